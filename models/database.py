@@ -1,0 +1,139 @@
+"""Where the data lives: a URL becomes connections; migrations are applied and looked up."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from tortoise import Tortoise
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.connection import get_connections
+from tortoise.exceptions import BaseORMException, ConfigurationError
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+
+import models.migrations
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tortoise.backends.base.client import BaseDBAsyncClient
+
+MODEL_MODULES = ("models.registration", "models.account", "models.organisation", "models.outbox")
+POOL_SIZE = 20
+SQLITE_BUSY_TIMEOUT_MS = 10_000
+NEWEST = MigrationTarget(app_label="models", name="__latest__")
+MIGRATION_LOCK = 0x6775_6963_6865_7400  # "guichet" in ASCII: the key of PostgreSQL's advisory lock.
+
+
+class DatabaseUrlError(ValueError):
+    """The URL names no database that this project can use."""
+
+
+def tortoise_config(url: str) -> dict[str, Any]:
+    """Tortoise's configuration for *url*: `sqlite://var/guichet.db` or `postgres://user:password@host/name`.
+
+    Query parameters go to the engine: pragmas of SQLite, `maxsize` and such of asyncpg.
+
+    :raises DatabaseUrlError: another scheme, or no database in it. Its message quotes no part of the URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        name, connection = "sqlite", _sqlite_connection(url)
+    elif parts.scheme in {"postgres", "postgresql", "asyncpg"}:
+        name, connection = "postgres", _postgres_connection(url)
+    else:
+        raise DatabaseUrlError("must begin with sqlite:// or postgres://")
+    app = {"models": list(MODEL_MODULES), "migrations": "models.migrations", "default_connection": name}
+    return {
+        "connections": {name: connection},  # Named by its kind: Tortoise caches statements by this name.
+        "apps": {"models": app},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def _sqlite_connection(url: str) -> dict[str, Any]:
+    connection = _expand(url)
+    connection["engine"] = "models.sqlite"
+    connection["credentials"].setdefault("busy_timeout", SQLITE_BUSY_TIMEOUT_MS)
+    return connection
+
+
+def _postgres_connection(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    query.setdefault("maxsize", str(POOL_SIZE))
+    return _expand(urlunsplit(parts._replace(scheme="asyncpg", query=urlencode(query))))
+
+
+def _expand(url: str) -> dict[str, Any]:
+    try:
+        return expand_db_url(url)
+    except (ConfigurationError, ValueError) as exc:
+        raise DatabaseUrlError("can't be read as a database URL") from exc
+
+
+@asynccontextmanager
+async def database(url: str) -> AsyncIterator[None]:
+    """Connections to *url* for everything in this process, until the block ends. They open when first used."""
+    await Tortoise.init(config=tortoise_config(url), _enable_global_fallback=True)
+    try:
+        yield
+    finally:
+        await Tortoise.close_connections()
+
+
+async def migrate(url: str) -> None:
+    """Bring the database to the newest schema, making an SQLite file where there is none.
+
+    Idempotent; of two at once, the second waits for the first and finds nothing to do.
+    """
+    config = tortoise_config(url)
+    (connection,) = config["connections"].values()
+    file = connection["credentials"].get("file_path")
+    async with database(url), _locked_by_server() if file is None else _locked_by_file(Path(file)):
+        await MigrationExecutor(_connection(), config["apps"]).migrate([NEWEST])
+
+
+@asynccontextmanager
+async def _locked_by_file(file: Path) -> AsyncIterator[None]:
+    await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+    with await asyncio.to_thread(Path(f"{file}.lock").open, "w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
+
+
+@asynccontextmanager
+async def _locked_by_server() -> AsyncIterator[None]:
+    async with _connection().acquire_connection() as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        try:
+            yield
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
+
+
+async def is_ready() -> bool:
+    """Whether the database answers and has every migration that this code knows."""
+    try:
+        rows = await _connection().execute_query_dict("SELECT name FROM tortoise_migrations WHERE app = 'models'")
+    except (BaseORMException, OSError):
+        return False
+    return known_migrations() <= {row["name"] for row in rows}
+
+
+@cache
+def known_migrations() -> frozenset[str]:
+    """Names of the migrations that come with this code."""
+    folder = Path(models.migrations.__path__[0])
+    return frozenset(file.stem for file in folder.glob("[0-9]*.py"))
+
+
+def _connection() -> BaseDBAsyncClient:
+    (connection,) = get_connections().all()
+    return connection

@@ -1,0 +1,153 @@
+"""Messages that were promised, and who is sending them: the outbox of the mail relay.
+
+A message is enqueued in the transaction that makes the promise. A relay claims it with a lease: while the
+lease runs nobody else can claim it, and when a relay dies the message is claimable again once it has run out.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tortoise import fields
+from tortoise.expressions import F, Q
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+LEASE = timedelta(seconds=60)
+CLAIM_CANDIDATES = 20
+
+
+class MessageKind(StrEnum):
+    """What a message is to say; the relay decides, when it sends, whether that is still so."""
+
+    SUMMARY = "SUMMARY"
+    ACTIVATION = "ACTIVATION"
+    RESEND = "RESEND"
+
+
+class MessageState(StrEnum):
+    """SUPERSEDED: the relay found nothing to say, or said it in another message. ABANDONED: refused for good."""
+
+    QUEUED = "QUEUED"
+    SENT = "SENT"
+    SUPERSEDED = "SUPERSEDED"
+    ABANDONED = "ABANDONED"
+
+
+class OutboxMessage(Model):
+    """One message to one mailbox."""
+
+    id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
+    kind = fields.CharEnumField(MessageKind, max_length=20)
+    recipient = fields.CharField(max_length=254)
+    registration_id = fields.UUIDField(null=True)
+    language = fields.CharField(max_length=2)
+    state = fields.CharEnumField(MessageState, max_length=20, default=MessageState.QUEUED)
+    attempts = fields.IntField(default=0)
+    available_at = fields.DatetimeField()
+    lease_owner = fields.CharField(max_length=32, null=True)
+    deferred = fields.BooleanField(default=False)
+    created_at = fields.DatetimeField()
+    finished_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "outbox_message"
+        indexes = (Index(fields=("state", "available_at")), Index(fields=("recipient", "state")))
+
+    def __repr__(self) -> str:
+        return f"<OutboxMessage {self.id} {self.kind}>"
+
+    @classmethod
+    async def enqueue(
+        cls,
+        kind: MessageKind,
+        recipient: str,
+        *,
+        language: str,
+        now: datetime,
+        registration_id: uuid.UUID | None = None,
+    ) -> None:
+        """Promise a message to *recipient*, a canonical address. To be called in the promise's transaction."""
+        await cls.create(
+            kind=kind,
+            recipient=recipient,
+            language=language,
+            registration_id=registration_id,
+            available_at=now,
+            created_at=now,
+        )
+
+    @classmethod
+    async def claim(cls, owner: str, *, now: datetime) -> OutboxMessage | None:
+        """The message that has waited longest, leased to *owner*; None where nothing is due."""
+        due = Q(state=MessageState.QUEUED, available_at__lte=now)
+        candidates = await cls.filter(due).order_by("available_at", "-kind").limit(CLAIM_CANDIDATES)
+        for message in candidates:
+            if await message._lease(due, owner, now=now):
+                return message
+        return None
+
+    async def claim_companions(self, owner: str, *, now: datetime, most: int) -> list[OutboxMessage]:
+        """Messages of the same kind to the same mailbox that were deferred as this one was, leased as well."""
+        deferred = Q(
+            state=MessageState.QUEUED,
+            lease_owner=None,
+            deferred=True,
+            kind=self.kind,
+            recipient=self.recipient,
+        )
+        candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(most)
+        return [message for message in candidates if await message._lease(deferred, owner, now=now)]
+
+    async def _lease(self, condition: Q, owner: str, *, now: datetime) -> bool:
+        """Lease this message, if *condition* still holds: one conditional UPDATE, however many relays try."""
+        leased = await OutboxMessage.filter(condition, id=self.id).update(
+            lease_owner=owner, available_at=now + LEASE, attempts=F("attempts") + 1
+        )
+        if leased:
+            self.lease_owner, self.available_at, self.attempts = owner, now + LEASE, self.attempts + 1
+        return leased == 1
+
+    async def mailbox_full_until(self, most: int, window: timedelta, *, now: datetime) -> datetime | None:
+        """Until when this message's mailbox can get no more, at *most* mails in *window*; None where it can.
+
+        Mails that other relays have in hand count as sent, so that racing relays stay under the cap together.
+        """
+        others = OutboxMessage.filter(recipient=self.recipient).exclude(id=self.id)
+        in_hand = await others.filter(
+            state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now
+        ).count()
+        recently = others.filter(state=MessageState.SENT, finished_at__gt=now - window)
+        sent = await recently.order_by("-finished_at").limit(most)
+        if len(sent) >= most:
+            oldest = sent[-1].finished_at
+            return now + LEASE if oldest is None else oldest + window
+        return now + LEASE if len(sent) + in_hand >= most else None
+
+    @classmethod
+    async def finish(cls, messages: Iterable[OutboxMessage], state: MessageState, owner: str, *, now: datetime) -> bool:
+        """Put *messages* into a final *state*; False where *owner* has lost the lease of one meanwhile."""
+        return await cls._give_back(messages, owner, state=state, finished_at=now)
+
+    @classmethod
+    async def postpone(
+        cls, messages: Iterable[OutboxMessage], until: datetime, owner: str, *, deferred: bool = False
+    ) -> bool:
+        """Give *messages* back to the queue until then; *deferred* ones may be merged when they come up again."""
+        changes = {"deferred": True, "attempts": 0} if deferred else {}
+        return await cls._give_back(messages, owner, available_at=until, **changes)
+
+    @classmethod
+    async def _give_back(cls, messages: Iterable[OutboxMessage], owner: str, **changes: Any) -> bool:
+        ids = [message.id for message in messages]
+        kept = await cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner).update(
+            lease_owner=None, **changes
+        )
+        return kept == len(ids)

@@ -1,0 +1,111 @@
+"""What people type of themselves, in the form in which it is stored (pure: no ORM).
+
+Every function takes a text as typed and returns its normalised form, or raises `TypedTextError` with a code of
+the API's `FieldProblemCode`. Lengths are in Unicode code points, counted after normalisation to NFC.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+LONGEST_NAME = 100
+LONGEST_ORGANISATION_NAME = 200
+LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its angle brackets.
+HOME_REGION = "FR"
+
+ZERO_WIDTH_JOINERS = "\u200c\u200d"  # Persian and Indic names are written with them.
+REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+LINK_LIKE = re.compile(r"[@/\\]|[^\W_]{2,}\.[^\W\d_]{2,}")
+PHONE_LIKE = re.compile(r"\+?[0-9 .()/-]{1,40}")
+
+
+class TypedTextError(ValueError):
+    """The text can't be accepted; *code* is a `FieldProblemCode`, *limit* the bound that it passes, if any."""
+
+    def __init__(self, code: str, limit: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """An address to write to, in ASCII, and the canonical form on which uniqueness stands: its lower case."""
+
+    address: str
+    canonical: str
+
+
+def clean(typed: str) -> str:
+    """*typed* in NFC, without blanks around.
+
+    :raises TypedTextError: INVALID_CHARACTERS for control characters, NUL, line breaks, lone surrogates and
+        invisible characters: none may reach a database, a hash or a mail header.
+    """
+    text = unicodedata.normalize("NFC", typed).strip()
+    if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in text if char not in ZERO_WIDTH_JOINERS):
+        raise TypedTextError("INVALID_CHARACTERS")
+    return text
+
+
+def parse_name(typed: str, *, longest: int = LONGEST_NAME) -> str:
+    """A name, with single blanks inside.
+
+    Names are carried to any address in mails: nothing that a mail program would make a link of is accepted.
+    """
+    name = " ".join(clean(typed).split())
+    if not name:
+        raise TypedTextError("REQUIRED")
+    if len(name) > longest:
+        raise TypedTextError("TOO_LONG", longest)
+    if LINK_LIKE.search(name):
+        raise TypedTextError("INVALID_CHARACTERS")
+    return name
+
+
+def parse_email_address(typed: str) -> EmailAddress:
+    """An address with an ASCII local part, kept as typed, and a domain in lower case, in IDNA's A-labels.
+
+    :raises TypedTextError: REQUIRED, TOO_LONG, INVALID_CHARACTERS or EMAIL_INVALID.
+    """
+    text = clean(typed)
+    if not text:
+        raise TypedTextError("REQUIRED")
+    if len(text) > LONGEST_EMAIL:
+        raise TypedTextError("TOO_LONG", LONGEST_EMAIL)
+    if not typed.strip().rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
+        raise TypedTextError("EMAIL_INVALID")
+    try:
+        # `test_environment` accepts .test, reserved by RFC 6761 for what its name says; it can harm nobody.
+        valid = validate_email(
+            text, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True
+        )
+    except EmailNotValidError as exc:
+        raise TypedTextError("EMAIL_INVALID") from exc
+    domain = valid.ascii_domain.lower()
+    address = f"{valid.local_part}@{domain}"
+    if "." not in domain or len(address) > LONGEST_EMAIL:
+        raise TypedTextError("EMAIL_INVALID")
+    return EmailAddress(address, address.lower())
+
+
+def parse_phone(typed: str) -> str:
+    """A phone number in E.164, from international or French national notation.
+
+    :raises TypedTextError: INVALID_CHARACTERS or PHONE_INVALID.
+    """
+    text = unicodedata.normalize("NFKC", clean(typed)).replace("\u2011", "-").replace("\u2010", "-")
+    if not PHONE_LIKE.fullmatch(text):
+        raise TypedTextError("PHONE_INVALID")
+    try:
+        number = phonenumbers.parse(text, HOME_REGION)
+    except phonenumbers.NumberParseException as exc:
+        raise TypedTextError("PHONE_INVALID") from exc
+    if not phonenumbers.is_valid_number(number):
+        raise TypedTextError("PHONE_INVALID")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,270 @@
+"""Attempts to sign up, and the links that activate them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+from tortoise.expressions import F
+from tortoise.models import Model
+from tortoise.transactions import in_transaction
+
+from models.account import Account
+from models.identifiers import Identifier, IdentifierType
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tortoise.queryset import QuerySet
+
+CAPTCHA_ATTEMPTS = 5
+CAPTCHA_PERIOD = timedelta(minutes=30)
+ACTIVATION_PERIOD = timedelta(days=7)
+LINK_LIFETIME = timedelta(minutes=60)
+TOKEN_BYTES = 32
+
+
+class RegistrationState(StrEnum):
+    AWAITING_CAPTCHA = "AWAITING_CAPTCHA"
+    VERIFIED = "VERIFIED"
+    ACTIVATED = "ACTIVATED"
+
+
+class MailOutcome(StrEnum):
+    """What the address gets once the captcha holds: the two mails of a sign-up, or one to the account's owner."""
+
+    SIGN_UP = "SIGN_UP"
+    ACCOUNT_EXISTS = "ACCOUNT_EXISTS"
+
+
+class LinkState(StrEnum):
+    """What an activation link is worth. SUPERSEDED: the address got its account by another attempt."""
+
+    USABLE = "USABLE"
+    EXPIRED = "EXPIRED"
+    USED = "USED"
+    SUPERSEDED = "SUPERSEDED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChallenge:
+    """What is stored of a captcha challenge: of its answer, a keyed digest."""
+
+    id: str
+    digest: str
+    expires_at: datetime
+
+    def columns(self) -> dict[str, Any]:
+        return {
+            "captcha_challenge": self.id,
+            "captcha_digest": self.digest,
+            "captcha_expires_at": self.expires_at,
+        }
+
+
+class Registration(Model):
+    """One attempt to sign up, with its own data, captcha, links and end of life.
+
+    Several for one address live side by side; the first that is activated wins the address.
+    """
+
+    id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
+    state = fields.CharEnumField(RegistrationState, max_length=20, default=RegistrationState.AWAITING_CAPTCHA)
+
+    email = fields.CharField(max_length=254)
+    email_canonical = fields.CharField(max_length=254, db_index=True)
+    first_name = fields.CharField(max_length=100)
+    last_name = fields.CharField(max_length=100)
+    phone = fields.CharField(max_length=20, null=True)
+    contact_email = fields.CharField(max_length=254, null=True)
+    language = fields.CharField(max_length=2)
+    terms_version = fields.CharField(max_length=50)
+    survey_consent = fields.BooleanField()
+    survey_consent_version = fields.CharField(max_length=50)
+    identifier_type = fields.CharEnumField(IdentifierType, max_length=20)
+    identifier_value = fields.CharField(max_length=20)
+    organisation_name = fields.CharField(max_length=200, null=True)
+
+    idempotency_digest = fields.CharField(max_length=64, null=True, unique=True)
+    input_digest = fields.CharField(max_length=64)
+
+    captcha_challenge = fields.CharField(max_length=32)
+    captcha_digest = fields.CharField(max_length=64)
+    captcha_expires_at = fields.DatetimeField()
+    captcha_failures = fields.IntField(default=0)
+
+    mail_outcome = fields.CharEnumField(MailOutcome, max_length=20, null=True)
+
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField(db_index=True)
+    verified_at = fields.DatetimeField(null=True)
+    activated_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "registration"
+
+    def __repr__(self) -> str:
+        return f"<Registration {self.id}>"
+
+    @property
+    def identifier(self) -> Identifier:
+        return Identifier(self.identifier_type, self.identifier_value)
+
+    @property
+    def captcha_deadline(self) -> datetime:
+        """Until when the captcha can be passed."""
+        return self.created_at + CAPTCHA_PERIOD
+
+    @property
+    def attempts_left(self) -> int:
+        return CAPTCHA_ATTEMPTS - self.captcha_failures
+
+    @property
+    def awaits_captcha(self) -> bool:
+        """Whether an answer would still be looked at, were its challenge fresh."""
+        return self.state is RegistrationState.AWAITING_CAPTCHA and self.attempts_left > 0
+
+    @classmethod
+    async def find(cls, id_: str, *, now: datetime) -> Registration | None:
+        """The registration with this id, while it lives; None for whatever else *id_* may be."""
+        try:
+            key = uuid.UUID(id_)
+        except ValueError:
+            return None
+        return await cls.get_or_none(id=key, expires_at__gt=now)
+
+    @classmethod
+    async def find_by_idempotency(cls, digest: str, *, now: datetime) -> Registration | None:
+        """The living registration that was started under this key; a key outlives its registration never."""
+        await cls.filter(idempotency_digest=digest, expires_at__lte=now).update(idempotency_digest=None)
+        return await cls.get_or_none(idempotency_digest=digest)
+
+    async def start(self, challenge: StoredChallenge) -> bool:
+        """Store this attempt; False where its idempotency key is taken by another, however late that came."""
+        self.update_from_dict(challenge.columns())
+        try:
+            async with in_transaction():
+                await self.save(force_create=True)
+        except IntegrityError:
+            return False
+        return True
+
+    async def replace_challenge(self, challenge: StoredChallenge, *, now: datetime) -> bool:
+        """Put *challenge* in the place of the current one; False where no captcha is awaited any more."""
+        awaiting = Registration.filter(
+            id=self.id,
+            state=RegistrationState.AWAITING_CAPTCHA,
+            captcha_failures__lt=CAPTCHA_ATTEMPTS,
+            expires_at__gt=now,
+        )
+        return await awaiting.update(**challenge.columns()) == 1
+
+    async def pass_captcha(self, *, now: datetime) -> bool:
+        """Consume the challenge that this object was read with, as answered rightly.
+
+        False where it was consumed, replaced or has expired since: then nothing has changed.
+        """
+        return (
+            await self._while_challenged(now).update(
+                state=RegistrationState.VERIFIED, verified_at=now, expires_at=now + ACTIVATION_PERIOD
+            )
+            == 1
+        )
+
+    async def fail_captcha(self, following: StoredChallenge, *, now: datetime) -> bool:
+        """Consume the challenge that this object was read with, as answered wrongly: one attempt less.
+
+        The *following* takes its place. False, and no attempt less, where it was consumed, replaced or has
+        expired since.
+        """
+        return (
+            await self._while_challenged(now).update(captcha_failures=F("captcha_failures") + 1, **following.columns())
+            == 1
+        )
+
+    def _while_challenged(self, now: datetime) -> QuerySet[Registration]:
+        """This registration, on condition that the challenge it was read with can still be answered."""
+        return Registration.filter(
+            id=self.id,
+            state=RegistrationState.AWAITING_CAPTCHA,
+            captcha_challenge=self.captcha_challenge,
+            captcha_failures__lt=CAPTCHA_ATTEMPTS,
+            captcha_expires_at__gt=now,
+            expires_at__gt=now,
+        )
+
+    async def decide_mail(self) -> MailOutcome:
+        """What the address gets for this attempt: decided once, by whichever of its messages comes first."""
+        if self.mail_outcome is None:
+            taken = await Account.exists(email_canonical=self.email_canonical)
+            outcome = MailOutcome.ACCOUNT_EXISTS if taken else MailOutcome.SIGN_UP
+            await Registration.filter(id=self.id, mail_outcome=None).update(mail_outcome=outcome)
+            await self.refresh_from_db(fields=["mail_outcome"])
+        assert self.mail_outcome is not None  # noqa: S101  # Decided above, and never undone.
+        return self.mail_outcome
+
+    @classmethod
+    async def waiting_for_activation(cls, email_canonical: str, *, now: datetime) -> list[Registration]:
+        """Attempts of this address that a link could still activate, newest first."""
+        return await cls.filter(
+            email_canonical=email_canonical, state=RegistrationState.VERIFIED, expires_at__gt=now
+        ).order_by("-verified_at")
+
+    async def activate(self, *, now: datetime) -> bool:
+        """Mark this attempt activated; False where it is already. To be called in a transaction."""
+        updated = await Registration.filter(id=self.id, state=RegistrationState.VERIFIED).update(
+            state=RegistrationState.ACTIVATED, activated_at=now
+        )
+        return updated == 1
+
+
+class ActivationToken(Model):
+    """What one activation link carries: 256 random bits, of which only a digest is stored."""
+
+    digest = fields.CharField(max_length=64, primary_key=True)
+    registration: fields.ForeignKeyRelation[Registration] = fields.ForeignKeyField(
+        "models.Registration", related_name="tokens", on_delete=fields.CASCADE, db_index=True
+    )
+    expires_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "activation_token"
+
+    @classmethod
+    async def issue(cls, registration: Registration, *, now: datetime) -> str:
+        """A new token for *registration*: the only time that it can be seen."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        await cls.create(digest=token_digest(token), registration=registration, expires_at=now + LINK_LIFETIME)
+        return token
+
+    @classmethod
+    async def find(cls, token: str) -> ActivationToken | None:
+        """The stored token, with its registration; None for whatever else *token* may be."""
+        return await cls.get_or_none(digest=token_digest(token)).prefetch_related("registration")
+
+    async def state(self, *, now: datetime) -> LinkState:
+        """What the link is worth at *now*; nothing is promised for the moment after."""
+        if self.used_at is not None or self.registration.state is RegistrationState.ACTIVATED:
+            return LinkState.USED
+        if await Account.exists(email_canonical=self.registration.email_canonical):
+            return LinkState.SUPERSEDED
+        return LinkState.USABLE if now < self.expires_at else LinkState.EXPIRED
+
+    async def redeem(self, *, now: datetime) -> bool:
+        """Use the token up; False where it is used or has expired. To be called in a transaction."""
+        updated = await ActivationToken.filter(digest=self.digest, used_at=None, expires_at__gt=now).update(used_at=now)
+        return updated == 1
+
+
+def token_digest(token: str) -> str:
+    """SHA-256 in hexadecimal: 256 random bits need no key and no stretching."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
