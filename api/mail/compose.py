@@ -1,0 +1,182 @@
+"""The words and the form of the e-mails: a registration or an account becomes a message to send.
+
+Mails carry a stranger's words to any address. Whatever was typed is shown as inert text on one line, in a row
+with its label: never in a subject, a greeting or a sentence. There is no remote resource, and no link but to
+the activation page and to the sign-in page.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import UTC
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import parseaddr
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from api.messages import Language, translate
+from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS
+from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from models.account import Account
+    from models.registration import Registration
+
+LINES_OF_76 = policy.default.clone(max_line_length=76)  # RFC 2045, 6.7: quoted-printable has no longer ones.
+MONTHS = {
+    Language.FR: "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    Language.EN: "January February March April May June July August September October November December",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An activation link: what it would activate, and where it leads, the token in the fragment."""
+
+    registration: Registration
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a registration says, ready to be shown: texts on one line, instants and types in words."""
+
+    email: str
+    first_name: str
+    last_name: str
+    phone: str | None
+    contact_email: str
+    terms_version: str
+    survey_consent: bool
+    entered_at: str
+    identifier_type: str
+    identifier: str
+    organisation_name: str | None
+
+    @classmethod
+    def of(cls, registration: Registration, language: Language) -> Entry:
+        return cls(
+            email=one_line(registration.email),
+            first_name=one_line(registration.first_name),
+            last_name=one_line(registration.last_name),
+            phone=one_line(registration.phone or "") or None,
+            contact_email=one_line(registration.contact_email or registration.email),
+            terms_version=one_line(registration.terms_version),
+            survey_consent=registration.survey_consent,
+            entered_at=in_words(registration.created_at, language),
+            identifier_type=translate(language, f"identifier-label-{registration.identifier_type}"),
+            identifier=one_line(registration.identifier.formatted),
+            organisation_name=one_line(registration.organisation_name or "") or None,
+        )
+
+    @property
+    def organisation(self) -> str:
+        """By what an entry is told from others in the same mail."""
+        return self.organisation_name or f"{self.identifier_type} – {self.identifier}"
+
+
+class Composer:
+    """Writes the mails, from *sender* (`Name <address>`, or the address alone); sends none.
+
+    :raises ValueError: *sender* is no address.
+    """
+
+    def __init__(self, *, sender: str, sign_in_url: str | None) -> None:
+        name, address = parseaddr(sender)
+        local_part, _, domain = address.rpartition("@")
+        if not (local_part and domain):
+            raise ValueError("the sender is no e-mail address")
+        self._sender = Address(name, local_part, domain)
+        self._sign_in_url = sign_in_url
+        self._templates = Environment(
+            loader=PackageLoader("api"),
+            autoescape=select_autoescape(["html"], default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def summary(
+        self,
+        registrations: Sequence[Registration],
+        *,
+        to: str,
+        language: Language,
+        message_id: str,
+        now: datetime,
+    ) -> EmailMessage:
+        """What was entered, and how the procedure goes on."""
+        entries = [Entry.of(registration, language) for registration in registrations]
+        message = self._message("mail-summary-subject", to, language, message_id, now)
+        return self._write(message, "summary", language, entries=entries)
+
+    def activation(
+        self, links: Sequence[Link], *, to: str, language: Language, message_id: str, now: datetime
+    ) -> EmailMessage:
+        """The links, each with what it would activate, so that a stranger's attempt is recognised."""
+        entries = [(Entry.of(link.registration, language), link.url) for link in links]
+        message = self._message("mail-activation-subject", to, language, message_id, now)
+        return self._write(message, "activation", language, links=entries)
+
+    def account_exists(
+        self, account: Account, *, to: str, language: Language, message_id: str, now: datetime
+    ) -> EmailMessage:
+        """To the owner of *account*: somebody tried to sign up with its address. Nothing of what they typed."""
+        address = one_line(account.email)
+        message = self._message("mail-account-exists-subject", to, language, message_id, now)
+        return self._write(message, "account_exists", language, address=address, url=self._sign_in_url)
+
+    def _message(self, subject: str, to: str, language: Language, message_id: str, now: datetime) -> EmailMessage:
+        message = EmailMessage(LINES_OF_76)
+        message["From"] = self._sender
+        message["To"] = Address(addr_spec=to)
+        message["Subject"] = translate(language, subject)
+        message["Date"] = now
+        message["Message-ID"] = f"<{message_id}@{self._sender.domain}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "All"
+        return message
+
+    def _write(self, message: EmailMessage, name: str, language: Language, **content: object) -> EmailMessage:
+        """Write both parts of *message*; the richer comes last, as RFC 2046 wants it."""
+        context = {
+            "language": str(language),
+            "words": self._templates.get_template(f"words.{language}.jinja").module,
+            "subject": str(message["Subject"]),
+            "portal": one_line(self._sender.display_name),
+            "link_minutes": int(LINK_LIFETIME.total_seconds() // 60),
+            "activation_days": ACTIVATION_PERIOD.days,
+            **content,
+        }
+        text, html = (
+            self._templates.get_template(f"{name}.{language}.{kind}").render(context) for kind in ("txt", "html")
+        )
+        message.set_content(text, cte="quoted-printable")
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+        for part in message.walk():
+            part["Content-Language"] = str(language)
+        return message
+
+
+def one_line(text: str) -> str:
+    """*text* as inert as it can be: single blanks, and no control, line break or mark that turns the writing."""
+    visible = (
+        " " if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS else char
+        for char in text
+    )
+    return " ".join("".join(visible).split())
+
+
+def in_words(instant: datetime, language: Language) -> str:
+    """*instant* as people read it: 23 November 2026 at 09:30 UTC."""
+    utc = instant.astimezone(UTC)
+    day = "1er" if language is Language.FR and utc.day == 1 else utc.day
+    at = {Language.FR: "à", Language.EN: "at"}[language]
+    return f"{day} {MONTHS[language].split()[utc.month - 1]} {utc.year} {at} {utc:%H:%M} UTC"

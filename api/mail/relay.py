@@ -1,0 +1,238 @@
+"""The relay: empties the outbox, and decides there what an address gets, out of any caller's sight."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypedDict
+
+from api.mail.compose import Composer, Link
+from api.mail.transports import MailTransport, MessageRefusedError, TransportError
+from api.messages import Language
+from models.account import Account
+from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
+from models.registration import ActivationToken, MailOutcome, Registration, RegistrationState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from email.message import EmailMessage
+
+    from limits import RateLimitItem
+
+logger = logging.getLogger(__name__)
+
+CONCURRENT_SENDINGS = 4
+SENDING_DEADLINE = LEASE / 2  # Shorter than the lease: nobody else may send what is being sent.
+POLL_SECONDS = 1.0
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
+MOST_IN_ONE_MAIL = 10
+SPREAD_SECONDS = 10  # Messages that kept each other from a full mailbox must not come back together.
+
+
+class Heading(TypedDict):
+    """What every mail is composed with."""
+
+    to: str
+    language: Language
+    message_id: str
+    now: datetime
+
+
+class Relay:
+    """Sends what is due; several may run at once, in one process or many."""
+
+    def __init__(
+        self,
+        *,
+        transport: MailTransport,
+        composer: Composer,
+        activation_url: str,
+        mailbox_limit: RateLimitItem | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._transport = transport
+        self._composer = composer
+        self._activation_url = activation_url
+        self._mailbox_limit = mailbox_limit
+        self._clock = clock
+        self._owner = secrets.token_hex(16)
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Look into the outbox now rather than at the next poll."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Finish what is in hand; `run` then returns."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Deliver until stopped. A database that is away is waited for."""
+        while not self._stopping:
+            self._woken.clear()
+            try:
+                await self.deliver_due()
+            except Exception:
+                logger.exception("The outbox can't be read; another try follows")
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+
+    async def deliver_due(self) -> Counter[str]:
+        """Deliver all that is due, a few at once; how many were sent, postponed, and so on, by outcome."""
+        outcomes: Counter[str] = Counter()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(CONCURRENT_SENDINGS):
+                tasks.create_task(self._deliver_in_turn(outcomes))
+        return outcomes
+
+    async def _deliver_in_turn(self, outcomes: Counter[str]) -> None:
+        while not self._stopping:
+            message = await OutboxMessage.claim(self._owner, now=self._clock())
+            if message is None:
+                return
+            outcomes[await self._deliver(message)] += 1
+
+    async def _deliver(self, message: OutboxMessage) -> str:
+        """Deliver one claimed message; what became of it. A failure is this message's alone."""
+        try:
+            return await self._deliver_or_raise(message)
+        except TransportError as exc:
+            return await self._try_again(message, str(exc))
+        except TimeoutError:
+            return await self._try_again(message, "no answer in time")
+        except Exception as exc:
+            logger.exception("Message %s can't be delivered", message.id)
+            return await self._try_again(message, type(exc).__name__)
+
+    async def _deliver_or_raise(self, message: OutboxMessage) -> str:
+        full_until = await self._mailbox_full_until(message)
+        if full_until is not None:
+            spread = timedelta(seconds=random.uniform(0, SPREAD_SECONDS))  # noqa: S311  # No secret.
+            await OutboxMessage.postpone([message], full_until + spread, self._owner, deferred=True)
+            return "deferred"
+        mail, told = await self._compose(message)
+        if mail is None:
+            await self._finish(told, MessageState.SUPERSEDED)
+            return "superseded"
+        try:
+            async with asyncio.timeout(SENDING_DEADLINE.total_seconds()):
+                await self._transport.send(mail)
+        except MessageRefusedError as exc:
+            logger.warning("Message %s is set aside: the mail server refuses it for good (%s)", message.id, exc)
+            await self._finish(told, MessageState.ABANDONED)
+            return "abandoned"
+        logger.info("Message %s is sent (%s)", message.id, message.kind)
+        await self._finish(told, MessageState.SENT)
+        return "sent"
+
+    async def _finish(self, told: Sequence[OutboxMessage], state: MessageState) -> None:
+        """Close the message that led, and those that were merged into it."""
+        now = self._clock()
+        if not await OutboxMessage.finish(told[:1], state, self._owner, now=now):
+            logger.warning("Message %s took longer than its lease: a second copy may leave", told[0].id)
+        await OutboxMessage.finish(told[1:], MessageState.SUPERSEDED, self._owner, now=now)
+
+    async def _try_again(self, message: OutboxMessage, reason: str) -> str:
+        pause = PAUSES[min(message.attempts, len(PAUSES)) - 1] * random.uniform(1, 1.2)  # noqa: S311  # No secret.
+        logger.error(
+            "Message %s is not sent (%s); attempt %d, the next follows in %d s",
+            message.id, reason, message.attempts, pause.total_seconds(),
+        )  # fmt: skip
+        await OutboxMessage.postpone([message], self._clock() + pause, self._owner)
+        return "failed"
+
+    async def _mailbox_full_until(self, message: OutboxMessage) -> datetime | None:
+        if self._mailbox_limit is None:
+            return None
+        window = timedelta(seconds=self._mailbox_limit.get_expiry())
+        return await message.mailbox_full_until(self._mailbox_limit.amount, window, now=self._clock())
+
+    async def _compose(self, message: OutboxMessage) -> tuple[EmailMessage | None, list[OutboxMessage]]:
+        """The mail that *message* comes to, None where there is nothing to say; and the messages it speaks for."""
+        if message.kind is MessageKind.RESEND:
+            return await self._compose_resend(message)
+        registration = await self._registration(message)
+        if registration is None:
+            return None, [message]
+        outcome = await registration.decide_mail()
+        if outcome is MailOutcome.ACCOUNT_EXISTS:
+            mail = None
+            if message.kind is MessageKind.SUMMARY:
+                mail = await self._account_exists(registration.email_canonical, message)
+            return mail, [message]
+        told, registrations = await self._merge(message, registration)
+        if message.kind is MessageKind.SUMMARY:
+            return self._composer.summary(registrations, **self._heading(registration, message)), told
+        return await self._activation(registrations, message), told
+
+    async def _compose_resend(self, message: OutboxMessage) -> tuple[EmailMessage | None, list[OutboxMessage]]:
+        told = [message, *await self._companions(message)]
+        mail = await self._account_exists(message.recipient, message)
+        if mail is None:
+            waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock())
+            mail = await self._activation(waiting[:MOST_IN_ONE_MAIL], message)
+        return mail, told
+
+    async def _merge(
+        self, message: OutboxMessage, registration: Registration
+    ) -> tuple[list[OutboxMessage], list[Registration]]:
+        """The messages that were deferred with this one and come to the same mail, and what they are about."""
+        told, registrations = [message], [registration]
+        for companion in await self._companions(message):
+            other = await self._registration(companion)
+            if other is not None and await other.decide_mail() is MailOutcome.SIGN_UP:
+                told.append(companion)
+                registrations.append(other)
+            else:
+                await OutboxMessage.postpone([companion], self._clock(), self._owner)
+        return told, registrations
+
+    async def _companions(self, message: OutboxMessage) -> list[OutboxMessage]:
+        if not message.deferred:
+            return []
+        return await message.claim_companions(self._owner, now=self._clock(), most=MOST_IN_ONE_MAIL - 1)
+
+    async def _registration(self, message: OutboxMessage) -> Registration | None:
+        return await Registration.get_or_none(id=message.registration_id, expires_at__gt=self._clock())
+
+    async def _activation(self, registrations: Sequence[Registration], message: OutboxMessage) -> EmailMessage | None:
+        """New links for those of *registrations* that a link can still activate."""
+        usable = [
+            registration
+            for registration in registrations
+            if registration.state is RegistrationState.VERIFIED
+            and not await Account.exists(email_canonical=registration.email_canonical)
+        ]
+        if not usable:
+            return None
+        links = [Link(registration, await self._new_url(registration)) for registration in usable]
+        return self._composer.activation(links, **self._heading(usable[0], message))
+
+    async def _new_url(self, registration: Registration) -> str:
+        token = await ActivationToken.issue(registration, now=self._clock())
+        return f"{self._activation_url}#token={token}"
+
+    async def _account_exists(self, email_canonical: str, message: OutboxMessage) -> EmailMessage | None:
+        account = await Account.get_or_none(email_canonical=email_canonical)
+        if account is None:
+            return None
+        return self._composer.account_exists(account, **self._heading(account, message))
+
+    def _heading(self, addressee: Registration | Account, message: OutboxMessage) -> Heading:
+        """To whom, in which language, and under which Message-ID, which stays the same over all attempts."""
+        return Heading(
+            to=addressee.email,
+            language=Language(addressee.language),
+            message_id=str(message.id),
+            now=self._clock(),
+        )

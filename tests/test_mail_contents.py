@@ -1,0 +1,600 @@
+"""What stands in the e-mails, read back from the bytes that a mail server would get."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import api
+from api.mail.compose import Composer, Link, in_words
+from api.messages import Language, translate
+from models.account import Account
+from models.identifiers import IdentifierType
+from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME, Registration, RegistrationState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+MESSAGE_ID = "5c1f7f0e-4a55-4f0e-8a52-0d7a1f3b6c9d"
+SENDER = "Le Portail été <ne-pas-repondre@portail.example>"
+RECIPIENT = "camille@example.com"
+SIGN_IN_URL = "https://portail.example/connexion?retour=accueil&langue=fr"
+ACTIVATION_URL = "https://portail.example/activer?etape=3&langue=fr#token=" + "Zm9v_LW1" * 5 + "abc"
+OTHER_URL = "https://portail.example/activer?etape=3&langue=fr#token=" + "YmFy-X2J" * 5 + "def"
+TEMPLATES = Path(api.__file__).parent / "templates"
+URL = re.compile(r"https?://[^\s\"'<>]+")
+URL_ATTRIBUTES = {"action", "background", "cite", "data", "formaction", "ping", "poster", "src", "srcset"}
+SECRETS = {
+    "input_digest": "1" * 64,
+    "idempotency_digest": "2" * 64,
+    "captcha_challenge": "3" * 32,
+    "captcha_digest": "4" * 64,
+}
+PASSWORD_HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"
+VAT_NUMBER = "DE 136695976"
+HOSTILE = "</td><script>alert(\"x\")</script><img src='x'> & Fils"
+
+
+def registration(**changes: Any) -> Registration:
+    """A verified registration that gives everything that can be given, but for *changes*."""
+    values: dict[str, Any] = {
+        "state": RegistrationState.VERIFIED,
+        "email": "Camille.Martin@example.com",
+        "email_canonical": "camille.martin@example.com",
+        "first_name": "Camille",
+        "last_name": "Martin-Lefèvre",
+        "phone": "+33612345678",
+        "contact_email": "compta@example.org",
+        "language": "fr",
+        "terms_version": "2026-01",
+        "survey_consent": True,
+        "survey_consent_version": "2025-07",
+        "identifier_type": IdentifierType.SIRET,
+        "identifier_value": "73282932000074",
+        "organisation_name": "Ateliers de l'Erdre",
+        "captcha_expires_at": NOW,
+        "created_at": NOW - timedelta(days=1),
+        "expires_at": NOW + ACTIVATION_PERIOD,
+        **SECRETS,
+    }
+    return Registration(**values | changes)
+
+
+def second_registration() -> Registration:
+    """Another attempt of the same address, for an organisation that has no declared name."""
+    return registration(
+        first_name="Dominique",
+        identifier_type=IdentifierType.UE_HORS_FRANCE,
+        identifier_value="DE136695976",
+        organisation_name=None,
+    )
+
+
+def account() -> Account:
+    """The account of *RECIPIENT*."""
+    return Account(
+        email=RECIPIENT,
+        email_canonical=RECIPIENT,
+        password_hash=PASSWORD_HASH,
+        first_name="Andrée",
+        last_name="Propriétaire",
+        contact_email="andree@example.net",
+        language="fr",
+        terms_version="2024-01",
+        terms_accepted_at=NOW,
+        survey_consent=False,
+        created_at=NOW,
+    )
+
+
+def summary(language: Language, *registrations: Registration) -> EmailMessage:
+    mail = composer().summary(
+        registrations or [registration()], to=RECIPIENT, language=language, message_id=MESSAGE_ID, now=NOW
+    )
+    return received(mail)
+
+
+def activation(language: Language, *links: Link) -> EmailMessage:
+    mail = composer().activation(
+        links or [Link(registration(), ACTIVATION_URL)],
+        to=RECIPIENT,
+        language=language,
+        message_id=MESSAGE_ID,
+        now=NOW,
+    )
+    return received(mail)
+
+
+def account_exists(language: Language, *, sign_in_url: str | None = SIGN_IN_URL) -> EmailMessage:
+    mail = composer(sign_in_url=sign_in_url).account_exists(
+        account(), to=RECIPIENT, language=language, message_id=MESSAGE_ID, now=NOW
+    )
+    return received(mail)
+
+
+def several_links(language: Language) -> EmailMessage:
+    return activation(language, Link(registration(), ACTIVATION_URL), Link(second_registration(), OTHER_URL))
+
+
+@cache
+def composer(*, sender: str = SENDER, sign_in_url: str | None = SIGN_IN_URL) -> Composer:
+    return Composer(sender=sender, sign_in_url=sign_in_url)
+
+
+MAILS: dict[str, Callable[[Language], EmailMessage]] = {
+    "summary": summary,
+    "summary of several": lambda language: summary(language, registration(), second_registration()),
+    "activation": activation,
+    "activation of several": several_links,
+    "account_exists": account_exists,
+    "account_exists without a link": lambda language: account_exists(language, sign_in_url=None),
+}
+SUBJECTS = {
+    "summary": "mail-summary-subject",
+    "activation": "mail-activation-subject",
+    "account_exists": "mail-account-exists-subject",
+}
+EXPECTED_URLS = {
+    "activation": {ACTIVATION_URL},
+    "activation of several": {ACTIVATION_URL, OTHER_URL},
+    "account_exists": {SIGN_IN_URL},
+}
+each_mail = pytest.mark.parametrize("name", MAILS)
+each_language = pytest.mark.parametrize("language", Language)
+
+
+class Page(HTMLParser):
+    """What a mail program makes of an HTML part: visible lines, tags, attributes, style sheets."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.styles = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "style":
+            self.styles += data
+        else:
+            self.texts.append(data)
+
+    @property
+    def lines(self) -> list[str]:
+        return [text.strip() for text in self.texts if text.strip()]
+
+    @property
+    def links(self) -> list[str]:
+        return [value for _, name, value in self.attributes if name == "href"]
+
+
+def wire(mail: EmailMessage) -> bytes:
+    return mail.as_bytes(policy=policy.SMTP)
+
+
+def received(mail: EmailMessage) -> EmailMessage:
+    """*mail* as a mail program reads it: from bytes."""
+    parsed = message_from_bytes(wire(mail), policy=policy.default)
+    assert isinstance(parsed, EmailMessage)
+    return parsed
+
+
+def text_of(mail: EmailMessage) -> str:
+    return content_of(mail, "plain")
+
+
+def page_of(mail: EmailMessage) -> Page:
+    return Page(content_of(mail, "html"))
+
+
+def content_of(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    content = part.get_content()
+    assert isinstance(content, str)
+    return content
+
+
+def shown_in_both_parts(mail: EmailMessage) -> tuple[str, str]:
+    """The readable text of each part, with whatever blanks are in it made plain ones."""
+    return " ".join(text_of(mail).split()), " ".join("\n".join(page_of(mail).lines).split())
+
+
+def template_of(name: str) -> str:
+    """The first word in the name of a mail is that of its templates."""
+    return name.partition(" ")[0]
+
+
+# ── Every mail ──
+
+
+@each_language
+@each_mail
+def test_headers_name_sender_recipient_time_and_language(name: str, language: Language) -> None:
+    """Every mail says who writes to whom, when, in which language, and under which Message-ID."""
+    mail = MAILS[name](language)
+
+    assert mail["From"] == SENDER
+    assert mail["To"] == RECIPIENT
+    assert mail["Subject"] == translate(language, SUBJECTS[template_of(name)])
+    assert mail["Date"].datetime == NOW
+    assert mail["Message-ID"] == f"<{MESSAGE_ID}@portail.example>"
+    assert {part["Content-Language"] for part in mail.walk()} == {language.value}
+    assert len(mail) == len({header.lower() for header in mail})
+
+
+@each_mail
+def test_no_machine_is_asked_to_answer(name: str) -> None:
+    """Every mail is marked as written by a machine, so that absence notices don't answer it."""
+    mail = MAILS[name](Language.FR)
+
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-Auto-Response-Suppress"] == "All"
+
+
+@each_language
+@each_mail
+def test_text_comes_before_html(name: str, language: Language) -> None:
+    """Every mail is the same thing twice, in UTF-8: text first, HTML as the better alternative."""
+    mail = MAILS[name](language)
+
+    parts = list(mail.iter_parts())
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    assert [part.get_content_charset() for part in parts] == ["utf-8", "utf-8"]
+    assert ("html", "lang", language.value) in page_of(mail).attributes
+
+
+@each_language
+@each_mail
+def test_any_mail_server_can_carry_it(name: str, language: Language) -> None:
+    """On the wire a mail is ASCII, in lines that end in CRLF and have 76 characters at most in the body."""
+    raw = wire(MAILS[name](language))
+
+    lines = raw.split(b"\r\n")
+    assert raw.isascii()
+    assert not any(b"\r" in line or b"\n" in line for line in lines)
+    assert max(map(len, lines)) <= 78
+    assert max(map(len, raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+
+
+@each_language
+@each_mail
+def test_no_address_but_the_expected_links(name: str, language: Language) -> None:
+    """A mail loads nothing and leads nowhere but to the activation page and the sign-in page."""
+    mail = MAILS[name](language)
+    page, expected = page_of(mail), EXPECTED_URLS.get(name, set())
+
+    assert set(URL.findall(text_of(mail))) == expected
+    assert set(page.links) == expected
+    assert set(URL.findall("\n".join(page.lines))) == expected
+    elsewhere = [value for _, attribute, value in page.attributes if attribute != "href"]
+    assert "//" not in " ".join(elsewhere)
+    assert not URL_ATTRIBUTES & {attribute for _, attribute, _ in page.attributes}
+    assert not {"base", "embed", "form", "iframe", "img", "link", "object", "script", "svg"} & set(page.tags)
+    assert "//" not in page.styles
+    assert not re.search(r"url\(|@import|@font-face", page.styles)
+
+
+@each_language
+@each_mail
+def test_no_secret_stands_in_a_mail(name: str, language: Language) -> None:
+    """No digest, captcha challenge or password hash gets into a mail."""
+    mail = MAILS[name](language)
+    everything = wire(mail).decode() + text_of(mail) + content_of(mail, "html")
+
+    assert not [secret for secret in (*SECRETS.values(), PASSWORD_HASH) if secret in everything]
+
+
+@each_language
+@pytest.mark.parametrize("build", [summary, lambda language, one: activation(language, Link(one, ACTIVATION_URL))])
+def test_nothing_typed_stands_in_a_header(
+    build: Callable[[Language, Registration], EmailMessage], language: Language
+) -> None:
+    """Whatever a stranger typed, the headers are those of any other mail of its kind."""
+    typed = dict.fromkeys(("first_name", "last_name", "organisation_name"), "Vous avez gagné")
+    typed |= {"email": "gagne@example.com", "contact_email": "gagne@example.com"}
+
+    mail, other = build(language, registration(**typed)), build(language, registration())
+
+    assert "gagn" in text_of(mail)
+    assert {name: value for name, value in mail.items() if name != "Content-Type"} == {
+        name: value for name, value in other.items() if name != "Content-Type"
+    }
+
+
+@each_language
+@each_mail
+def test_every_mail_has_its_templates(name: str, language: Language) -> None:
+    """Each mail has a text and an HTML template in each language, which leave nothing undefined or unwritten."""
+    mail = MAILS[name](language)
+
+    for part in shown_in_both_parts(mail):
+        assert not re.search(r"\bNone\b|\bTrue\b|\bFalse\b|[{}]|%s|Undefined", part)
+        assert not re.search(r"&(#\d+|[a-z]+);", part)
+    for kind in ("txt", "html"):
+        assert (TEMPLATES / f"{template_of(name)}.{language}.{kind}").is_file()
+
+
+@each_mail
+def test_french_punctuation_keeps_to_its_word(name: str) -> None:
+    """In French a narrow no-break space precedes ; : ! and ?, and the apostrophe is curly."""
+    mail = MAILS[name](Language.FR)
+
+    for text in (text_of(mail), "".join(page_of(mail).texts)):
+        words = URL.sub("", text).replace("Ateliers de l'Erdre", "")
+        assert not re.findall(r".*(?<![\u202f\d])[;:!?].*", words)
+        assert "'" not in words
+
+
+# ── The summary ──
+
+
+@each_language
+def test_the_summary_shows_everything_that_was_entered(language: Language) -> None:
+    """The summary shows every field of the registration, in text and in HTML."""
+    entered = [
+        "Camille.Martin@example.com",
+        "Camille",
+        "Martin-Lefèvre",
+        "+33612345678",
+        "compta@example.org",
+        "2026-01",
+        in_words(NOW - timedelta(days=1), language),
+        translate(language, "identifier-label-SIRET"),
+        "732 829 320 00074",
+        "Ateliers de l'Erdre",
+    ]
+
+    for part in shown_in_both_parts(summary(language)):
+        assert [value for value in entered if value not in part] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "consent", "words"),
+    [
+        (Language.FR, True, "Enquête de satisfaction : Oui, accord que vous pouvez retirer à tout moment"),
+        (Language.FR, False, "Enquête de satisfaction : Non"),
+        (Language.EN, True, "Satisfaction survey: Yes, a consent that you can withdraw at any time"),
+        (Language.EN, False, "Satisfaction survey: No"),
+    ],
+)
+def test_the_summary_tells_yes_from_no(language: Language, consent: bool, words: str) -> None:
+    """The summary says whether the survey was consented to, and that a consent can be withdrawn."""
+    text, page = shown_in_both_parts(summary(language, registration(survey_consent=consent)))
+
+    assert words in text
+    assert words.rpartition(":")[2].strip() in page
+
+
+@each_language
+def test_the_summary_shows_no_row_for_what_was_left_out(language: Language) -> None:
+    """Without phone and declared name there is no such row; the contact address is then the sign-in address."""
+    bare = registration(phone=None, contact_email=None, organisation_name=None)
+
+    mail, full = summary(language, bare), summary(language)
+
+    assert page_of(mail).tags.count("tr") == page_of(full).tags.count("tr") - 2
+    assert len(text_of(mail).splitlines()) == len(text_of(full).splitlines()) - 2
+    for part in shown_in_both_parts(mail):
+        assert part.count("Camille.Martin@example.com") == 2
+
+
+@each_language
+def test_the_summary_names_each_of_several_registrations(language: Language) -> None:
+    """Each registration in a merged summary stands under the name of its organisation, or its identifier."""
+    label = translate(language, "identifier-label-UE_HORS_FRANCE")
+    mail = summary(language, registration(), second_registration())
+
+    assert "== Ateliers de l'Erdre ==" in text_of(mail).splitlines()
+    assert f"== {label} – {VAT_NUMBER} ==" in text_of(mail).splitlines()
+    assert f"{label} – {VAT_NUMBER}" in page_of(mail).lines
+    for part in shown_in_both_parts(mail):
+        assert part.index("Camille ") < part.index("Dominique")
+    for part in shown_in_both_parts(summary(language, second_registration())):
+        assert f"{label} – {VAT_NUMBER}" not in part
+
+
+@each_language
+def test_the_summary_tells_how_the_procedure_goes_on(language: Language) -> None:
+    """The summary says how long a link works, what a password needs, and until when a link can be sent again."""
+    minutes, days = LINK_LIFETIME // timedelta(minutes=1), ACTIVATION_PERIOD.days
+    facts = {
+        Language.FR: [f"{minutes} minutes", "12 caractères", "3 de ces 4 types", f"{days} jours", "gestionnaire"],
+        Language.EN: [f"{minutes} minutes", "12 characters", "3 of these 4 types", f"{days} days", "manager"],
+    }
+
+    for part in shown_in_both_parts(summary(language)):
+        assert [fact for fact in facts[language] if fact not in part] == []
+
+
+# ── The activation link ──
+
+
+@each_language
+def test_the_activation_link_stays_whole(language: Language) -> None:
+    """The link stands unbroken on a line of its own, in text and in HTML, and the button leads there."""
+    mail = activation(language)
+
+    assert text_of(mail).splitlines().count(ACTIVATION_URL) == 1
+    assert page_of(mail).lines.count(ACTIVATION_URL) == 1
+    assert page_of(mail).links == [ACTIVATION_URL]
+
+
+@each_language
+def test_the_activation_mail_shows_whose_data_before_the_link(language: Language) -> None:
+    """Name, organisation and contact address precede the link, so that a stranger's attempt is recognised."""
+    shown = [
+        "Camille",
+        "Martin-Lefèvre",
+        translate(language, "identifier-label-SIRET"),
+        "732 829 320 00074",
+        "Ateliers de l'Erdre",
+        "compta@example.org",
+        in_words(NOW - timedelta(days=1), language),
+    ]
+
+    for part in shown_in_both_parts(activation(language)):
+        before = part.partition(ACTIVATION_URL)[0]
+        assert [value for value in shown if value not in before] == []
+
+
+@each_language
+def test_the_activation_mail_tells_how_long_its_link_works(language: Language) -> None:
+    """The lifetime of the link, and of the right to a new one, are those that the models keep."""
+    minutes, days = LINK_LIFETIME // timedelta(minutes=1), ACTIVATION_PERIOD.days
+
+    for part in shown_in_both_parts(activation(language)):
+        assert f" {minutes} minutes " in part
+        assert f" {days} {'jours' if language is Language.FR else 'days'} " in part
+
+
+@each_language
+def test_each_of_several_links_follows_its_organisation(language: Language) -> None:
+    """Several links come in their order, each after the organisation that it would activate and no other."""
+    mail = several_links(language)
+    label = translate(language, "identifier-label-UE_HORS_FRANCE")
+    order = ["Ateliers de l'Erdre", ACTIVATION_URL, f"{label} – {VAT_NUMBER}", "Dominique", OTHER_URL]
+
+    assert page_of(mail).links == [ACTIVATION_URL, OTHER_URL]
+    for part in shown_in_both_parts(mail):
+        positions = [part.index(item) for item in order]
+        assert positions == sorted(positions)
+
+
+def test_a_link_keeps_its_token_out_of_logs() -> None:
+    """The repr of a link shows neither URL nor token."""
+    assert "token" not in repr(Link(registration(), ACTIVATION_URL))
+
+
+# ── To somebody who has an account ──
+
+
+@each_language
+def test_the_owner_of_an_account_reads_nothing_that_was_typed(language: Language) -> None:
+    """The mail to an owner has the account's address, and none of a registration's or the account's other data."""
+    mail = account_exists(language)
+    typed = ["Camille.Martin", "Martin", "+336", "compta@", "Erdre", "732", "2026-01", "Andrée", "Propriétaire"]
+
+    for part in shown_in_both_parts(mail):
+        assert RECIPIENT in part
+        assert [value for value in typed if value in part] == []
+
+
+@each_language
+def test_the_owner_of_an_account_is_led_to_the_sign_in_page(language: Language) -> None:
+    """The sign-in page is linked where the portal has one set; otherwise words do."""
+    linked, worded = account_exists(language), account_exists(language, sign_in_url=None)
+
+    assert SIGN_IN_URL in text_of(linked).splitlines()
+    assert page_of(linked).links == [SIGN_IN_URL]
+    assert page_of(worded).links == []
+    assert ("portail" if language is Language.FR else "portal") in text_of(worded)
+
+
+# ── What a stranger may have typed ──
+
+
+@each_language
+@pytest.mark.parametrize("field", ["first_name", "last_name", "organisation_name", "phone", "terms_version"])
+def test_markup_that_was_typed_is_shown_and_not_obeyed(field: str, language: Language) -> None:
+    """Tags and quotes in what was typed are shown as they are, and add no element to the HTML."""
+    hostile, harmless = registration(**{field: HOSTILE}), registration()
+    mails = {
+        summary(language, hostile, hostile): summary(language, harmless, harmless),
+        activation(language, *[Link(hostile, ACTIVATION_URL)] * 2): activation(
+            language, *[Link(harmless, ACTIVATION_URL)] * 2
+        ),
+    }
+
+    for mail, other in mails.items():
+        assert page_of(mail).tags == page_of(other).tags
+        assert page_of(mail).attributes == page_of(other).attributes
+    for part in shown_in_both_parts(next(iter(mails))):
+        assert HOSTILE in part
+
+
+@each_language
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_what_was_typed_never_spans_lines(line_break: str, language: Language) -> None:
+    """A line break in what was typed becomes a blank, so that nobody can write lines of a mail."""
+    typed = f"A{line_break}{line_break}B\u202e\x00\u200b C"
+    fields = ("first_name", "last_name", "organisation_name", "phone", "contact_email", "email", "terms_version")
+    hostile = registration(**dict.fromkeys(fields, typed))
+
+    for mail, other in (
+        (summary(language, hostile, hostile), summary(language, registration(), registration())),
+        (activation(language, Link(hostile, ACTIVATION_URL)), activation(language)),
+    ):
+        assert "A B C" in text_of(mail)
+        assert len(text_of(mail).splitlines()) == len(text_of(other).splitlines())
+
+
+def test_a_recipient_brings_no_header() -> None:
+    """A recipient that is not exactly one address is refused."""
+    for to in ("a@example.com\r\nBcc: b@example.com", "a@example.com, b@example.com", "a@example.com\nX: y"):
+        with pytest.raises(ValueError, match="addr"):
+            composer().summary([registration()], to=to, language=Language.FR, message_id=MESSAGE_ID, now=NOW)
+
+
+# ── Small things ──
+
+
+@pytest.mark.parametrize("sender", ["", "Le Portail", "Le Portail <>", "portail.example"])
+def test_a_sender_that_is_no_address_is_refused_at_once(sender: str) -> None:
+    """A composer is never made with a sender that no mail could have."""
+    with pytest.raises(ValueError, match="sender"):
+        composer(sender=sender)
+
+
+def test_a_sender_without_a_name_is_an_address_alone() -> None:
+    """The portal's name is shown where the sender has one, and nothing in its place otherwise."""
+    mail = received(
+        composer(sender="bonjour@portail.example").summary(
+            [registration()], to=RECIPIENT, language=Language.FR, message_id=MESSAGE_ID, now=NOW
+        )
+    )
+
+    assert mail["From"] == "bonjour@portail.example"
+    assert ("p", "class", "portal") not in page_of(mail).attributes
+    assert "Le Portail été" in page_of(summary(Language.FR)).lines
+
+
+@pytest.mark.parametrize(
+    ("instant", "french", "english"),
+    [
+        (NOW, "23 novembre 2026 à 09:30 UTC", "23 November 2026 at 09:30 UTC"),
+        (
+            datetime(2027, 1, 1, 0, 5, tzinfo=timezone(timedelta(hours=1))),
+            "31 décembre 2026 à 23:05 UTC",
+            "31 December 2026 at 23:05 UTC",
+        ),
+        (datetime(2026, 8, 1, tzinfo=UTC), "1er août 2026 à 00:00 UTC", "1 August 2026 at 00:00 UTC"),
+    ],
+)
+def test_instants_are_put_in_words(instant: datetime, french: str, english: str) -> None:
+    """An instant is shown in UTC, in the words of the language."""
+    assert in_words(instant, Language.FR) == french
+    assert in_words(instant, Language.EN) == english
+
+
+def test_no_template_is_left_over() -> None:
+    """Every template of a mail belongs to one of the mails that these tests read."""
+    stems = {file.name.partition(".")[0] for file in TEMPLATES.glob("*.??.*") if file.suffix != ".jinja"}
+
+    assert stems == {template_of(name) for name in MAILS}
