@@ -1,0 +1,172 @@
+"""The command line: serve, migrate, deliver-mail, export-schema, purge.
+
+The rooms are imported inside the commands: `--help` is quick, and child processes, which import this file again,
+stay small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Coroutine
+
+    from api.settings import Settings
+
+T = TypeVar("T")
+
+FAILED = 1
+BAD_USAGE = 2
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+cli = typer.Typer(
+    name="guichet",
+    help="The sign-up counter of a business portal. Settings are environment variables GUICHET_…: see the README.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """The console script."""
+    cli()
+
+
+@cli.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    expose_development: Annotated[
+        bool,
+        typer.Option(
+            "--expose-development",
+            help="Listen on other addresses than loopback in development, where anybody may read all mails.",
+        ),
+    ] = False,
+) -> None:
+    """Serve the API, and relay its mails unless GUICHET_RELAY=off."""
+    settings = _settings(workers=workers)
+    if not settings.in_production and host not in LOOPBACK and not expose_development:
+        _refuse([f"--host {host}: development serves loopback only, unless --expose-development is given"])
+    from api.server import run
+
+    run(settings, host=host, port=port, workers=workers)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from models.database import migrate
+
+    settings = _settings()
+    _run(migrate(settings.database_url.get_secret_value()))
+    typer.echo("The database has the newest schema.")
+
+
+@cli.command()
+def deliver_mail(
+    once: Annotated[bool, typer.Option("--once", help="Deliver what is due, and end.")] = False,
+) -> None:
+    """Relay mails: until interrupted, or once."""
+    outcomes = _run(_deliver(_settings(), once=once))
+    if once:
+        typer.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing is due")
+    if outcomes["failed"]:
+        raise typer.Exit(FAILED)
+
+
+async def _deliver(settings: Settings, *, once: bool) -> Counter[str]:
+    from collections import Counter
+
+    from api.app import build_relay
+    from models.database import database
+
+    async with database(settings.database_url.get_secret_value()):
+        relay = build_relay(settings)
+        if once:
+            return await relay.deliver_due()
+        await relay.run()
+        return Counter()
+
+
+@cli.command()
+def export_schema(
+    output: Annotated[Path | None, typer.Option(help="File to write; standard output if left out.")] = None,
+) -> None:
+    """Print the contract, as SDL."""
+    from api.app import sdl
+
+    if output is None:
+        sys.stdout.write(sdl())
+        return
+    try:
+        output.write_text(sdl(), encoding="utf-8")
+    except OSError as exc:
+        _fail(f"{output} can't be written: {exc.strerror}")
+
+
+@cli.command()
+def purge() -> None:
+    """Delete what has outlived its purpose: see the README."""
+    counts = _run(_purge(_settings()))
+    typer.echo(", ".join(f"{count} {what}" for what, count in counts.items()) + " deleted")
+
+
+async def _purge(settings: Settings) -> dict[str, int]:
+    from api.app import utc_now
+    from models.database import database
+    from models.retention import purge
+
+    async with database(settings.database_url.get_secret_value()):
+        return await purge(now=utc_now())
+
+
+def _settings(*, workers: int = 1) -> Settings:
+    """The settings, or one line for each that is wrong and exit code 2."""
+    from api.server import configure_logging
+    from api.settings import SettingsError, load_settings, unknown_settings
+
+    configure_logging()
+    try:
+        settings = load_settings(workers=workers)
+    except SettingsError as exc:
+        _refuse(exc.lines)
+    for name in unknown_settings():
+        logging.getLogger(__name__).warning("%s is no setting: it is ignored", name)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """What *work* comes to; a database that fails is one line and exit code 1, an interrupt the end."""
+    from tortoise.exceptions import BaseORMException
+
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+    except (BaseORMException, OSError) as exc:
+        _fail(f"The database can't be used: {type(exc).__name__}: {exc}")
+
+
+def _refuse(lines: list[str]) -> NoReturn:
+    for line in lines:
+        typer.echo(line, err=True)
+    raise typer.Exit(BAD_USAGE)
+
+
+def _fail(line: str) -> NoReturn:
+    typer.echo(line, err=True)
+    raise typer.Exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

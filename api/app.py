@@ -1,0 +1,195 @@
+"""The one place that wires: settings become an application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from strawberry.dataloader import DataLoader
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from api.access_log import AccessLog
+from api.captcha import CaptchaProvider, FixedCaptcha, PictureCaptcha
+from api.graphql.context import Services
+from api.graphql.endpoint import GraphQLEndpoint
+from api.graphql.schema import schema
+from api.mail.compose import Composer
+from api.mail.relay import Relay
+from api.mail.transports import MailTransport, open_transport
+from api.passwords import Passwords
+from api.rate_limits import RateLimits, open_storage, parse_limits
+from api.registration.activation import Activation
+from api.registration.form import Terms
+from api.registration.sign_up import SignUp
+from models.database import database, is_ready
+from models.organisation import find_organisations
+from models.retention import purge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from api.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+RELAY_GRACE_SECONDS = 10
+PURGE_SECONDS = 3600
+LARGEST_LOOK_UP = 1000
+CORS_SECONDS = 600
+DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def sdl() -> str:
+    """The contract: what `schema.graphql` is to hold."""
+    return f"{schema.as_str()}\n"
+
+
+def build_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    captcha: CaptchaProvider | None = None,
+    transport: MailTransport | None = None,
+) -> Starlette:
+    """The application, as ASGI; what tests replace are the clock, the captcha and where mails go."""
+    relay = build_relay(settings, clock=clock, transport=transport)
+    captcha = captcha or _captcha(settings)
+    passwords = Passwords()
+    services = _services(settings, captcha, passwords, relay, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with database(settings.database_url.get_secret_value()):
+            try:
+                async with _relaying(relay, clock) if settings.relay == "on" else nullcontext():
+                    yield
+            finally:
+                passwords.close()
+                await captcha.aclose()
+
+    return Starlette(
+        routes=[
+            Route("/graphql", GraphQLEndpoint(schema._schema, services, graphiql=not settings.in_production)),
+            Route("/schema.graphql", _schema_file),
+            Route("/health/live", _live),
+            Route("/health/ready", _ready),
+        ],
+        middleware=_middleware(settings),
+        lifespan=lifespan,
+    )
+
+
+def build_relay(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, transport: MailTransport | None = None
+) -> Relay:
+    """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
+    return Relay(
+        transport=transport or open_transport(settings.mail_destination),
+        composer=Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url),
+        activation_url=settings.activation_url,
+        mailbox_limit=_limits(settings).mailbox,
+        clock=clock,
+    )
+
+
+def _services(
+    settings: Settings,
+    captcha: CaptchaProvider,
+    passwords: Passwords,
+    relay: Relay,
+    clock: Callable[[], datetime],
+) -> Services:
+    limits = _limits(settings)
+    terms = Terms(settings.terms_version, settings.terms_url, settings.survey_consent_version)
+    # Look-ups that wait at the same moment, from whatever requests, share a query. Nothing is cached.
+    look_ups = DataLoader(load_fn=find_organisations, cache=False, max_batch_size=LARGEST_LOOK_UP)
+    return Services(
+        sign_up=SignUp(captcha=captcha, limits=limits, terms=terms, key=settings.key, wake_relay=relay.wake),
+        activation=Activation(passwords=passwords, limits=limits),
+        captcha=captcha,
+        limits=limits,
+        terms=terms,
+        sign_in_url=settings.sign_in_url,
+        find_organisation=look_ups.load,
+        clock=clock,
+    )
+
+
+def _limits(settings: Settings) -> RateLimits:
+    return RateLimits(parse_limits(settings.rate_limits), open_storage(settings.rate_limit_url.get_secret_value()))
+
+
+def _captcha(settings: Settings) -> CaptchaProvider:
+    fixed = settings.fixed_captcha
+    return PictureCaptcha() if fixed is None else FixedCaptcha(fixed)
+
+
+@asynccontextmanager
+async def _relaying(relay: Relay, clock: Callable[[], datetime]) -> AsyncIterator[None]:
+    """The relay, and an hourly purge, beside the requests. In the end, what is being sent is sent."""
+    relaying = asyncio.create_task(relay.run())
+    purging = asyncio.create_task(_purge_regularly(clock))
+    try:
+        yield
+    finally:
+        purging.cancel()
+        relay.stop()
+        await asyncio.wait([relaying], timeout=RELAY_GRACE_SECONDS)
+        relaying.cancel()
+        await asyncio.wait([relaying, purging])
+
+
+async def _purge_regularly(clock: Callable[[], datetime]) -> None:
+    while True:
+        try:
+            await purge(now=clock())
+        except Exception:
+            logger.exception("What has outlived its purpose can't be deleted; another try follows")
+        await asyncio.sleep(PURGE_SECONDS)
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Outermost first."""
+    middleware = [Middleware(AccessLog)]
+    if settings.trusted_proxies:
+        middleware.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies)))
+    middleware.append(
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_origin_regex=None if settings.in_production else DEVELOPMENT_ORIGINS,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", "Accept-Language"],
+            max_age=CORS_SECONDS,
+        )
+    )
+    return middleware
+
+
+async def _schema_file(_: Request) -> Response:
+    return PlainTextResponse(sdl(), headers=NO_STORE)
+
+
+async def _live(_: Request) -> Response:
+    return JSONResponse({"status": "live"}, headers=NO_STORE)
+
+
+async def _ready(_: Request) -> Response:
+    ready = await is_ready()
+    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503, headers=NO_STORE)

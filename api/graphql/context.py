@@ -1,0 +1,68 @@
+"""What a resolver gets besides its arguments."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import strawberry
+from graphql import GraphQLResolveInfo
+from graphql.execution.values import get_argument_values
+
+from api.captcha import CaptchaProvider
+from api.messages import Language
+from api.rate_limits import RateLimits
+from api.registration.activation import Activation
+from api.registration.form import Terms
+from api.registration.sign_up import SignUp
+from models.identifiers import Identifier
+from models.organisation import KnownOrganisation
+
+strawberry.enum(
+    Language,
+    description=(
+        "Languages of messages and e-mails. An argument decides, else the Accept-Language header, else French."
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What belongs to the process and serves all callers."""
+
+    sign_up: SignUp
+    activation: Activation
+    captcha: CaptchaProvider
+    limits: RateLimits
+    terms: Terms
+    sign_in_url: str | None
+    find_organisation: Callable[[Identifier], Awaitable[KnownOrganisation | None]]
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Context:
+    """One request: the services, the caller's network (see `api.rate_limits`), the language of its header, its time."""
+
+    services: Services
+    network: str
+    language: Language
+    now: datetime
+
+
+Info: TypeAlias = strawberry.Info[Context, None]
+
+
+def given(value: Any) -> Any:
+    """The value of an optional input; None where it was left out."""
+    return None if value is strawberry.UNSET else value
+
+
+def language_of(info: Info) -> Language:
+    """The language that a field answers in: its argument decides, or its input's, else the request's header."""
+    raw: GraphQLResolveInfo[Context] = info._raw_info
+    arguments: Mapping[str, Any] = get_argument_values(
+        raw.parent_type.fields[raw.field_name], raw.field_nodes[0], raw.variable_values
+    )
+    named = arguments.get("language") or (arguments.get("input") or {}).get("language")
+    return named if isinstance(named, Language) else info.context.language

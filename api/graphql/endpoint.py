@@ -1,0 +1,267 @@
+"""GraphQL over HTTP, after the specification of the GraphQL foundation: media types, status codes, bad bodies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from strawberry.http.ides import get_graphql_ide_html
+
+from api.graphql.context import Context, Services
+from api.graphql.guard import (
+    BAD_REQUEST,
+    LIMIT_EXCEEDED,
+    DocumentRefused,
+    Documents,
+    coded_error,
+    inline_texts,
+    input_error,
+    masked_error,
+    texts_in,
+)
+from api.messages import negotiate
+from api.rate_limits import network_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language, Origin"}
+LARGEST_BODY = 64 * 1024
+
+
+class RequestRefused(Exception):
+    """The request is not executed: a status, and what to say."""
+
+    def __init__(self, status: HTTPStatus, errors: list[GraphQLError], headers: Mapping[str, str] | None = None):
+        super().__init__(status)
+        self.status = status
+        self.errors = errors
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """The parameters of one request."""
+
+    query: str
+    variables: dict[str, Any]
+    operation_name: str | None
+
+
+class GraphQLEndpoint:
+    """The ASGI application at `/graphql`.
+
+    It executes the schema by graphql-core, with documents that were validated once: several times the speed of
+    Strawberry's own view, whose extensions run for each request.
+    """
+
+    def __init__(self, schema: GraphQLSchema, services: Services, *, graphiql: bool) -> None:
+        self._schema = schema
+        self._services = services
+        self._graphiql = graphiql
+        self._documents = Documents(schema)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        if self._graphiql and _wants_page(request):
+            return HTMLResponse(get_graphql_ide_html("graphiql"), headers=HEADERS)
+        media_type = JSON
+        try:
+            _check_method(request)
+            media_type = _media_type(request)
+            return _response(await self._execute(await _read(request), request), HTTPStatus.OK, media_type)
+        except RequestRefused as refused:
+            result = ExecutionResult(errors=refused.errors)
+            return _response(result, refused.status, media_type, refused.headers)
+
+    async def _execute(self, asked: GraphQLRequest, request: Request) -> ExecutionResult:
+        document = self._document(asked)
+        operation = get_operation_ast(document, asked.operation_name)
+        if operation is None:
+            raise _bad_request("There is no such operation: operationName must name one of several.")
+        if request.method == "GET" and operation.operation is not OperationType.QUERY:
+            message = "Only queries can be sent by GET."
+            raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, [coded_error(BAD_REQUEST, message)], {"Allow": "POST"})
+        try:
+            outcome = execute(
+                self._schema,
+                document,
+                variable_values=asked.variables,
+                operation_name=asked.operation_name,
+                context_value=self._context(request),
+                hide_suggestions=True,
+            )
+            result = await outcome if isawaitable(outcome) else outcome
+        except Exception as exc:
+            result = ExecutionResult(errors=[GraphQLError("", original_error=exc, path=[])])
+        if result.errors:
+            result = ExecutionResult(result.data, self._told(result.errors, document, asked))
+        return result
+
+    def _document(self, asked: GraphQLRequest) -> DocumentNode:
+        try:
+            return self._documents.get(asked.query)
+        except DocumentRefused as exc:
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, exc.errors) from None
+
+    def _context(self, request: Request) -> Context:
+        return Context(
+            services=self._services,
+            network=network_of(request.client.host if request.client else None),
+            language=negotiate(request.headers.get("accept-language", "")),
+            now=self._services.clock(),
+        )
+
+    @staticmethod
+    def _told(
+        errors: list[GraphQLError],
+        document: DocumentNode,
+        asked: GraphQLRequest,
+    ) -> list[GraphQLError]:
+        """What the caller is told of *errors*.
+
+        :raises RequestRefused: they came before execution: no field has been resolved, and none of them has a path.
+        """
+        if all(error.path is None for error in errors):
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, [input_error(error) for error in errors])
+        secret_texts = sorted({*texts_in(asked.variables), *inline_texts(document)}, key=len, reverse=True)
+        return [masked_error(error, secret_texts) for error in errors]
+
+
+def _check_method(request: Request) -> None:
+    if request.method not in {"GET", "POST"}:
+        raise RequestRefused(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            [coded_error(BAD_REQUEST, "Send the request by GET or POST.")],
+            {"Allow": "GET, POST"},
+        )
+
+
+async def _read(request: Request) -> GraphQLRequest:
+    """The parameters, from the query string or a JSON body.
+
+    :raises RequestRefused: there are none, or not of their types.
+    """
+    if request.method == "GET":
+        parameters: Any = dict(request.query_params)
+        for name in ("variables", "extensions"):
+            if name in parameters:
+                parameters[name] = _decode(parameters[name].encode("utf-8", "replace"))
+    else:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            message = f"Send the request as {JSON}."
+            raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, [coded_error(BAD_REQUEST, message)])
+        parameters = _decode(await _body(request))
+    return _checked(parameters)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, which is given up as soon as it is too large."""
+    too_large = RequestRefused(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        [coded_error(LIMIT_EXCEEDED, f"The body is larger than {LARGEST_BODY} bytes.")],
+    )
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise too_large
+    return bytes(body)
+
+
+def _decode(text: bytes) -> Any:
+    """The JSON value of *text*. What only Python's own decoder takes, lone surrogates, is refused field by field."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise _bad_request("The request can't be read as JSON in UTF-8.") from None
+
+
+def _refuse_constant(_: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _checked(parameters: Any) -> GraphQLRequest:
+    if not isinstance(parameters, dict):
+        raise _bad_request("The request must be a JSON object; batches are not accepted.")
+    query, variables = parameters.get("query"), parameters.get("variables")
+    name, extensions = parameters.get("operationName"), parameters.get("extensions")
+    if not isinstance(query, str):
+        raise _bad_request("query must be a string.")
+    if not isinstance(variables, dict | None):
+        raise _bad_request("variables must be an object.")
+    if not isinstance(name, str | None):
+        raise _bad_request("operationName must be a string.")
+    if not isinstance(extensions, dict | None):
+        raise _bad_request("extensions must be an object.")
+    return GraphQLRequest(query, variables or {}, name or None)
+
+
+def _bad_request(message: str) -> RequestRefused:
+    return RequestRefused(HTTPStatus.BAD_REQUEST, [coded_error(BAD_REQUEST, message)])
+
+
+def _accepted(request: Request) -> list[str]:
+    accept = request.headers.get("accept", "*/*")
+    return [item.partition(";")[0].strip().lower() for item in accept.split(",")]
+
+
+def _media_type(request: Request) -> str:
+    """The media type to answer in: the newer one only where it is named.
+
+    :raises RequestRefused: 406, the caller accepts neither.
+    """
+    accepted = _accepted(request)
+    if GRAPHQL_RESPONSE in accepted:
+        return GRAPHQL_RESPONSE
+    if {JSON, "application/*", "*/*"} & set(accepted):
+        return JSON
+    message = f"The answer can be {GRAPHQL_RESPONSE} or {JSON}."
+    raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, [coded_error(BAD_REQUEST, message)])
+
+
+def _wants_page(request: Request) -> bool:
+    return request.method == "GET" and "query" not in request.query_params and "text/html" in _accepted(request)
+
+
+def _response(
+    result: ExecutionResult, status: HTTPStatus, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    body = result.formatted
+    if status is not HTTPStatus.OK:
+        body.pop("data", None)  # Nothing was executed.
+    return Response(
+        orjson.dumps(body),
+        status,
+        {**HEADERS, "Content-Type": f"{media_type}; charset=utf-8", **(headers or {})},
+    )

@@ -1,0 +1,159 @@
+"""Passwords: the portal's rule, how easily one is guessed, and its hash."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from argon2 import PasswordHasher
+from zxcvbn import zxcvbn
+
+from api.refusals import FieldRefusal
+from api.worker_pool import WorkerPool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# The portal's rule. NIST SP 800-63B and ASVS 6.2.5 advise against rules of composition; it is kept all the same.
+MIN_LENGTH = 12
+MAX_LENGTH = 256
+MIN_CHARACTER_TYPES = 3
+MIN_SCORE = 2
+STRONG_SCORE = 3
+
+SCORED_LENGTH = 72  # zxcvbn takes quadratic time, and longer passwords are guessed by their beginning.
+SHORTEST_PERSONAL_WORD = 4
+MOST_PERSONAL_WORDS = 40
+COMMON_HERE = (
+    "azertyuiop",
+    "qsdfghjklm",
+    "wxcvbn",
+    "motdepasse",
+    "bonjour",
+    "bienvenue",
+    "portail",
+    "guichet",
+    "france",
+)
+MAX_WAITING = 64
+
+
+class CharacterType(StrEnum):
+    """By Unicode category: Lu, Ll, Nd; SPECIAL is everything else, the space included."""
+
+    UPPERCASE = "UPPERCASE"
+    LOWERCASE = "LOWERCASE"
+    DIGIT = "DIGIT"
+    SPECIAL = "SPECIAL"
+
+
+TYPE_OF_CATEGORY = {"Lu": CharacterType.UPPERCASE, "Ll": CharacterType.LOWERCASE, "Nd": CharacterType.DIGIT}
+REFUSED_CATEGORIES = frozenset({"Cc", "Cs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What is to be said of a password: *score* from 0 to 4, *weaknesses* as patterns of zxcvbn."""
+
+    score: int
+    character_types: tuple[CharacterType, ...]
+    problems: tuple[FieldRefusal, ...]
+    weaknesses: tuple[str, ...]
+
+
+def normalise(password: str) -> str:
+    """NFKC (NIST SP 800-63B, 5.1.1.2), so that the same password can be typed on any keyboard; never cut."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def assess(password: str, personal_data: Sequence[str] = ()) -> Assessment:
+    """Hold *password* to every rule at once, against words that it should not be built on.
+
+    Slow: milliseconds of CPU. Call it through `Passwords`.
+    """
+    password = normalise(password)
+    words = personal_words(personal_data)
+    types = _character_types(password)
+    score, weaknesses = _estimate(password, words)
+    problems = tuple(
+        FieldRefusal(("password",), code, parameters) for code, parameters in _problems(password, types, words, score)
+    )
+    return Assessment(score, types, problems, weaknesses)
+
+
+def _estimate(password: str, words: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """zxcvbn's score, and the patterns by which it would guess."""
+    scorable = password[:SCORED_LENGTH].encode("utf-8", "replace").decode()  # A lone surrogate has no UTF-8.
+    if not scorable:
+        return 0, ()
+    estimate = zxcvbn(scorable, user_inputs=[*words, *COMMON_HERE])
+    patterns = dict.fromkeys(str(match["pattern"]) for match in estimate["sequence"])
+    return estimate["score"], tuple(pattern for pattern in patterns if pattern != "bruteforce")
+
+
+def _problems(
+    password: str, types: Sequence[CharacterType], words: Iterable[str], score: int
+) -> Iterator[tuple[str, dict[str, str | int]]]:
+    if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in password):
+        yield "INVALID_CHARACTERS", {}
+    if len(password) < MIN_LENGTH:
+        yield "PASSWORD_TOO_SHORT", {"min": MIN_LENGTH}
+    if len(password) > MAX_LENGTH:
+        yield "PASSWORD_TOO_LONG", {"max": MAX_LENGTH}
+    if len(types) < MIN_CHARACTER_TYPES:
+        yield "PASSWORD_TOO_FEW_CHARACTER_TYPES", {"min": MIN_CHARACTER_TYPES}
+    if any(word in _folded(password) for word in words):
+        yield "PASSWORD_CONTAINS_PERSONAL_DATA", {}
+    if score < MIN_SCORE:
+        yield "PASSWORD_TOO_GUESSABLE", {}
+
+
+def _character_types(password: str) -> tuple[CharacterType, ...]:
+    found = {
+        TYPE_OF_CATEGORY.get(unicodedata.category(char), CharacterType.SPECIAL)
+        for char in password
+        if unicodedata.category(char) not in REFUSED_CATEGORIES
+    }
+    return tuple(type_ for type_ in CharacterType if type_ in found)
+
+
+def personal_words(personal_data: Iterable[str]) -> list[str]:
+    """The words of names and addresses, without case and accents, that are long enough to recognise."""
+    words = {
+        word
+        for text in personal_data
+        for part in (*re.split(r"[\W_]+", _folded(text)), re.sub(r"[\W_]+", "", _folded(text)))
+        if len(word := part) >= SHORTEST_PERSONAL_WORD
+    }
+    return sorted(words)[:MOST_PERSONAL_WORDS]
+
+
+def _folded(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+class Passwords:
+    """Assesses and hashes in threads, as many at once as there are cores; the rest wait in a bounded line."""
+
+    def __init__(self) -> None:
+        self._pool = WorkerPool(workers=os.cpu_count() or 1, max_waiting=MAX_WAITING, name="passwords")
+        self._hasher = PasswordHasher()  # argon2id of RFC 9106, low memory: 64 MiB, t=3, p=4.
+
+    async def assess(self, password: str, personal_data: Sequence[str] = ()) -> Assessment:
+        """:raises api.refusals.TooManyRequests: the line is full."""
+        return await self._pool.run(assess, password, personal_data)
+
+    async def hash(self, password: str) -> str:
+        """The argon2id hash of the normalised *password*, with its salt and parameters (PHC string).
+
+        :raises api.refusals.TooManyRequests: the line is full.
+        """
+        return await self._pool.run(self._hasher.hash, normalise(password))
+
+    def close(self) -> None:
+        self._pool.close()

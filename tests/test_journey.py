@@ -1,0 +1,26 @@
+"""The whole way, from the form to the active account."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.client import PASSWORD, Portal, text_of, token_in
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_somebody_signs_up_and_is_active(portal: Portal) -> None:
+    """Form, captcha, two mails, link, password: the account exists, and its organisation is on the portal."""
+    registration_id = await portal.sign_up()
+    assert registration_id
+    summary, activation = await portal.deliver()
+    assert "Exemple SA" in text_of(summary)
+    token = token_in(activation)
+    link = await portal.inspect_activation_link(token)
+    assert link["state"] == "USABLE"
+    activated = await portal.activate_account(token, PASSWORD)
+    assert activated["__typename"] == "AccountActivated"
+    assert activated["account"]["email"] == "camille.durand@exemple.fr"
+    assert activated["account"]["memberships"][0]["role"] == "MANAGER"
+    found = await portal.find_organisation("732 829 320 00074")
+    assert found["onPortal"] is True
