@@ -1,0 +1,52 @@
+# Everything happens in .venv; nothing is installed anywhere else. `make help` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help serve test check bench lock migrations clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: .venv/.runs ## Set up, migrate, and serve http://127.0.0.1:8000 with an embedded database and mailbox
+	@$(BIN)/guichet migrate
+	@exec $(BIN)/guichet serve
+
+test: .venv/.develops ## Set up, and run every test, on SQLite and on PostgreSQL
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+check: .venv/.develops ## Format, lint, types and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/.develops ## Measure, and print the table that the README shows
+	@$(BIN)/python -m benchmarks
+
+lock: .venv/.develops ## Write the locks anew, with the newest releases that pyproject.toml admits
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-annotate --custom-compile-command "make lock"
+
+migrations: .venv/.develops ## Write a migration for what has changed in the models
+	$(BIN)/tortoise -c models.database.DEVELOPMENT makemigrations
+
+clean: ## Remove the environment and what was served
+	rm -rf .venv var
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/.runs: requirements.lock pyproject.toml | .venv/bin/python
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --editable .
+	@touch $@
+
+.venv/.develops: requirements-dev.lock .venv/.runs
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
