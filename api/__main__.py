@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -94,6 +95,8 @@ async def _deliver(settings: Settings, *, once: bool) -> Counter[str]:
         relay = build_relay(settings)
         if once:
             return await relay.deliver_due()
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(stop, relay.stop)
         await relay.run()
         return Counter()
 
@@ -132,7 +135,7 @@ async def _purge(settings: Settings) -> dict[str, int]:
 
 def _settings(*, workers: int = 1) -> Settings:
     """The settings, or one line for each that is wrong and exit code 2."""
-    from api.server import configure_logging
+    from api.logs import configure_logging
     from api.settings import SettingsError, load_settings, unknown_settings
 
     configure_logging()
@@ -147,14 +150,19 @@ def _settings(*, workers: int = 1) -> Settings:
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """What *work* comes to; a database that fails is one line and exit code 1, an interrupt the end."""
-    from tortoise.exceptions import BaseORMException
+    from models.database import DATABASE_FAILURES
 
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
         raise typer.Exit from None
-    except (BaseORMException, OSError) as exc:
-        _fail(f"The database can't be used: {type(exc).__name__}: {exc}")
+    except Exception as exc:
+        cause = exc
+        while isinstance(cause, ExceptionGroup):  # Of tasks that failed together, the first speaks for all.
+            cause = cause.exceptions[0]
+        if not isinstance(cause, DATABASE_FAILURES):
+            raise
+        _fail(f"The database can't be used: {type(cause).__name__}: {cause}")
 
 
 def _refuse(lines: list[str]) -> NoReturn:

@@ -24,8 +24,13 @@ class Language(StrEnum):
 
 def negotiate(accept_language: str) -> Language:
     """The language that an Accept-Language header asks for (RFC 9110, 12.5.4); French where it names none of ours."""
+    return _negotiate(accept_language[:LONGEST_HEADER])  # Cut before it is kept: a header can be of any length.
+
+
+@lru_cache(maxsize=1024)
+def _negotiate(accept_language: str) -> Language:
     best, best_weight = Language.FR, 0.0
-    for item in accept_language[:LONGEST_HEADER].split(","):
+    for item in accept_language.split(","):
         tag, _, parameter = item.partition(";")
         language = _supported(tag.strip().lower().partition("-")[0])
         weight = _weight(parameter)
@@ -46,7 +51,7 @@ def _weight(parameter: str) -> float:
         weight = float(value)
     except ValueError:
         return 0.0
-    return weight if name.strip() == "q" and 0 <= weight <= 1 else 0.0
+    return weight if name.strip().lower() == "q" and 0 <= weight <= 1 else 0.0
 
 
 def translate(language: Language, message_id: str, **parameters: str | int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from zxcvbn import zxcvbn
+from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
 from api.refusals import FieldRefusal
 from api.worker_pool import WorkerPool
@@ -25,7 +27,9 @@ MIN_CHARACTER_TYPES = 3
 MIN_SCORE = 2
 STRONG_SCORE = 3
 
-SCORED_LENGTH = 72  # zxcvbn takes quadratic time, and longer passwords are guessed by their beginning.
+LONGEST_TYPED = 8 * MAX_LENGTH  # What is longer is too long in any form, and slow to bring into one.
+SCORED_LENGTHS = (72, 48, 32, 24, 16)  # Longer passwords are guessed by their beginning.
+MOST_READINGS = 125_000
 SHORTEST_PERSONAL_WORD = 4
 MOST_PERSONAL_WORDS = 40
 COMMON_HERE = (
@@ -40,6 +44,8 @@ COMMON_HERE = (
     "france",
 )
 MAX_WAITING = 64
+
+ESTIMATING = threading.Lock()  # zxcvbn keeps the words of a call in a global; pure Python gains nothing from threads.
 
 
 class CharacterType(StrEnum):
@@ -70,12 +76,17 @@ def normalise(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
+def is_same(password: str, confirmation: str) -> bool:
+    """Whether both are the same password, however each was typed."""
+    return normalise(password[:LONGEST_TYPED]) == normalise(confirmation[:LONGEST_TYPED])
+
+
 def assess(password: str, personal_data: Sequence[str] = ()) -> Assessment:
     """Hold *password* to every rule at once, against words that it should not be built on.
 
     Slow: milliseconds of CPU. Call it through `Passwords`.
     """
-    password = normalise(password)
+    password = normalise(password[:LONGEST_TYPED])
     words = personal_words(personal_data)
     types = _character_types(password)
     score, weaknesses = _estimate(password, words)
@@ -87,12 +98,26 @@ def assess(password: str, personal_data: Sequence[str] = ()) -> Assessment:
 
 def _estimate(password: str, words: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     """zxcvbn's score, and the patterns by which it would guess."""
-    scorable = password[:SCORED_LENGTH].encode("utf-8", "replace").decode()  # A lone surrogate has no UTF-8.
+    scorable = _scorable(password).encode("utf-8", "replace").decode()  # A lone surrogate has no UTF-8.
     if not scorable:
         return 0, ()
-    estimate = zxcvbn(scorable, user_inputs=[*words, *COMMON_HERE])
+    with ESTIMATING:
+        estimate = zxcvbn(scorable, user_inputs=[*words, *COMMON_HERE])
     patterns = dict.fromkeys(str(match["pattern"]) for match in estimate["sequence"])
     return estimate["score"], tuple(pattern for pattern in patterns if pattern != "bruteforce")
+
+
+def _scorable(password: str) -> str:
+    """As much of the beginning as zxcvbn can look at in bounded time.
+
+    It takes quadratic time for each way to read symbols as letters, of which some passwords have hundreds.
+    """
+    for length in SCORED_LENGTHS:
+        beginning = password[:length]
+        ways = enumerate_l33t_subs(relevant_l33t_subtable(beginning, L33T_TABLE))
+        if len(ways) * len(beginning) ** 2 <= MOST_READINGS:
+            break
+    return beginning
 
 
 def _problems(
@@ -106,7 +131,8 @@ def _problems(
         yield "PASSWORD_TOO_LONG", {"max": MAX_LENGTH}
     if len(types) < MIN_CHARACTER_TYPES:
         yield "PASSWORD_TOO_FEW_CHARACTER_TYPES", {"min": MIN_CHARACTER_TYPES}
-    if any(word in _folded(password) for word in words):
+    folded = _folded(password)
+    if any(word in folded for word in words):
         yield "PASSWORD_CONTAINS_PERSONAL_DATA", {}
     if score < MIN_SCORE:
         yield "PASSWORD_TOO_GUESSABLE", {}

@@ -8,12 +8,13 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from limits.errors import StorageError
+from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
 from api.refusals import TooManyRequests
@@ -67,6 +68,7 @@ def _parse(name: str, limit: str) -> RateLimitItem:
         raise ValueError(f"{name}: {limit!r} is not like 60/hour") from exc
 
 
+@lru_cache(maxsize=4096)
 def network_of(client: str | None) -> str:
     """What of a client's address limits are counted for: an IPv4 address, or the /64 of an IPv6 address."""
     try:
@@ -121,7 +123,10 @@ def open_storage(url: str) -> Storage:
         return MemoryStorage()
     if not url.startswith(("async+redis://", "async+rediss://")):
         raise ValueError(f"must be {MEMORY_URL} or begin with async+redis:// or async+rediss://")
-    storage = storage_from_string(url, implementation="redispy", wrap_exceptions=True)
+    try:
+        storage = storage_from_string(url, implementation="redispy", wrap_exceptions=True)
+    except (ValueError, ConfigurationError):  # Their messages quote parts of the URL.
+        raise ValueError("must be like async+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F and %40") from None
     assert isinstance(storage, Storage)  # noqa: S101  # Promised by the scheme's `async+`.
     return storage
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from api.app import build_app
+from api.logs import configure_logging
 from api.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
@@ -19,16 +21,9 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 SHUTDOWN_SECONDS = 30
-QUIET_LOGGERS = ("tortoise", "aiosqlite", "asyncio", "limits", "PIL")
+COLLECT_EVERY = (20_000, 10, 20)
 
 logger = logging.getLogger(__name__)
-
-
-def configure_logging() -> None:
-    """Everything on standard error, one line a record."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
@@ -52,7 +47,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     }
     try:
         if workers == 1:
-            uvicorn.run(build_app(settings), **options)
+            uvicorn.run(_settled(build_app(settings)), **options)
         else:
             os.environ[f"{PREFIX}ACTIVATION_URL"] = settings.activation_url
             uvicorn.run("api.server:build_worker_app", factory=True, workers=workers, **options)
@@ -63,7 +58,18 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 def build_worker_app() -> Starlette:
     """The application of one of several processes."""
     configure_logging()
-    return build_app(load_settings())
+    return _settled(build_app(load_settings()))
+
+
+def _settled(app: Starlette) -> Starlette:
+    """*app*, with all that start-up made out of the garbage collector's sight, and a collector that runs less often.
+
+    Nothing of it ever dies, and walking it again and again cost a fifth of the time of a look-up.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_EVERY)
+    return app
 
 
 def _lead_to_this_server(settings: Settings, host: str, port: int) -> Settings:

@@ -262,6 +262,8 @@ def _parse_mail_url(url: str) -> Maildir | SmtpServer:
     starttls = parse_qs(parts.query).get("starttls", ["required"])[-1]
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or starttls not in {"required", "off"}:
         raise wrong
+    if parts.path.strip("/"):  # A slash in the password, which belongs there as %2F, has ended the host too early.
+        raise wrong
     if parts.scheme == "smtps":
         encryption: Literal["tls", "starttls", "none"] = "tls"
     else:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models.organisation import Organisation
-    from models.registration import Registration
 
 
 class MembershipRole(StrEnum):
@@ -58,35 +57,16 @@ class Account(Model):
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
 
-    @classmethod
-    async def open(cls, registration: Registration, password_hash: str, *, now: datetime) -> Account:
-        """The account that *registration* asked for. To be called in a transaction.
+    async def open(self) -> None:
+        """Store this account. To be called in a transaction.
 
         :raises AddressTakenError: there is one with this canonical address already, however late it came.
         """
-        consented = registration.survey_consent
-        account = cls(
-            email=registration.email,
-            email_canonical=registration.email_canonical,
-            password_hash=password_hash,
-            first_name=registration.first_name,
-            last_name=registration.last_name,
-            phone=registration.phone,
-            contact_email=registration.contact_email or registration.email,
-            language=registration.language,
-            terms_version=registration.terms_version,
-            terms_accepted_at=registration.created_at,
-            survey_consent=consented,
-            survey_consent_version=registration.survey_consent_version if consented else None,
-            survey_consent_at=registration.created_at if consented else None,
-            created_at=now,
-        )
         try:
             async with in_transaction():  # A savepoint: a lost race must not end the caller's transaction.
-                await account.save(force_create=True)
+                await self.save(force_create=True)
         except IntegrityError as exc:
             raise AddressTakenError from exc
-        return account
 
 
 class Membership(Model):

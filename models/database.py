@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import asyncpg
 from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.connection import get_connections
@@ -27,6 +28,8 @@ MODEL_MODULES = ("models.registration", "models.account", "models.organisation",
 POOL_SIZE = 20
 SQLITE_BUSY_TIMEOUT_MS = 10_000
 NEWEST = MigrationTarget(app_label="models", name="__latest__")
+# What a database raises that is away, or not as expected: some of asyncpg's own come through Tortoise as they are.
+DATABASE_FAILURES = (BaseORMException, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 MIGRATION_LOCK = 0x6775_6963_6865_7400  # "guichet" in ASCII: the key of PostgreSQL's advisory lock.
 
 
@@ -66,6 +69,8 @@ def _sqlite_connection(url: str) -> dict[str, Any]:
 
 def _postgres_connection(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
+    if "@" in parts.path:  # A slash in the password, which belongs there as %2F, has ended the host too early.
+        raise DatabaseUrlError("can't be read as a database URL")
     query = dict(parse_qsl(parts.query))
     query.setdefault("maxsize", str(POOL_SIZE))
     return _expand(urlunsplit(parts._replace(scheme="asyncpg", query=urlencode(query))))
@@ -122,7 +127,7 @@ async def is_ready() -> bool:
     """Whether the database answers and has every migration that this code knows."""
     try:
         rows = await _connection().execute_query_dict("SELECT name FROM tortoise_migrations WHERE app = 'models'")
-    except (BaseORMException, OSError):
+    except DATABASE_FAILURES:
         return False
     return known_migrations() <= {row["name"] for row in rows}
 
@@ -137,3 +142,7 @@ def known_migrations() -> frozenset[str]:
 def _connection() -> BaseDBAsyncClient:
     (connection,) = get_connections().all()
     return connection
+
+
+DEVELOPMENT = tortoise_config("sqlite://var/guichet.db")
+"""What `make migrations` hands to Tortoise's own command line."""

@@ -16,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 LONGEST_NAME = 100
 LONGEST_ORGANISATION_NAME = 200
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its angle brackets.
+LONGEST_TYPED = 8 * LONGEST_EMAIL  # What is longer is too long in any form, and slow to bring into one.
 HOME_REGION = "FR"
 
 ZERO_WIDTH_JOINERS = "\u200c\u200d"  # Persian and Indic names are written with them.
@@ -41,12 +42,15 @@ class EmailAddress:
     canonical: str
 
 
-def clean(typed: str) -> str:
+def clean(typed: str, *, longest: int = LONGEST_NAME) -> str:
     """*typed* in NFC, without blanks around.
 
     :raises TypedTextError: INVALID_CHARACTERS for control characters, NUL, line breaks, lone surrogates and
-        invisible characters: none may reach a database, a hash or a mail header.
+        invisible characters: none may reach a database, a hash or a mail header. TOO_LONG, with the *longest*
+        that is accepted in the end, for what is so long that it isn't read at all.
     """
+    if len(typed) > LONGEST_TYPED:
+        raise TypedTextError("TOO_LONG", longest)
     text = unicodedata.normalize("NFC", typed).strip()
     if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in text if char not in ZERO_WIDTH_JOINERS):
         raise TypedTextError("INVALID_CHARACTERS")
@@ -58,8 +62,8 @@ def parse_name(typed: str, *, longest: int = LONGEST_NAME) -> str:
 
     Names are carried to any address in mails: nothing that a mail program would make a link of is accepted.
     """
-    name = " ".join(clean(typed).split())
-    if not name:
+    name = " ".join(clean(typed, longest=longest).split())
+    if not name.strip(f" {ZERO_WIDTH_JOINERS}"):
         raise TypedTextError("REQUIRED")
     if len(name) > longest:
         raise TypedTextError("TOO_LONG", longest)
@@ -73,7 +77,7 @@ def parse_email_address(typed: str) -> EmailAddress:
 
     :raises TypedTextError: REQUIRED, TOO_LONG, INVALID_CHARACTERS or EMAIL_INVALID.
     """
-    text = clean(typed)
+    text = clean(typed, longest=LONGEST_EMAIL)
     if not text:
         raise TypedTextError("REQUIRED")
     if len(text) > LONGEST_EMAIL:
@@ -97,7 +101,7 @@ def parse_email_address(typed: str) -> EmailAddress:
 def parse_phone(typed: str) -> str:
     """A phone number in E.164, from international or French national notation.
 
-    :raises TypedTextError: INVALID_CHARACTERS or PHONE_INVALID.
+    :raises TypedTextError: TOO_LONG, INVALID_CHARACTERS or PHONE_INVALID.
     """
     text = unicodedata.normalize("NFKC", clean(typed)).replace("\u2011", "-").replace("\u2010", "-")
     if not PHONE_LIKE.fullmatch(text):

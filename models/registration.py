@@ -225,6 +225,26 @@ class Registration(Model):
         )
         return updated == 1
 
+    def account(self, password_hash: str, *, now: datetime) -> Account:
+        """The account that this attempt asks for, not stored yet."""
+        consented = self.survey_consent
+        return Account(
+            email=self.email,
+            email_canonical=self.email_canonical,
+            password_hash=password_hash,
+            first_name=self.first_name,
+            last_name=self.last_name,
+            phone=self.phone,
+            contact_email=self.contact_email or self.email,
+            language=self.language,
+            terms_version=self.terms_version,
+            terms_accepted_at=self.created_at,
+            survey_consent=consented,
+            survey_consent_version=self.survey_consent_version if consented else None,
+            survey_consent_at=self.created_at if consented else None,
+            created_at=now,
+        )
+
 
 class ActivationToken(Model):
     """What one activation link carries: 256 random bits, of which only a digest is stored."""

@@ -7,8 +7,9 @@ between, fails at once with "database is locked", whatever the busy timeout. `BE
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
-from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
+from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
@@ -39,8 +40,31 @@ class ImmediateTransactionContext(SqliteTransactionContext):
         return self.connection  # type: ignore[no-any-return]  # Untyped in Tortoise.
 
 
+class ReleasingConnectionWrapper(ConnectionWrapper[Any]):
+    """`async with` around one query, which gives the lock back where the connection can't be opened."""
+
+    async def __aenter__(self) -> Any:
+        await self._lock.acquire()
+        try:
+            await self.ensure_connection()
+        except BaseException:  # As above: the second query would wait for ever.
+            self._lock.release()
+            raise
+        return self.connection
+
+
 class ImmediateSqliteClient(SqliteClient):
     """One connection, whose transactions are all immediate."""
+
+    async def create_connection(self, with_db: bool) -> None:
+        try:
+            await super().create_connection(with_db)
+        except BaseException:  # Half open, it would be used without its pragmas.
+            await self.close()
+            raise
+
+    def acquire_connection(self) -> ConnectionWrapper[Any]:
+        return ReleasingConnectionWrapper(self._lock, self)
 
     def _in_transaction(self) -> TransactionContext:
         return ImmediateTransactionContext(ImmediateTransactionWrapper(self), self._lock)

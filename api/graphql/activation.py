@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from api.graphql.captcha import seconds_until
 from api.graphql.context import Context, Info
 from api.graphql.organisations import DeclaredOrganisation, Organisation
 from api.graphql.problems import (
@@ -14,7 +15,6 @@ from api.graphql.problems import (
     TooManyRequests,
     link_message,
 )
-from api.graphql.registration import seconds_until
 from api.messages import Language, translate
 from api.registration.activation import Activated, InspectedLink
 from models.account import MembershipRole, MembershipStatus

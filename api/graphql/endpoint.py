@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from inspect import isawaitable
@@ -23,6 +24,7 @@ from starlette.responses import HTMLResponse, Response
 from strawberry.http.ides import get_graphql_ide_html
 
 from api.graphql.context import Context, Services
+from api.graphql.executor import AttributeExecutor
 from api.graphql.guard import (
     BAD_REQUEST,
     LIMIT_EXCEEDED,
@@ -38,7 +40,7 @@ from api.messages import negotiate
 from api.rate_limits import network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -46,6 +48,7 @@ JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language, Origin"}
 LARGEST_BODY = 64 * 1024
+REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
 
 
 class RequestRefused(Exception):
@@ -95,13 +98,15 @@ class GraphQLEndpoint:
         try:
             _check_method(request)
             media_type = _media_type(request)
-            return _response(await self._execute(await _read(request), request), HTTPStatus.OK, media_type)
+            result = await self._execute(await _read(request), request)
+            return _response(result.formatted, HTTPStatus.OK, media_type)
+        except DocumentRefused as refused:
+            return _response(_told_only(refused.errors), _status_of_refusal(request), media_type)
         except RequestRefused as refused:
-            result = ExecutionResult(errors=refused.errors)
-            return _response(result, refused.status, media_type, refused.headers)
+            return _response(_told_only(refused.errors), refused.status, media_type, refused.headers)
 
     async def _execute(self, asked: GraphQLRequest, request: Request) -> ExecutionResult:
-        document = self._document(asked)
+        document = self._documents.get(asked.query)
         operation = get_operation_ast(document, asked.operation_name)
         if operation is None:
             raise _bad_request("There is no such operation: operationName must name one of several.")
@@ -116,19 +121,15 @@ class GraphQLEndpoint:
                 operation_name=asked.operation_name,
                 context_value=self._context(request),
                 hide_suggestions=True,
+                executor_class=AttributeExecutor,
             )
             result = await outcome if isawaitable(outcome) else outcome
         except Exception as exc:
-            result = ExecutionResult(errors=[GraphQLError("", original_error=exc, path=[])])
+            failure = GraphQLError("", original_error=exc)
+            return ExecutionResult(errors=[masked_error(failure, _secret_texts(document, asked))])
         if result.errors:
             result = ExecutionResult(result.data, self._told(result.errors, document, asked))
         return result
-
-    def _document(self, asked: GraphQLRequest) -> DocumentNode:
-        try:
-            return self._documents.get(asked.query)
-        except DocumentRefused as exc:
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, exc.errors) from None
 
     def _context(self, request: Request) -> Context:
         return Context(
@@ -146,11 +147,11 @@ class GraphQLEndpoint:
     ) -> list[GraphQLError]:
         """What the caller is told of *errors*.
 
-        :raises RequestRefused: they came before execution: no field has been resolved, and none of them has a path.
+        :raises DocumentRefused: they came before execution: no field has been resolved, and none of them has a path.
         """
         if all(error.path is None for error in errors):
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, [input_error(error) for error in errors])
-        secret_texts = sorted({*texts_in(asked.variables), *inline_texts(document)}, key=len, reverse=True)
+            raise DocumentRefused([input_error(error) for error in errors])
+        secret_texts = _secret_texts(document, asked)
         return [masked_error(error, secret_texts) for error in errors]
 
 
@@ -202,7 +203,7 @@ def _decode(text: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise _bad_request("The request can't be read as JSON in UTF-8.") from None
 
@@ -232,8 +233,9 @@ def _bad_request(message: str) -> RequestRefused:
 
 
 def _accepted(request: Request) -> list[str]:
-    accept = request.headers.get("accept", "*/*")
-    return [item.partition(";")[0].strip().lower() for item in accept.split(",")]
+    """What the caller accepts, whatever the preference; a weight of zero refuses (RFC 9110, 12.4.2)."""
+    items = (item.partition(";") for item in request.headers.get("accept", "*/*").split(","))
+    return [name.strip().lower() for name, _, parameters in items if not REFUSED.search(parameters)]
 
 
 def _media_type(request: Request) -> str:
@@ -250,16 +252,33 @@ def _media_type(request: Request) -> str:
     raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, [coded_error(BAD_REQUEST, message)])
 
 
+def _status_of_refusal(request: Request) -> HTTPStatus:
+    """Of a request that is in order, and whose document or variables are not.
+
+    Who names application/json alone would take any status but 200 for an intermediary's answer.
+    """
+    accepted = _accepted(request)
+    legacy = JSON in accepted and GRAPHQL_RESPONSE not in accepted
+    return HTTPStatus.OK if legacy else HTTPStatus.BAD_REQUEST
+
+
 def _wants_page(request: Request) -> bool:
     return request.method == "GET" and "query" not in request.query_params and "text/html" in _accepted(request)
 
 
+def _secret_texts(document: DocumentNode, asked: GraphQLRequest) -> list[str]:
+    """What the log of a failure must not hold, longest first."""
+    return sorted({*texts_in(asked.variables), *inline_texts(document)}, key=len, reverse=True)
+
+
+def _told_only(errors: Sequence[GraphQLError]) -> dict[str, object]:
+    """The body of what was not executed: it has no data, not even null."""
+    return {"errors": [error.formatted for error in errors]}
+
+
 def _response(
-    result: ExecutionResult, status: HTTPStatus, media_type: str, headers: Mapping[str, str] | None = None
+    body: Mapping[str, object], status: HTTPStatus, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    body = result.formatted
-    if status is not HTTPStatus.OK:
-        body.pop("data", None)  # Nothing was executed.
     return Response(
         orjson.dumps(body),
         status,

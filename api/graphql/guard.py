@@ -53,6 +53,10 @@ LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
 TOKEN_VALUE = re.compile(r"\b(Name|String|BlockString|Int|Float|Comment) (['\"]).*\2", re.DOTALL)
+PART_OF_VALUE = re.compile(r"(?:(?<=sequence: )|(?<=variable ))'.*'", re.DOTALL)
+SUGGESTION = re.compile(r",? did you mean .*", re.DOTALL | re.IGNORECASE)
+UNDEFINED_VARIABLE = re.compile(r"Variable '\$\w+' is not defined")
+WHOLE_INPUT = re.compile(r"[,;.]? found: .*", re.DOTALL | re.IGNORECASE)
 VARIABLE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ([\w.\[\]]+))?: ")
 # What graphql-core says of a value that can't be coerced, and what may be said of it.
 REASONS = (
@@ -146,14 +150,15 @@ def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
 
 def _syntax_error(exc: GraphQLSyntaxError) -> GraphQLError:
     """The error without the values that it quotes."""
-    code = LIMIT_EXCEEDED if "tokens" in exc.message else PARSE_FAILED
-    message = TOKEN_VALUE.sub(r"\1", exc.message)
+    code = LIMIT_EXCEEDED if exc.message.endswith("Parsing aborted.") else PARSE_FAILED
+    message = PART_OF_VALUE.sub("…", SUGGESTION.sub(".", TOKEN_VALUE.sub(r"\1", exc.message)))
     return GraphQLError(message, source=exc.source, positions=exc.positions, extensions={"code": code})
 
 
 def _validation_error(error: GraphQLError) -> GraphQLError:
     """The error with its code; one that speaks of a written value doesn't quote it."""
-    message = error.message
+    message = SUGGESTION.sub("", WHOLE_INPUT.sub(".", error.message))
+    message = UNDEFINED_VARIABLE.sub("A variable that is used here is not defined", message)
     if any(isinstance(node, ValueNode) and not isinstance(node, VariableNode) for node in error.nodes or ()):
         message = "A value that is written here does not fit its type."
     return GraphQLError(message, error.nodes, extensions={"code": VALIDATION_FAILED})
@@ -233,7 +238,7 @@ def masked_error(error: GraphQLError, secret_texts: Sequence[str]) -> GraphQLErr
     cause = error.original_error or error
     trace = "".join(traceback.format_exception(cause))
     for text in secret_texts:
-        trace = trace.replace(text, "[…]")
+        trace = trace.replace(text, "[…]").replace(repr(text)[1:-1], "[…]")
     logger.error("Internal error %s\n%s", reference, trace)
     return GraphQLError(
         f"Internal error. Reference: {reference}",
@@ -245,10 +250,12 @@ def masked_error(error: GraphQLError, secret_texts: Sequence[str]) -> GraphQLErr
 
 def texts_in(variables: Any) -> Iterator[str]:
     """Every text in the variables of a request that is long enough to be told from others."""
-    if isinstance(variables, dict):
-        variables = list(variables.values())
-    if isinstance(variables, list):
-        for value in variables:
-            yield from texts_in(value)
-    elif isinstance(variables, str) and len(variables) >= SHORTEST_REDACTED:
-        yield variables
+    waiting = [variables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, str) and len(value) >= SHORTEST_REDACTED:
+            yield value

@@ -1,16 +1,29 @@
 """The schema: a table of contents."""
 
 from datetime import UTC, datetime
+from functools import cache
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+from strawberry.utils.str_converters import to_camel_case
 
-from api.graphql import activation, passwords, problems, registration
+from api.graphql import activation, captcha, passwords, problems, registration
 from api.graphql import organisations as lookups
 
 
 def _to_the_second(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_camel_case = cache(to_camel_case)
+
+
+class RememberedNames(NameConverter):
+    """Strawberry's names, which it would make anew for each argument of each request."""
+
+    def apply_naming_config(self, name: str) -> str:
+        return _camel_case(name)
 
 
 DATE_TIME = strawberry.scalar(
@@ -51,12 +64,12 @@ class Mutation:
         resolver=registration.create_account,
         description="Step 1: who you are and which organisation you belong to. Answers with a captcha.",
     )
-    renew_captcha: registration.RenewCaptchaResult = strawberry.mutation(
-        resolver=registration.renew_captcha,
+    renew_captcha: captcha.RenewCaptchaResult = strawberry.mutation(
+        resolver=captcha.renew_captcha,
         description="Another challenge for the same registration, at no attempt's cost.",
     )
-    verify_captcha: registration.VerifyCaptchaResult = strawberry.mutation(
-        resolver=registration.verify_captcha, description="Step 2: the captcha. Both e-mails are then sent."
+    verify_captcha: captcha.VerifyCaptchaResult = strawberry.mutation(
+        resolver=captcha.verify_captcha, description="Step 2: the captcha. Both e-mails are then sent."
     )
     resend_activation_mail: registration.ResendActivationMailResult = strawberry.mutation(
         resolver=registration.resend_activation_mail,
@@ -81,6 +94,6 @@ class Mutation:
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
-    exception_handlers=(*problems.PROBLEM_HANDLERS, registration.CaptchaRejectedHandler()),
+    config=StrawberryConfig(name_converter=RememberedNames(), scalar_map={datetime: DATE_TIME}),
+    exception_handlers=(*problems.PROBLEM_HANDLERS, captcha.CaptchaRejectedHandler()),
 )

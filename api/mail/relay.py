@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict
 
+from api.logs import trace_of
 from api.mail.compose import Composer, Link
 from api.mail.transports import MailTransport, MessageRefusedError, TransportError
 from api.messages import Language
@@ -79,8 +80,8 @@ class Relay:
             self._woken.clear()
             try:
                 await self.deliver_due()
-            except Exception:
-                logger.exception("The outbox can't be read; another try follows")
+            except Exception as exc:
+                logger.error("The outbox can't be read; another try follows\n%s", trace_of(exc))
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._woken.wait()
@@ -111,7 +112,7 @@ class Relay:
         except TimeoutError:
             return await self._try_again(message, "no answer in time")
         except Exception as exc:
-            logger.exception("Message %s can't be delivered", message.id)
+            logger.error("Message %s can't be delivered\n%s", message.id, trace_of(exc))
             return await self._try_again(message, type(exc).__name__)
 
     async def _deliver_or_raise(self, message: OutboxMessage) -> str:
@@ -165,12 +166,12 @@ class Relay:
         if registration is None:
             return None, [message]
         outcome = await registration.decide_mail()
+        told, registrations = await self._merge(message, registration, outcome)
         if outcome is MailOutcome.ACCOUNT_EXISTS:
             mail = None
             if message.kind is MessageKind.SUMMARY:
                 mail = await self._account_exists(registration.email_canonical, message)
-            return mail, [message]
-        told, registrations = await self._merge(message, registration)
+            return mail, told
         if message.kind is MessageKind.SUMMARY:
             return self._composer.summary(registrations, **self._heading(registration, message)), told
         return await self._activation(registrations, message), told
@@ -184,13 +185,13 @@ class Relay:
         return mail, told
 
     async def _merge(
-        self, message: OutboxMessage, registration: Registration
+        self, message: OutboxMessage, registration: Registration, outcome: MailOutcome
     ) -> tuple[list[OutboxMessage], list[Registration]]:
         """The messages that were deferred with this one and come to the same mail, and what they are about."""
         told, registrations = [message], [registration]
         for companion in await self._companions(message):
             other = await self._registration(companion)
-            if other is not None and await other.decide_mail() is MailOutcome.SIGN_UP:
+            if other is not None and await other.decide_mail() is outcome:
                 told.append(companion)
                 registrations.append(other)
             else:

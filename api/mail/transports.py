@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PERMANENT = range(500, 600)
 QUIT_SECONDS = 2
+OWNER_ONLY = 0o700
 
 
 class MessageRefusedError(Exception):
@@ -59,7 +60,9 @@ class MaildirTransport:
             raise TransportError(f"the mailbox folder can't be written: {exc.strerror}") from exc
 
     def _deliver(self, message: EmailMessage) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        for folder in ("cur", "new", "tmp"):  # Here, since `mailbox` makes none of them in a folder that is there.
+            (self._path / folder).mkdir(mode=OWNER_ONLY, exist_ok=True)
         mailbox.Maildir(self._path).add(message.as_bytes())
 
 

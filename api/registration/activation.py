@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tortoise.transactions import in_transaction
 
-from api.passwords import Assessment, Passwords, normalise
+from api.passwords import Assessment, Passwords, is_same
 from api.refusals import ActivationLinkRefused, FieldRefusal, InvalidInput
 from models.account import Account, AddressTakenError, Membership
 from models.organisation import KnownOrganisation, Organisation, find_organisation
@@ -103,7 +103,7 @@ class Activation:
     async def _check(self, password: str, confirmation: str, registration: Registration) -> None:
         assessment = await self._passwords.assess(password, _personal_data(registration))
         problems = list(assessment.problems)
-        if normalise(password) != normalise(confirmation):
+        if not is_same(password, confirmation):
             problems.append(FieldRefusal(("passwordConfirmation",), "PASSWORD_MISMATCH"))
         if problems:
             raise InvalidInput(problems)
@@ -114,7 +114,8 @@ class Activation:
         async with in_transaction():
             if not await token.redeem(now=now) or not await registration.activate(now=now):
                 raise ActivationLinkRefused(LinkState.USED)
-            account = await Account.open(registration, password_hash, now=now)
+            account = registration.account(password_hash, now=now)
+            await account.open()
             organisation, founded = await Organisation.found_or_join(
                 registration.identifier, registration.organisation_name, now=now
             )

@@ -195,7 +195,7 @@ def _organisation_name(
 
 
 def _check_idempotency_key(typed: TypedForm, problems: _Problems) -> None:
-    if typed.idempotency_key:
+    if typed.idempotency_key and typed.idempotency_key.strip():
         try:
             uuid.UUID(clean(typed.idempotency_key))
         except ValueError:

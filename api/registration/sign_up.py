@@ -84,19 +84,19 @@ class SignUp:
         :raises InvalidInput: with all problems at once.
         :raises IdempotencyConflict: the key came before with another input.
         """
-        key_digest = self._digest("idempotency-key", typed.idempotency_key or "")
-        earlier = await self._earlier(typed, key_digest, now)
+        key_digest = self._key_digest(typed)
+        earlier = await self._earlier(key_digest, now)
         await self._limits.enforce("createAccount" if earlier is None else "renewCaptcha", network)
         form = await read_form(typed, self._terms)
         input_digest = self._input_digest(typed, form)
         if earlier is None:
             await self._limits.enforce("createAccountAddress", network, form.email.canonical)
             registration = self._registration(typed, form, input_digest, now)
-            registration.idempotency_digest = key_digest if typed.idempotency_key else None
+            registration.idempotency_digest = key_digest
             shown = await self._new_challenge(registration, now)
             if await registration.start(shown.stored):
                 return Pending(registration, form.organisation, shown)
-            earlier = await self._earlier(typed, key_digest, now)
+            earlier = await self._earlier(key_digest, now)
         if earlier is None:  # The other has been purged since: as good as any moment to ask again.
             raise TooManyRequests(1)
         if not hmac.compare_digest(earlier.input_digest, input_digest):
@@ -150,10 +150,8 @@ class SignUp:
         self._wake_relay()
         return address
 
-    async def _earlier(self, typed: TypedForm, key_digest: str, now: datetime) -> Registration | None:
-        if not typed.idempotency_key:
-            return None
-        return await Registration.find_by_idempotency(key_digest, now=now)
+    async def _earlier(self, key_digest: str | None, now: datetime) -> Registration | None:
+        return None if key_digest is None else await Registration.find_by_idempotency(key_digest, now=now)
 
     async def _found(self, registration_id: str, now: datetime) -> Registration:
         registration = await Registration.find(registration_id, now=now)
@@ -234,10 +232,16 @@ class SignUp:
             expires_at=now + CAPTCHA_PERIOD,
         )
 
+    def _key_digest(self, typed: TypedForm) -> str | None:
+        """None where no key was given; neither letter case nor blanks around make another."""
+        key = (typed.idempotency_key or "").strip().lower()
+        return self._digest("idempotency-key", key) if key else None
+
     def _input_digest(self, typed: TypedForm, form: Form) -> str:
         """Keyed, since the entries of a known person could be guessed."""
-        name = "" if typed.organisation_name is None else typed.organisation_name.strip()
+        name = " ".join((typed.organisation_name or "").split())
         return self._digest("idempotent-input", f"{form.canonical()}\0{typed.language}\0{name}")
 
     def _digest(self, purpose: str, value: str) -> str:
-        return hmac.new(self._key, f"{purpose}\0{value}".encode(), hashlib.sha256).hexdigest()
+        message = f"{purpose}\0{value}".encode("utf-8", "surrogatepass")  # Not all that is typed is read first.
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
