@@ -81,7 +81,7 @@ def deliver_mail(
     outcomes = _run(_deliver(_settings(), once=once))
     if once:
         typer.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing is due")
-    if outcomes["failed"]:
+    if outcomes["failed"] or outcomes["abandoned"]:
         raise typer.Exit(FAILED)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RELAY_GRACE_SECONDS = 10
+GRACE_SECONDS = 10
 PURGE_SECONDS = 3600
 LARGEST_LOOK_UP = 1000
 CORS_SECONDS = 600
@@ -56,6 +57,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@cache
 def sdl() -> str:
     """The contract: what `schema.graphql` is to hold."""
     return f"{schema.as_str()}\n"
@@ -78,7 +80,7 @@ def build_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with database(settings.database_url.get_secret_value()):
             try:
-                async with _relaying(relay, clock) if settings.relay == "on" else nullcontext():
+                async with _purging(clock), _relaying(relay) if settings.relay == "on" else nullcontext():
                     yield
             finally:
                 passwords.close()
@@ -110,7 +112,7 @@ def build_relay(
         transport=transport or open_transport(settings.mail_destination),
         composer=Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url),
         activation_url=settings.activation_url,
-        mailbox_limit=_limits(settings).mailbox,
+        mailbox_limit=(parse_limits(settings.rate_limits) or {}).get("mailbox"),
         clock=clock,
     )
 
@@ -122,7 +124,8 @@ def _services(
     relay: Relay,
     clock: Callable[[], datetime],
 ) -> Services:
-    limits = _limits(settings)
+    storage = open_storage(settings.rate_limit_url.get_secret_value())
+    limits = RateLimits(parse_limits(settings.rate_limits), storage)
     terms = Terms(settings.terms_version, settings.terms_url, settings.survey_consent_version)
     # Look-ups that wait at the same moment, from whatever requests, share a query. Nothing is cached.
     look_ups = DataLoader(load_fn=find_organisations, cache=False, max_batch_size=LARGEST_LOOK_UP)
@@ -138,28 +141,33 @@ def _services(
     )
 
 
-def _limits(settings: Settings) -> RateLimits:
-    return RateLimits(parse_limits(settings.rate_limits), open_storage(settings.rate_limit_url.get_secret_value()))
-
-
 def _captcha(settings: Settings) -> CaptchaProvider:
     fixed = settings.fixed_captcha
     return PictureCaptcha() if fixed is None else FixedCaptcha(fixed)
 
 
 @asynccontextmanager
-async def _relaying(relay: Relay, clock: Callable[[], datetime]) -> AsyncIterator[None]:
-    """The relay, and an hourly purge, beside the requests. In the end, what is being sent is sent."""
+async def _relaying(relay: Relay) -> AsyncIterator[None]:
+    """The relay, beside the requests. In the end, what is being sent is sent."""
     relaying = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        relay.stop()
+        await asyncio.wait([relaying], timeout=GRACE_SECONDS)
+        relaying.cancel()
+        await asyncio.wait([relaying], timeout=GRACE_SECONDS)
+
+
+@asynccontextmanager
+async def _purging(clock: Callable[[], datetime]) -> AsyncIterator[None]:
+    """An hourly purge, beside the requests."""
     purging = asyncio.create_task(_purge_regularly(clock))
     try:
         yield
     finally:
         purging.cancel()
-        relay.stop()
-        await asyncio.wait([relaying], timeout=RELAY_GRACE_SECONDS)
-        relaying.cancel()
-        await asyncio.wait([relaying, purging])
+        await asyncio.wait([purging], timeout=GRACE_SECONDS)
 
 
 async def _purge_regularly(clock: Callable[[], datetime]) -> None:

@@ -26,9 +26,14 @@ def configure_logging() -> None:
 
 
 def trace_of(exc: BaseException) -> str:
-    """Where *exc* comes from and of which class it is, without its words, which may quote an address."""
+    """Where *exc* comes from, its class and those of its causes, without their words, which may quote an address."""
     frames = "".join(traceback.format_tb(exc.__traceback__))
-    return f"{frames}{type(exc).__module__}.{type(exc).__qualname__}"
+    causes: list[str] = []
+    cause: BaseException | None = exc
+    while cause is not None:
+        causes.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
+        cause = cause.__cause__ or cause.__context__
+    return f"{frames}{', because of '.join(causes)}"
 
 
 class AccessLog:

@@ -63,9 +63,12 @@ def parse_limits(setting: str) -> Mapping[str, RateLimitItem] | None:
 
 def _parse(name: str, limit: str) -> RateLimitItem:
     try:
-        return parse(limit)
+        item = parse(limit)
     except ValueError as exc:
         raise ValueError(f"{name}: {limit!r} is not like 60/hour") from exc
+    if item.amount < 1:
+        raise ValueError(f"{name}: {limit!r} lets nothing pass")
+    return item
 
 
 @lru_cache(maxsize=4096)
@@ -88,11 +91,6 @@ class RateLimits:
     def __init__(self, limits: Mapping[str, RateLimitItem] | None, storage: Storage) -> None:
         self._limits = limits
         self._limiter = FixedWindowRateLimiter(storage)
-
-    @property
-    def mailbox(self) -> RateLimitItem | None:
-        """What one mailbox gets; None where limits are off."""
-        return None if self._limits is None else self._limits["mailbox"]
 
     async def enforce(self, name: str, *key: str, cost: int = 1) -> None:
         """Count *cost* calls of *name* for *key*.

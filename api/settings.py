@@ -7,6 +7,8 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +29,7 @@ SECRET_KEY_FILE = Path("var/secret-key")
 SHORTEST_SECRET_KEY = 32
 PLACEHOLDER_TERMS_URL = "https://www.example.org/conditions"
 LONGEST_VERSION = 50
+LONGEST_ANSWER = 50
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 REQUIRED_IN_PRODUCTION = {
     "secret_key": f"give at least {SHORTEST_SECRET_KEY} random characters, the same to every process",
@@ -133,9 +136,13 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _check_mail_from(cls, value: str) -> str:
-        address = parseaddr(value)[1]
-        if not value.isascii() or "@" not in address or not address.rpartition("@")[2] or "\n" in value:
-            raise ValueError("must be an address, as no-reply@example.org or Name <no-reply@example.org>, in ASCII")
+        wrong = ValueError("must be an address, as no-reply@example.org or Name <no-reply@example.org>, in ASCII")
+        try:
+            address = Address(addr_spec=parseaddr(value)[1])
+        except (ValueError, MessageError):
+            raise wrong from None
+        if not value.isascii() or not value.isprintable() or not address.username or not address.domain:
+            raise wrong
         return value
 
     @field_validator("activation_url", "sign_in_url", "terms_url")
@@ -172,8 +179,9 @@ class Settings(BaseSettings):
     @classmethod
     def _check_captcha(cls, value: str) -> str:
         kind, _, answer = value.partition(":")
-        if value != "picture" and not (kind == "fixed" and answer.isascii() and answer.isalnum()):
-            raise ValueError("must be picture, or fixed:ANSWER with letters and digits")
+        known = kind == "fixed" and answer.isascii() and answer.isalnum() and len(answer) <= LONGEST_ANSWER
+        if value != "picture" and not known:
+            raise ValueError(f"must be picture, or fixed:ANSWER with at most {LONGEST_ANSWER} letters and digits")
         return value
 
     @field_validator("cors_origins")
@@ -228,7 +236,7 @@ def _insecure(settings: Settings, workers: int) -> Iterator[str]:
     for name, remedy in REQUIRED_IN_PRODUCTION.items():
         if name not in settings.model_fields_set:
             yield _line(name, f"is required in production: {remedy}")
-    if 0 < len(settings.secret_key.get_secret_value()) < SHORTEST_SECRET_KEY:
+    if "secret_key" in settings.model_fields_set and len(settings.key.strip()) < SHORTEST_SECRET_KEY:
         yield _line("secret_key", f"is too short: give at least {SHORTEST_SECRET_KEY} random characters")
     for name in ("activation_url", "sign_in_url"):
         page = getattr(settings, name)

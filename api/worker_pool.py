@@ -31,8 +31,8 @@ class WorkerPool:
         """
         if self._in_hand >= self._capacity:
             raise TooManyRequests(RETRY_AFTER_SECONDS)
-        self._in_hand += 1
         work = asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+        self._in_hand += 1
         work.add_done_callback(self._release)
         return await asyncio.shield(work)
 

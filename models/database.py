@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 import asyncpg
 from tortoise import Tortoise
@@ -20,12 +20,28 @@ from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 import models.migrations
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
 MODEL_MODULES = ("models.registration", "models.account", "models.organisation", "models.outbox")
-POOL_SIZE = 20
+UNREADABLE = "can't be read as a database URL"
+# A server that falls silent must not be waited for without end.
+POSTGRES_DEFAULTS: dict[str, Any] = {"maxsize": 20, "timeout": 10.0, "command_timeout": 30.0}
+# Options of asyncpg and of its pool; `host` as the folder of a Unix socket, `sslmode` as libpq has it.
+POSTGRES_OPTIONS: dict[str, Callable[[str], Any]] = {
+    "host": str,
+    "sslmode": str,
+    "minsize": int,
+    "maxsize": int,
+    "timeout": float,
+    "command_timeout": float,
+    "statement_cache_size": int,
+    "max_inactive_connection_lifetime": float,
+    "application_name": str,
+    "schema": str,
+}
+READY_SECONDS = 3
 SQLITE_BUSY_TIMEOUT_MS = 10_000
 NEWEST = MigrationTarget(app_label="models", name="__latest__")
 # What a database raises that is away, or not as expected: some of asyncpg's own come through Tortoise as they are.
@@ -44,7 +60,7 @@ def tortoise_config(url: str) -> dict[str, Any]:
 
     :raises DatabaseUrlError: another scheme, or no database in it. Its message quotes no part of the URL.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme == "sqlite":
         name, connection = "sqlite", _sqlite_connection(url)
     elif parts.scheme in {"postgres", "postgresql", "asyncpg"}:
@@ -68,19 +84,39 @@ def _sqlite_connection(url: str) -> dict[str, Any]:
 
 
 def _postgres_connection(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
+    parts = _split(url)
     if "@" in parts.path:  # A slash in the password, which belongs there as %2F, has ended the host too early.
-        raise DatabaseUrlError("can't be read as a database URL")
-    query = dict(parse_qsl(parts.query))
-    query.setdefault("maxsize", str(POOL_SIZE))
-    return _expand(urlunsplit(parts._replace(scheme="asyncpg", query=urlencode(query))))
+        raise DatabaseUrlError(UNREADABLE)
+    connection = _expand(urlunsplit(parts._replace(scheme="asyncpg", query="")))
+    connection["engine"] = "models.postgres"
+    connection["credentials"] |= POSTGRES_DEFAULTS | _postgres_options(parts.query)
+    return connection
+
+
+def _postgres_options(query: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for name, value in parse_qsl(query):
+        if name not in POSTGRES_OPTIONS:
+            raise DatabaseUrlError(f"has another option than {', '.join(POSTGRES_OPTIONS)}")
+        try:
+            options["ssl" if name == "sslmode" else name] = POSTGRES_OPTIONS[name](value)
+        except ValueError:
+            raise DatabaseUrlError(f"needs a number as {name}") from None
+    return options
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise DatabaseUrlError(UNREADABLE) from None
 
 
 def _expand(url: str) -> dict[str, Any]:
     try:
         return expand_db_url(url)
-    except (ConfigurationError, ValueError) as exc:
-        raise DatabaseUrlError("can't be read as a database URL") from exc
+    except (ConfigurationError, ValueError):
+        raise DatabaseUrlError(UNREADABLE) from None
 
 
 @asynccontextmanager
@@ -116,7 +152,7 @@ async def _locked_by_file(file: Path) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _locked_by_server() -> AsyncIterator[None]:
     async with _connection().acquire_connection() as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK, timeout=None)
         try:
             yield
         finally:
@@ -126,7 +162,8 @@ async def _locked_by_server() -> AsyncIterator[None]:
 async def is_ready() -> bool:
     """Whether the database answers and has every migration that this code knows."""
     try:
-        rows = await _connection().execute_query_dict("SELECT name FROM tortoise_migrations WHERE app = 'models'")
+        async with asyncio.timeout(READY_SECONDS):
+            rows = await _connection().execute_query_dict("SELECT name FROM tortoise_migrations WHERE app = 'models'")
     except DATABASE_FAILURES:
         return False
     return known_migrations() <= {row["name"] for row in rows}

@@ -21,7 +21,9 @@ HOME_REGION = "FR"
 
 ZERO_WIDTH_JOINERS = "\u200c\u200d"  # Persian and Indic names are written with them.
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-LINK_LIKE = re.compile(r"[@/\\]|[^\W_]{2,}\.[^\W\d_]{2,}")
+# What a mail program may make a link of: a scheme, an address, numbers of a host, or a last label after a dot. The
+# dot of an initial is none of them: J.-P. Durand, S.A. Exemple, J.Durand.
+LINK_LIKE = re.compile(r"[@/\\]|\d+(\.\d+){3}|(?<![^\W\d_])[^\W\d_]\.[a-z]{2,}|([^\W_]{2}|[\d-])[\w-]*\.[^\W\d_]{2,}")
 PHONE_LIKE = re.compile(r"\+?[0-9 .()/-]{1,40}")
 
 
@@ -67,7 +69,7 @@ def parse_name(typed: str, *, longest: int = LONGEST_NAME) -> str:
         raise TypedTextError("REQUIRED")
     if len(name) > longest:
         raise TypedTextError("TOO_LONG", longest)
-    if LINK_LIKE.search(name):
+    if LINK_LIKE.search(unicodedata.normalize("NFKC", name).replace("\u3002", ".")):
         raise TypedTextError("INVALID_CHARACTERS")
     return name
 
@@ -93,7 +95,8 @@ def parse_email_address(typed: str) -> EmailAddress:
         raise TypedTextError("EMAIL_INVALID") from exc
     domain = valid.ascii_domain.lower()
     address = f"{valid.local_part}@{domain}"
-    if "." not in domain or len(address) > LONGEST_EMAIL:
+    # An encoded word (RFC 2047) can't stand in the header of a mail as it is.
+    if "." not in domain or len(address) > LONGEST_EMAIL or "=?" in valid.local_part:
         raise TypedTextError("EMAIL_INVALID")
     return EmailAddress(address, address.lower())
 

@@ -20,9 +20,9 @@ async def purge(*, now: datetime) -> dict[str, int]:
     """Delete what has outlived its purpose; how many rows of each table. Idempotent.
 
     Registrations go an hour after the end of their life, so that a link that left at the last moment works for
-    all of its time: half an hour without a captcha, seven days without an activation (and, with all that they
-    repeat of the account, seven days after one). Their links go with them. Messages go a week after they were
-    sent or set aside; one that is queued never does.
+    all of its time. Their life is half an hour without a captcha, else seven days after it, activated or not: who
+    knows an id must not learn from its end which it was. Their links go with them. Messages go a week after they
+    were sent or set aside; one that is queued never does.
     """
     ended = Registration.filter(expires_at__lte=now - LINK_LIFETIME)
     # Links first: SQLite would count those that go by cascade as registrations.

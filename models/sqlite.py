@@ -6,6 +6,7 @@ between, fails at once with "database is locked", whatever the busy timeout. `BE
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from typing import Any
 
@@ -19,6 +20,17 @@ class ImmediateTransactionWrapper(SqliteTransactionWrapper):
     """The connection of one transaction."""
 
     async def begin(self) -> None:
+        """Begin; a caller that is cancelled meanwhile leaves no transaction behind that nobody owns."""
+        beginning = asyncio.ensure_future(self._begin())
+        try:
+            await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            await asyncio.wait([beginning])
+            if beginning.exception() is None:
+                await self._connection.rollback()
+            raise
+
+    async def _begin(self) -> None:
         try:
             await self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as exc:
@@ -57,9 +69,23 @@ class ImmediateSqliteClient(SqliteClient):
     """One connection, whose transactions are all immediate."""
 
     async def create_connection(self, with_db: bool) -> None:
+        """Open the file, to the end even for a caller that is cancelled.
+
+        Broken off, aiosqlite would leave a thread that nobody waits for, or a connection without its pragmas.
+        """
+        opening = asyncio.ensure_future(self._open(with_db))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait([opening])
+            opening.exception()  # Retrieved: whoever comes next tries again.
+            raise
+
+    async def _open(self, with_db: bool) -> None:
+        await asyncio.to_thread(_check_openable, self.filename)
         try:
             await super().create_connection(with_db)
-        except BaseException:  # Half open, it would be used without its pragmas.
+        except BaseException:
             await self.close()
             raise
 
@@ -68,6 +94,13 @@ class ImmediateSqliteClient(SqliteClient):
 
     def _in_transaction(self) -> TransactionContext:
         return ImmediateTransactionContext(ImmediateTransactionWrapper(self), self._lock)
+
+
+def _check_openable(filename: str) -> None:
+    try:
+        sqlite3.connect(filename).close()
+    except sqlite3.OperationalError as exc:
+        raise OperationalError(exc) from exc
 
 
 client_class = ImmediateSqliteClient

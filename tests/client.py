@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, Protocol
 
+import httpx
+
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import AsyncIterator
 
-    import httpx
+    from starlette.applications import Starlette
 
 SIRET = "73282932000074"
 OTHER_SIRET = "35600000000048"
@@ -167,6 +172,8 @@ Answer = dict[str, Any]
 class _Captcha(Protocol):
     @property
     def answer(self) -> str: ...
+    @property
+    def wrong_answer(self) -> str: ...
 
 
 class _Relay(Protocol):
@@ -231,6 +238,16 @@ class Portal:
         assert isinstance(value, dict)
         return value
 
+    async def call_in_ascii(self, query: str, variables: Answer) -> Answer:
+        """As `call`, in JSON that escapes all but ASCII: lone surrogates pass, which httpx can't encode."""
+        body = json.dumps({"query": query, "variables": variables})
+        response = await self.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
+        answer: Answer = response.json()
+        assert "errors" not in answer, answer["errors"]
+        (value,) = answer["data"].values()
+        assert isinstance(value, dict)
+        return value
+
     async def create_account(self, *, accept: str | None = None, **changes: Any) -> Answer:
         return await self.call(CREATE_ACCOUNT, {"input": form(**changes)}, language=accept)
 
@@ -287,6 +304,17 @@ class Portal:
         assert activated["__typename"] == "AccountActivated", activated
         account: Answer = activated["account"]
         return account
+
+
+@asynccontextmanager
+async def client_of(app: Starlette, address: str = "192.0.2.1") -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client at *address* of *app*, which runs in this process without sockets."""
+    transport = httpx.ASGITransport(app, client=(address, 50000))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+    ):
+        yield client
 
 
 def new_key() -> str:

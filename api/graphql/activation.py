@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from api.graphql.captcha import seconds_until
-from api.graphql.context import Context, Info
+from api.graphql.context import Context, Info, without_values
 from api.graphql.organisations import DeclaredOrganisation, Organisation
 from api.graphql.problems import (
     ActivationLinkRefused,
@@ -74,6 +74,8 @@ class ActivateAccountInput:
     token: str
     password: str
     password_confirmation: str
+
+    __repr__ = without_values
 
 
 @strawberry.type(

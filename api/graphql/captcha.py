@@ -1,5 +1,6 @@
 """renewCaptcha, verifyCaptcha, and the registration that waits for its captcha."""
 
+import asyncio
 import base64
 from datetime import datetime
 from enum import Enum
@@ -8,7 +9,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from api.captcha import CaptchaProvider, Challenge
-from api.graphql.context import Context, Info, language_of
+from api.graphql.context import Context, Info, language_of, without_values
 from api.graphql.organisations import DeclaredOrganisation
 from api.graphql.problems import Problem, ProblemCode, RegistrationNotFound, TooManyRequests, problem_message
 from api.messages import Language, translate
@@ -33,7 +34,11 @@ class RegistrationState(Enum):
 
 
 async def speak(root: strawberry.Parent["Captcha"], info: Info) -> str | None:
-    sound = await info.context.services.captcha.sound(root.challenge, root.language)
+    """One recording, however many aliases ask: several of one answer would help a machine to hear it."""
+    if root.speaking is None:
+        work = info.context.services.captcha.sound(root.challenge, root.language)
+        root.speaking = asyncio.ensure_future(work)
+    sound = await asyncio.shield(root.speaking)
     return None if sound is None else _data_url("audio/wav", sound)
 
 
@@ -57,6 +62,7 @@ class Captcha:
     expires_in_seconds: int
     challenge: strawberry.Private[Challenge]
     language: strawberry.Private[Language]
+    speaking: strawberry.Private[asyncio.Future[bytes | None] | None] = None
 
     @classmethod
     def of(cls, shown: ShownChallenge, provider: CaptchaProvider, language: Language, now: datetime) -> "Captcha":
@@ -112,6 +118,8 @@ class PendingRegistration:
 class VerifyCaptchaInput:
     registration_id: strawberry.ID
     answer: str = strawberry.field(description="Letter case and blanks don't matter.")
+
+    __repr__ = without_values
 
 
 @strawberry.type(

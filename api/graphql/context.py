@@ -53,6 +53,11 @@ class Context:
 Info: TypeAlias = strawberry.Info[Context, None]
 
 
+def without_values(self: object) -> str:
+    """The `__repr__` of what may hold a secret."""
+    return f"<{type(self).__name__}>"
+
+
 def given(value: Any) -> Any:
     """The value of an optional input; None where it was left out."""
     return None if value is strawberry.UNSET else value

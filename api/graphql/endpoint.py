@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     GraphQLError,
     GraphQLSchema,
@@ -30,11 +29,10 @@ from api.graphql.guard import (
     LIMIT_EXCEEDED,
     DocumentRefused,
     Documents,
+    argument_error,
     coded_error,
-    inline_texts,
     input_error,
     masked_error,
-    texts_in,
 )
 from api.messages import negotiate
 from api.rate_limits import network_of
@@ -65,8 +63,8 @@ class RequestRefused(Exception):
 class GraphQLRequest:
     """The parameters of one request."""
 
-    query: str
-    variables: dict[str, Any]
+    query: str = field(repr=False)
+    variables: dict[str, Any] = field(repr=False)
     operation_name: str | None
 
 
@@ -126,9 +124,9 @@ class GraphQLEndpoint:
             result = await outcome if isawaitable(outcome) else outcome
         except Exception as exc:
             failure = GraphQLError("", original_error=exc)
-            return ExecutionResult(errors=[masked_error(failure, _secret_texts(document, asked))])
+            return ExecutionResult(errors=[masked_error(failure)])
         if result.errors:
-            result = ExecutionResult(result.data, self._told(result.errors, document, asked))
+            result = ExecutionResult(result.data, _told(result.errors))
         return result
 
     def _context(self, request: Request) -> Context:
@@ -139,20 +137,20 @@ class GraphQLEndpoint:
             now=self._services.clock(),
         )
 
-    @staticmethod
-    def _told(
-        errors: list[GraphQLError],
-        document: DocumentNode,
-        asked: GraphQLRequest,
-    ) -> list[GraphQLError]:
-        """What the caller is told of *errors*.
 
-        :raises DocumentRefused: they came before execution: no field has been resolved, and none of them has a path.
-        """
-        if all(error.path is None for error in errors):
-            raise DocumentRefused([input_error(error) for error in errors])
-        secret_texts = _secret_texts(document, asked)
-        return [masked_error(error, secret_texts) for error in errors]
+def _told(errors: list[GraphQLError]) -> list[GraphQLError]:
+    """What the caller is told of *errors*.
+
+    :raises DocumentRefused: they came before execution: no field has been resolved, and none of them has a path.
+    """
+    if all(error.path is None for error in errors):
+        raise DocumentRefused([input_error(error) for error in errors])
+    return [argument_error(error) if _is_callers(error) else masked_error(error) for error in errors]
+
+
+def _is_callers(error: GraphQLError) -> bool:
+    """Whether graphql-core itself found the request wrong, rather than a resolver failing."""
+    return error.original_error is None or isinstance(error.original_error, GraphQLError)
 
 
 def _check_method(request: Request) -> None:
@@ -264,11 +262,6 @@ def _status_of_refusal(request: Request) -> HTTPStatus:
 
 def _wants_page(request: Request) -> bool:
     return request.method == "GET" and "query" not in request.query_params and "text/html" in _accepted(request)
-
-
-def _secret_texts(document: DocumentNode, asked: GraphQLRequest) -> list[str]:
-    """What the log of a failure must not hold, longest first."""
-    return sorted({*texts_in(asked.variables), *inline_texts(document)}, key=len, reverse=True)
 
 
 def _told_only(errors: Sequence[GraphQLError]) -> dict[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import traceback
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,8 @@ from graphql import (
     visit,
 )
 
+from api.logs import trace_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -41,9 +42,8 @@ MAX_TOKENS = 500
 MAX_DEPTH = 15  # The whole introspection query has 14.
 MAX_ALIASES = 20
 MAX_ERRORS = 5
-CACHED_DOCUMENTS = 500
+CACHED_DOCUMENTS = 100
 LONGEST_CACHED_DOCUMENT = 10_000
-SHORTEST_REDACTED = 4
 
 BAD_REQUEST = "BAD_REQUEST"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
@@ -125,10 +125,10 @@ def _may_hold_secrets(document: DocumentNode) -> bool:
     """Whether a mutation has a text written into it, where a password should be a variable."""
     if not any(operation.operation is not OperationType.QUERY for operation in _operations(document)):
         return False
-    return bool(list(inline_texts(document)))
+    return bool(list(_inline_texts(document)))
 
 
-def inline_texts(document: DocumentNode) -> Iterator[str]:
+def _inline_texts(document: DocumentNode) -> Iterator[str]:
     """Texts that are written into the document."""
     collector = _TextCollector()
     visit(document, collector)
@@ -232,30 +232,22 @@ def input_error(error: GraphQLError) -> GraphQLError:
     return GraphQLError(f"{where}: {reason}.", error.nodes, extensions={"code": BAD_USER_INPUT})
 
 
-def masked_error(error: GraphQLError, secret_texts: Sequence[str]) -> GraphQLError:
-    """What may be said of a failure of ours: a reference, under which the log has the rest, less *secret_texts*."""
+def argument_error(error: GraphQLError) -> GraphQLError:
+    """What may be said of an argument that could only be found wrong when its field was reached: a null, say."""
+    message = "An argument does not fit its type."
+    return GraphQLError(message, error.nodes, path=error.path, extensions={"code": BAD_USER_INPUT})
+
+
+def masked_error(error: GraphQLError) -> GraphQLError:
+    """What may be said of a failure of ours: a reference, under which the log has where it comes from.
+
+    The log has no words of the failure: they may quote what was sent, a password among it.
+    """
     reference = secrets.token_hex(8)
-    cause = error.original_error or error
-    trace = "".join(traceback.format_exception(cause))
-    for text in secret_texts:
-        trace = trace.replace(text, "[…]").replace(repr(text)[1:-1], "[…]")
-    logger.error("Internal error %s\n%s", reference, trace)
+    logger.error("Internal error %s at %s\n%s", reference, error.path, trace_of(error.original_error or error))
     return GraphQLError(
         f"Internal error. Reference: {reference}",
         error.nodes,
         path=error.path,
         extensions={"code": INTERNAL_SERVER_ERROR, "reference": reference},
     )
-
-
-def texts_in(variables: Any) -> Iterator[str]:
-    """Every text in the variables of a request that is long enough to be told from others."""
-    waiting = [variables]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, str) and len(value) >= SHORTEST_REDACTED:
-            yield value

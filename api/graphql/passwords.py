@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from api import passwords
-from api.graphql.context import Info, given
+from api.graphql.context import Info, given, without_values
 from api.graphql.problems import FieldProblem, InvalidInput, TooManyRequests
 from api.messages import Language, has_message, translate
 from api.passwords import MAX_LENGTH, MIN_CHARACTER_TYPES, MIN_LENGTH, Assessment, CharacterType
@@ -50,6 +50,8 @@ class CheckPasswordInput:
         default_factory=list,
         description="Otherwise, words that the password should not be built on. At most 20, of 100 characters.",
     )
+
+    __repr__ = without_values
 
 
 @strawberry.type(description="What is to be said of a password.")

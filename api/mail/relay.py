@@ -90,18 +90,22 @@ class Relay:
 
     async def deliver_due(self) -> Counter[str]:
         """Deliver all that is due, a few at once; how many were sent, postponed, and so on, by outcome."""
-        outcomes: Counter[str] = Counter()
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(CONCURRENT_SENDINGS):
-                tasks.create_task(self._deliver_in_turn(outcomes))
-        return outcomes
+        turns = await asyncio.gather(
+            *(self._deliver_in_turn() for _ in range(CONCURRENT_SENDINGS)), return_exceptions=True
+        )
+        for turn in turns:  # A failure breaks off no sending of another.
+            if isinstance(turn, BaseException):
+                raise turn
+        return sum((turn for turn in turns if isinstance(turn, Counter)), Counter[str]())
 
-    async def _deliver_in_turn(self, outcomes: Counter[str]) -> None:
+    async def _deliver_in_turn(self) -> Counter[str]:
+        outcomes: Counter[str] = Counter()
         while not self._stopping:
             message = await OutboxMessage.claim(self._owner, now=self._clock())
             if message is None:
-                return
+                break
             outcomes[await self._deliver(message)] += 1
+        return outcomes
 
     async def _deliver(self, message: OutboxMessage) -> str:
         """Deliver one claimed message; what became of it. A failure is this message's alone."""
@@ -181,7 +185,7 @@ class Relay:
         mail = await self._account_exists(message.recipient, message)
         if mail is None:
             waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock())
-            mail = await self._activation(waiting[:MOST_IN_ONE_MAIL], message)
+            mail = await self._activation(waiting, message)
         return mail, told
 
     async def _merge(

@@ -1,0 +1,593 @@
+"""From the link in the mail to the active account: inspectActivationLink, activateAccount."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import string
+import unicodedata
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from argon2 import PasswordHasher, Type, extract_parameters
+from argon2.exceptions import VerifyMismatchError
+
+from api.passwords import Passwords
+from models.account import Account, Membership
+from models.organisation import Organisation, OrganisationStatus, RegisterEntry
+from models.outbox import OutboxMessage
+from models.registration import ActivationToken, Registration
+from tests.client import (
+    ACTIVATE_ACCOUNT,
+    INSPECT_ACTIVATION_LINK,
+    OTHER_SIRET,
+    PASSWORD,
+    SIRET,
+    Answer,
+    Portal,
+    text_of,
+    token_in,
+)
+from tests.conftest import SIGN_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from tests.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+EMAIL = "camille.durand@exemple.fr"
+SOMEBODY_ELSE = {"email": "dominique.petit@exemple.fr", "firstName": "Dominique", "lastName": "Petit"}
+NOT_TOKENS = ["", " ", "garbage", "é" * 43, "A" * 43, "A" * 20_000, "\0", "A\0B", "\ud800", "A\udfff"]
+WHILE_USABLE = ("firstName", "lastName", "organisation", "expiresAt", "expiresInSeconds")
+
+
+def organisation(type_: str, value: str, name: str | None = "Ateliers de l’Erdre") -> Answer:
+    return {"organisation": {"identifier": {"type": type_, "value": value}, "name": name}}
+
+
+async def usable(portal: Portal, clock: Clock) -> str:
+    return await portal.activation_token()
+
+
+async def unknown(portal: Portal, clock: Clock) -> str:
+    return "A" * 43
+
+
+async def expired(portal: Portal, clock: Clock) -> str:
+    token = await portal.activation_token()
+    clock.advance(minutes=60)
+    return token
+
+
+async def used(portal: Portal, clock: Clock) -> str:
+    token = await portal.activation_token()
+    await portal.activate_account(token)
+    return token
+
+
+async def used_another_link(portal: Portal, clock: Clock) -> str:
+    token = await portal.activation_token()
+    await portal.resend_activation_mail(EMAIL)
+    (mail,) = await portal.deliver()
+    await portal.activate_account(token_in(mail))
+    return token
+
+
+async def used_and_expired(portal: Portal, clock: Clock) -> str:
+    token = await used(portal, clock)
+    clock.advance(minutes=90)
+    return token
+
+
+async def superseded(portal: Portal, clock: Clock) -> str:
+    token = await portal.activation_token()
+    await portal.activate_account(await portal.activation_token())
+    return token
+
+
+async def superseded_and_expired(portal: Portal, clock: Clock) -> str:
+    token = await superseded(portal, clock)
+    clock.advance(minutes=90)
+    return token
+
+
+DEAD_LINKS = {
+    "UNKNOWN": [unknown],
+    "EXPIRED": [expired],
+    "USED": [used, used_another_link, used_and_expired],
+    "SUPERSEDED": [superseded, superseded_and_expired],
+}
+each_dead_link = pytest.mark.parametrize(
+    ("state", "way"), [(state, way) for state, ways in DEAD_LINKS.items() for way in ways]
+)
+each_unknown_token = pytest.mark.parametrize("token", NOT_TOKENS, ids=lambda token: ascii(token)[:20])
+
+
+async def everything() -> Answer:
+    """Every row that an activation may touch."""
+    tables = (Registration, ActivationToken, Account, Organisation, Membership, OutboxMessage)
+    return {table.__name__: sorted(map(str, await table.all().values())) for table in tables}
+
+
+async def together(*calls: Awaitable[Answer]) -> Counter[str]:
+    """What became of calls at the same moment: how often each code, or else each type."""
+    answers = await asyncio.gather(*calls)
+    return Counter(str(answer.get("code", answer["__typename"])) for answer in answers)
+
+
+async def tokens_of(portal: Portal, *forms: dict[str, Any]) -> list[str]:
+    """A link for each sign-up, all of them before the first is used."""
+    return [await portal.activation_token(**form) for form in forms]
+
+
+# ── inspectActivationLink ──
+
+
+async def test_a_usable_link_shows_whose_account_it_would_activate(portal: Portal, clock: Clock) -> None:
+    """Before a password is asked for, the person sees address, name, organisation and how long the link works."""
+    token = await portal.activation_token()
+    clock.advance(minutes=15)
+    assert await portal.inspect_activation_link(token, accept="en") == {
+        "__typename": "ActivationLink",
+        "state": "USABLE",
+        "email": EMAIL,
+        "firstName": "Camille",
+        "lastName": "Durand",
+        "organisation": {
+            "identifier": {"type": "SIRET", "value": SIRET, "formatted": "732 829 320 00074"},
+            "organisation": None,
+            "message": "This organisation will be created on the portal and you will be its manager.",
+        },
+        "expiresAt": "2026-11-23T10:30:00Z",
+        "expiresInSeconds": 45 * 60,
+        "message": "This link activates the account of Camille Durand. Choose a password.",
+    }
+
+
+async def test_a_usable_link_tells_that_the_organisation_will_be_joined(portal: Portal) -> None:
+    """Where somebody has founded the organisation meanwhile, the link says so, without its declared name."""
+    token = await portal.activation_token()
+    await portal.account(**SOMEBODY_ELSE)
+    shown = (await portal.inspect_activation_link(token))["organisation"]
+    assert shown["organisation"]["onPortal"] is True
+    assert shown["organisation"]["name"] is None
+    assert "demande de rattachement" in shown["message"]
+
+
+@each_dead_link
+async def test_a_dead_link_shows_its_state_and_address_only(portal: Portal, clock: Clock, state: str, way: Any) -> None:
+    """Of a link that activates nothing any more, no name and no organisation is shown."""
+    link = await portal.inspect_activation_link(await way(portal, clock))
+    assert link.pop("message")
+    assert link == {
+        "__typename": "ActivationLink",
+        "state": state,
+        "email": None if state == "UNKNOWN" else EMAIL,
+        **dict.fromkeys(WHILE_USABLE),
+    }
+
+
+@each_unknown_token
+async def test_whatever_is_no_token_is_an_unknown_link(portal: Portal, token: str) -> None:
+    """Nothing, NUL, lone surrogates, anything long or mistyped: an unknown link, never an error."""
+    link = await portal.call_in_ascii(INSPECT_ACTIVATION_LINK, {"token": token})
+    assert link["state"] == "UNKNOWN"
+    assert [link[field] for field in ("email", *WHILE_USABLE)] == [None] * 6
+
+
+async def test_a_link_works_for_sixty_minutes(portal: Portal, clock: Clock) -> None:
+    """The sixty minutes count from the mail: the last second is in, the next is out."""
+    token = await portal.activation_token()
+    clock.advance(minutes=59, seconds=59)
+    link = await portal.inspect_activation_link(token)
+    assert (link["state"], link["expiresInSeconds"]) == ("USABLE", 1)
+    clock.advance(seconds=1)
+    assert (await portal.inspect_activation_link(token))["state"] == "EXPIRED"
+    assert (await portal.activate_account(token))["code"] == "ACTIVATION_LINK_EXPIRED"
+
+
+@pytest.mark.parametrize("way", [usable, expired, used, superseded])
+async def test_looking_at_a_link_changes_nothing(portal: Portal, clock: Clock, way: Any) -> None:
+    """A link can be looked at any number of times, by a mail scanner too: every row stays as it is."""
+    token = await way(portal, clock)
+    before = await everything()
+    answers = [await portal.inspect_activation_link(token) for _ in range(3)]
+    assert answers[0] == answers[2]
+    assert await everything() == before
+
+
+# ── activateAccount: what comes to exist ──
+
+
+async def test_the_account_has_what_was_entered(portal: Portal, clock: Clock) -> None:
+    """The account repeats the form, in its stored form, and says where to sign in."""
+    token = await portal.activation_token(
+        email="Camille.Durand@Exemple.FR",
+        phone="06 12 34 56 78",
+        contactEmail="compta@exemple.fr",
+        surveyConsent=True,
+        language="EN",
+    )
+    clock.advance(minutes=5)
+    activated = await portal.activate_account(token, accept="en")
+    account = activated["account"]
+    (membership,) = account.pop("memberships")
+    assert activated["message"] == "Your account is active. You can sign in."
+    assert activated["nextUrl"] == SIGN_IN
+    assert account.pop("id") == str((await Account.get()).id)
+    assert account == {
+        "email": "Camille.Durand@exemple.fr",
+        "firstName": "Camille",
+        "lastName": "Durand",
+        "phone": "+33612345678",
+        "contactEmail": "compta@exemple.fr",
+        "language": "EN",
+        "surveyConsent": True,
+        "createdAt": "2026-11-23T09:35:00Z",
+    }
+    assert membership.pop("id") == str((await Membership.get()).id)
+    assert membership["organisation"].pop("id") == str((await Organisation.get()).id)
+    assert membership == {
+        "role": "MANAGER",
+        "status": "ACTIVE",
+        "organisation": {
+            "identifier": {"type": "SIRET", "value": SIRET, "formatted": "732 829 320 00074"},
+            "name": "Exemple SA",
+            "status": "UNKNOWN",
+            "onPortal": True,
+            "postalCode": None,
+            "city": None,
+            "source": "DECLARED",
+            "asOf": "2026-11-23T09:35:00Z",
+            "message": "You are the manager of this organisation.",
+        },
+    }
+
+
+async def test_what_was_left_out_has_its_default(portal: Portal) -> None:
+    """Without phone, contact address and consent: none, the sign-in address, and no."""
+    account = await portal.account()
+    assert (account["phone"], account["contactEmail"], account["surveyConsent"]) == (None, EMAIL, False)
+
+
+async def test_nothing_exists_before_the_password(portal: Portal) -> None:
+    """Form, captcha, mails and a look at the link make neither an account nor an organisation."""
+    await portal.inspect_activation_link(await portal.activation_token())
+    assert (await Account.all().count(), await Organisation.all().count()) == (0, 0)
+    assert (await portal.find_organisation(SIRET))["__typename"] == "OrganisationNotFound"
+
+
+async def test_who_comes_second_asks_to_join(portal: Portal) -> None:
+    """The founder manages the organisation; who names it later is a member whose request is pending."""
+    founder = await portal.account()
+    member = await portal.account(**SOMEBODY_ELSE)
+    (founded,), (joined,) = founder["memberships"], member["memberships"]
+    assert (founded["role"], founded["status"]) == ("MANAGER", "ACTIVE")
+    assert (joined["role"], joined["status"]) == ("MEMBER", "PENDING")
+    assert joined["organisation"]["id"] == founded["organisation"]["id"]
+    assert joined["organisation"]["message"].startswith("Votre demande de rattachement")
+    assert await Organisation.all().count() == 1
+
+
+@pytest.mark.parametrize("type_", ["AUTRE", "PARTICULIER"])
+async def test_what_identifies_nothing_in_public_is_founded_by_each(portal: Portal, type_: str) -> None:
+    """Two accounts with the same AUTRE or PARTICULIER value have an organisation each, which nobody can look up."""
+    one = await portal.account(**organisation(type_, "EN-COURS-1"))
+    other = await portal.account(**SOMEBODY_ELSE, **organisation(type_, "en-cours-1", name="Une autre"))
+    (of_one,), (of_other,) = one["memberships"], other["memberships"]
+    assert of_one["organisation"]["identifier"] == of_other["organisation"]["identifier"]
+    assert of_one["organisation"]["id"] != of_other["organisation"]["id"]
+    assert {of_one["role"], of_other["role"]} == {"MANAGER"}
+    assert {of_one["status"], of_other["status"]} == {"ACTIVE"}
+    assert (await portal.find_organisation("EN-COURS-1", type_))["__typename"] == "OrganisationNotFound"
+    token = await portal.activation_token(email="third@exemple.fr", **organisation(type_, "EN-COURS-1"))
+    assert (await portal.inspect_activation_link(token))["organisation"]["organisation"] is None
+
+
+async def test_a_declared_name_is_shown_to_its_founder_alone(portal: Portal) -> None:
+    """What the founder declared is shown to the founder; not to a pending member, and not in a look-up."""
+    founder = await portal.account(name="Nom confidentiel")
+    member = await portal.account(**SOMEBODY_ELSE, name="Nom imaginé")
+    found = await portal.find_organisation(SIRET)
+    assert founder["memberships"][0]["organisation"]["name"] == "Nom confidentiel"
+    assert member["memberships"][0]["organisation"]["name"] is None
+    assert (found["onPortal"], found["name"]) == (True, None)
+    assert (await Organisation.get()).name == "Nom confidentiel"
+
+
+async def test_the_register_is_shown_where_it_knows_the_organisation(portal: Portal, clock: Clock) -> None:
+    """The register's facts stand before what was declared, and the organisation is the same before and after."""
+    await RegisterEntry.create(
+        siret=SIRET,
+        name="NOM OFFICIEL",
+        status=OrganisationStatus.ACTIVE,
+        postal_code="44000",
+        city="NANTES",
+        as_of=clock() - timedelta(days=20),
+    )
+    before = await portal.find_organisation(SIRET)
+    assert before["onPortal"] is False
+    for form in ({}, SOMEBODY_ELSE):
+        shown = (await portal.account(**form))["memberships"][0]["organisation"]
+        changed = {"onPortal": True, "message": shown["message"]}
+        assert shown == {key: before[key] for key in shown} | changed
+        assert (shown["source"], shown["name"], shown["city"]) == ("SIRENE", "NOM OFFICIEL", "NANTES")
+
+
+async def test_consents_are_stored_with_version_and_time(portal: Portal, clock: Clock) -> None:
+    """The account records which text was agreed to, and when: at the form, not at the activation."""
+    agreed_at = clock()
+    tokens = await tokens_of(portal, {"surveyConsent": True}, SOMEBODY_ELSE)
+    clock.advance(minutes=30)
+    for token in tokens:
+        await portal.activate_account(token)
+    willing, unwilling = await Account.get(email=EMAIL), await Account.get(email=SOMEBODY_ELSE["email"])
+    assert (willing.terms_version, willing.terms_accepted_at) == ("2026-01", agreed_at)
+    assert (willing.survey_consent, willing.survey_consent_version, willing.survey_consent_at) == (
+        True,
+        "s1",
+        agreed_at,
+    )
+    assert (unwilling.terms_version, unwilling.terms_accepted_at) == ("2026-01", agreed_at)
+    assert (unwilling.survey_consent, unwilling.survey_consent_version, unwilling.survey_consent_at) == (
+        False,
+        None,
+        None,
+    )
+
+
+# ── activateAccount: the password ──
+
+
+@pytest.mark.parametrize(
+    ("password", "codes"),
+    [
+        ("", ["PASSWORD_TOO_SHORT", "PASSWORD_TOO_FEW_CHARACTER_TYPES", "PASSWORD_TOO_GUESSABLE"]),
+        ("Vif-Abri-42", ["PASSWORD_TOO_SHORT"]),
+        ("Vif-Abri-42" * 24, ["PASSWORD_TOO_LONG"]),
+        ("soleil brumeux du nord", ["PASSWORD_TOO_FEW_CHARACTER_TYPES"]),
+        ("Motdepasse12", ["PASSWORD_TOO_GUESSABLE"]),
+        ("Soleil-DURÀND-Brumeux", ["PASSWORD_CONTAINS_PERSONAL_DATA"]),
+        ("Soleil\0Brumeux-42", ["INVALID_CHARACTERS"]),
+        ("Soleil\ud800Brumeux-42", ["INVALID_CHARACTERS"]),
+        ("camille", [
+            "PASSWORD_TOO_SHORT",
+            "PASSWORD_TOO_FEW_CHARACTER_TYPES",
+            "PASSWORD_CONTAINS_PERSONAL_DATA",
+            "PASSWORD_TOO_GUESSABLE",
+        ]),
+    ],
+    ids=ascii,
+)  # fmt: skip
+async def test_a_refused_password_leaves_the_link_usable(portal: Portal, password: str, codes: list[str]) -> None:
+    """Every rule that a password breaks is told at its field; nothing has changed, and the same link then works."""
+    token = await portal.activation_token()
+    before = await everything()
+    typed = {"token": token, "password": password, "passwordConfirmation": password}
+    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": typed})
+    assert (refused["__typename"], refused["code"]) == ("InvalidInput", "INVALID_INPUT")
+    assert [problem["code"] for problem in refused["fields"]] == codes
+    assert {tuple(problem["path"]) for problem in refused["fields"]} == {("password",)}
+    assert all(problem["message"] for problem in refused["fields"])
+    assert await everything() == before
+    assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
+
+
+@pytest.mark.parametrize("confirmation", ["", "soleil-brumeux-42", f"{PASSWORD} ", "\ud800"], ids=ascii)
+async def test_a_confirmation_that_differs_is_refused(portal: Portal, confirmation: str) -> None:
+    """Whoever mistypes one of the two passwords is told so, at the second, and can type again."""
+    token = await portal.activation_token()
+    typed = {"token": token, "password": PASSWORD, "passwordConfirmation": confirmation}
+    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": typed})
+    (problem,) = refused["fields"]
+    assert (problem["path"], problem["code"]) == (["passwordConfirmation"], "PASSWORD_MISMATCH")
+    assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
+
+
+async def test_all_that_is_wrong_is_told_at_once(portal: Portal) -> None:
+    """A bad password and a wrong confirmation come in one answer."""
+    refused = await portal.activate_account(await portal.activation_token(), "Vif-Abri-42", "else")
+    assert [(problem["path"][0], problem["code"]) for problem in refused["fields"]] == [
+        ("password", "PASSWORD_TOO_SHORT"),
+        ("passwordConfirmation", "PASSWORD_MISMATCH"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "confirmed"),
+    [
+        ("Soleil-Brumeux-42", "Soleil-Brumeux-42"),
+        ("Caf\u00e9-Brumeux-42", "Cafe\u0301-Brumeux-42"),
+        ("Re\ufb02et-Brumeux-42", "Reflet-Brumeux-42"),
+        ("Ｓｏｌｅｉｌ-Brumeux-４２", "Soleil-Brumeux-42"),
+        ("Brumeux\u00a0Soleil-42", "Brumeux Soleil-42"),
+        ("Angström-\u212b-Brumeux-42", "Angström-\u00c5-Brumeux-42"),
+        (" Soleil Brumeux 42 ", " Soleil Brumeux 42 "),
+    ],
+    ids=ascii,
+)
+async def test_the_hash_is_of_the_normalised_password(portal: Portal, typed: str, confirmed: str) -> None:
+    """However the characters are typed, argon2id of their NFKC form is stored, as strong as OWASP asks."""
+    activated = await portal.activate_account(await portal.activation_token(), typed, confirmed)
+    assert activated["__typename"] == "AccountActivated", activated
+    password_hash = (await Account.get()).password_hash
+    parameters = extract_parameters(password_hash)
+    assert password_hash.startswith("$argon2id$v=19$")
+    assert parameters.type is Type.ID
+    assert (parameters.memory_cost >= 19_456, parameters.time_cost >= 2) == (True, True)
+    assert (parameters.salt_len >= 16, parameters.hash_len >= 32) == (True, True)
+    assert PasswordHasher().verify(password_hash, unicodedata.normalize("NFKC", typed))
+
+
+@pytest.mark.parametrize("length", [12, 64, 128, 256])
+async def test_long_passwords_are_whole(portal: Portal, length: int) -> None:
+    """Up to 256 characters count to the last one, be they outside the Basic Multilingual Plane."""
+    characters = f"{string.ascii_letters}{string.digits}-_ é\N{FOX FACE}"
+    password = "".join(random.Random(length).choices(characters, k=length - 4)) + "aB1\N{FOX FACE}"  # noqa: S311
+    activated = await portal.activate_account(await portal.activation_token(), password)
+    assert activated["__typename"] == "AccountActivated", activated
+    password_hash = (await Account.get()).password_hash
+    assert PasswordHasher().verify(password_hash, password)
+    for other in (password[:-1], f"{password[:-1]}\N{BEAR FACE}"):
+        with pytest.raises(VerifyMismatchError):
+            PasswordHasher().verify(password_hash, other)
+
+
+# ── activateAccount: the link ──
+
+
+@each_dead_link
+@pytest.mark.parametrize("password", [PASSWORD, "bad"])
+async def test_a_dead_link_activates_nothing(portal: Portal, clock: Clock, state: str, way: Any, password: str) -> None:
+    """The link is judged before the password: each state has its code and words, and nothing changes."""
+    token = await way(portal, clock)
+    before = await everything()
+    refused = await portal.activate_account(token, password, "another")
+    assert (refused["__typename"], refused["code"]) == ("ActivationLinkRefused", f"ACTIVATION_LINK_{state}")
+    assert await everything() == before
+    assert refused["message"] == (await portal.inspect_activation_link(token))["message"]
+
+
+@pytest.mark.parametrize(
+    ("way", "language", "words"),
+    [
+        (unknown, "fr", "Ce lien d’activation n’est pas valable."),
+        (unknown, "en", "This activation link is not valid."),
+        (expired, "fr", "Ce lien d’activation a expiré."),
+        (expired, "en", "This activation link has expired."),
+        (
+            used,
+            "fr",
+            f"Ce lien a déjà servi\N{NARROW NO-BREAK SPACE}: le compte est actif. Connectez-vous sur {SIGN_IN}",
+        ),
+        (used, "en", f"This link has been used: the account is active. Sign in at {SIGN_IN}"),
+        (superseded, "fr", "Un compte a déjà été activé pour cette adresse par une autre demande."),
+        (superseded, "en", "An account has been activated for this address by another request."),
+    ],
+)
+async def test_a_dead_link_says_what_to_do(portal: Portal, clock: Clock, way: Any, language: str, words: str) -> None:
+    """The refusal is in the caller's language; that of a used link says where to sign in."""
+    refused = await portal.activate_account(await way(portal, clock), accept=language)
+    assert refused["message"].startswith(words)
+
+
+@each_unknown_token
+async def test_whatever_is_no_token_activates_nothing(portal: Portal, token: str) -> None:
+    """Nothing, NUL, lone surrogates, anything long or mistyped: an unknown link, never an error."""
+    typed = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
+    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": typed})
+    assert refused["code"] == "ACTIVATION_LINK_UNKNOWN"
+
+
+async def test_nothing_is_hashed_but_for_a_usable_link(
+    portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Argon2, which is slow on purpose, runs once: for a usable link and a good password, and for nothing else."""
+    hashed: list[str] = []
+    real = Passwords.hash
+
+    async def spy(self: Passwords, password: str) -> str:
+        hashed.append(password)
+        return await real(self, password)
+
+    token = await portal.activation_token()
+    monkeypatch.setattr(Passwords, "hash", spy)
+    await portal.activate_account("garbage")
+    await portal.activate_account(token, "bad")
+    await portal.activate_account(token, PASSWORD, "another")
+    await portal.check_password(PASSWORD, activationToken=token)
+    assert hashed == []
+    await portal.activate_account(token)
+    await portal.activate_account(token)
+    clock.advance(hours=2)
+    await portal.activate_account(token)
+    assert hashed == [PASSWORD]
+
+
+# ── Races ──
+
+
+async def test_a_link_works_once(portal: Portal) -> None:
+    """Of five activations with one link at the same moment, one makes the account; the others find the link used."""
+    token = await portal.activation_token()
+    outcomes = await together(*(portal.activate_account(token) for _ in range(5)))
+    assert outcomes == {"AccountActivated": 1, "ACTIVATION_LINK_USED": 4}
+    assert (await Account.all().count(), await Membership.all().count()) == (1, 1)
+
+
+async def test_a_token_is_redeemed_once_and_in_time(portal: Portal, clock: Clock) -> None:
+    """Whatever was found out of a token before, redeeming it holds only while it is unused and has not expired."""
+    redeemed, late = [await ActivationToken.find(token) for token in await tokens_of(portal, {}, SOMEBODY_ELSE)]
+    assert redeemed is not None
+    assert late is not None
+    assert [await redeemed.redeem(now=clock()) for _ in range(2)] == [True, False]
+    clock.advance(minutes=60)
+    assert not await late.redeem(now=clock())
+
+
+async def test_several_links_of_one_registration_make_one_account(portal: Portal) -> None:
+    """Of the first link and those that were sent again, used at the same moment, one makes the account."""
+    tokens = [await portal.activation_token()]
+    for _ in range(2):
+        await portal.resend_activation_mail(EMAIL)
+        tokens += [token_in(mail) for mail in await portal.deliver()]
+    outcomes = await together(*map(portal.activate_account, tokens))
+    assert outcomes == {"AccountActivated": 1, "ACTIVATION_LINK_USED": 2}
+    assert await Account.all().count() == 1
+
+
+async def test_several_registrations_of_one_address_make_one_account(portal: Portal) -> None:
+    """Of five attempts for one address, in any letter case, activated at the same moment, one wins the address."""
+    spellings = (EMAIL, EMAIL.upper(), EMAIL.title(), "Camille.durand@exemple.fr", "camille.Durand@EXEMPLE.fr")
+    tokens = await tokens_of(portal, *({"email": email, "siret": OTHER_SIRET} for email in spellings))
+    outcomes = await together(*map(portal.activate_account, tokens))
+    assert outcomes == {"AccountActivated": 1, "ACTIVATION_LINK_SUPERSEDED": 4}
+    assert (await Account.all().count(), await Membership.all().count()) == (1, 1)
+    states = Counter([(await portal.inspect_activation_link(token))["state"] for token in tokens])
+    assert states == {"USED": 1, "SUPERSEDED": 4}
+
+
+async def test_an_organisation_is_founded_once(portal: Portal) -> None:
+    """Of five people who found one organisation at the same moment, one manages it and the others ask to join."""
+    emails = [f"person{number}@exemple.fr" for number in range(5)]
+    tokens = await tokens_of(portal, *({"email": email} for email in emails))
+    outcomes = await together(*map(portal.activate_account, tokens))
+    assert outcomes == {"AccountActivated": 5}
+    roles = Counter(f"{membership.role} {membership.status}" for membership in await Membership.all())
+    assert roles == {"MANAGER ACTIVE": 1, "MEMBER PENDING": 4}
+    assert await Organisation.all().count() == 1
+
+
+async def test_an_activation_that_fails_leaves_nothing_behind(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All or nothing: after a failure in the last step no row has changed, and the same link then works."""
+
+    async def fail(*_: object, **__: object) -> Membership:
+        raise RuntimeError("boom")
+
+    token = await portal.activation_token()
+    before = await everything()
+    with monkeypatch.context() as broken:
+        broken.setattr(Membership, "begin", fail)
+        typed = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
+        answer = await portal.execute(ACTIVATE_ACCOUNT, {"input": typed})
+    (error,) = answer["errors"]
+    assert answer["data"] is None
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "boom" not in str(answer)
+    assert await everything() == before
+    assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
+
+
+async def test_the_mail_and_the_link_show_the_same(portal: Portal) -> None:
+    """What the link would activate stands in the mail that brings it, so that a stranger's attempt is recognised."""
+    await portal.sign_up()
+    (mail,) = [mail for mail in await portal.deliver() if "#token=" in text_of(mail)]
+    link = await portal.inspect_activation_link(token_in(mail))
+    identifier = link["organisation"]["identifier"]["formatted"]
+    for shown in (link["firstName"], link["lastName"], identifier):
+        assert shown in text_of(mail)
+    assert mail["To"] == link["email"]

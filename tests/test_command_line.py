@@ -1,0 +1,502 @@
+"""The command line, as an operator has it: real processes, real databases, real mails in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import mailbox
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.client import ACTIVATE_ACCOUNT, CREATE_ACCOUNT, PASSWORD, VERIFY_CAPTCHA, Answer, Portal, form, token_in
+from tests.conftest import Clock
+
+PROJECT = Path(__file__).parent.parent
+COMMANDS = ["serve", "migrate", "deliver-mail", "export-schema", "purge"]
+WITH_DATABASE = [["migrate"], ["deliver-mail", "--once"], ["purge"]]
+CAPTCHA = "ABC123"
+SECRET = "Secret-42"
+READY_SECONDS = 30
+END_SECONDS = 15
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+class Done(NamedTuple):
+    """What a command said, and its exit code."""
+
+    out: str
+    err: str
+    code: int
+
+
+class Guichet:
+    """The program in a folder of its own, with its settings."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("GUICHET_")}
+        self.environment = kept | {"PYTHONPATH": str(PROJECT)}
+        self.set(**settings)
+
+    def set(self, **settings: str) -> None:
+        self.environment |= {f"GUICHET_{name}": value for name, value in settings.items()}
+
+    def start(self, *arguments: str, log: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603  # Our own program.
+            [sys.executable, "-m", "api", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> Done:
+        """One command, to its end."""
+        return self.run_together(arguments)[0]
+
+    def run_together(self, *commands: Sequence[str]) -> list[Done]:
+        """Several commands, beside each other, to the end of each."""
+        processes = [self.start(*command) for command in commands]
+        try:
+            return [Done(*process.communicate(timeout=READY_SECONDS), process.returncode) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+
+    @contextmanager
+    def serving(self, *arguments: str) -> Iterator[Server]:
+        """A server that is ready; whatever the test does, it has ended afterwards."""
+        port = free_port()
+        with (self.folder / "server.log").open("w") as log:
+            process = self.start("serve", "--port", str(port), *arguments, log=log.fileno())
+        server = Server(process, port, self.folder / "server.log")
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(END_SECONDS)
+
+    @property
+    def mails(self) -> list[EmailMessage]:
+        """What has been delivered, in the order of sending."""
+        box = mailbox.Maildir(self.folder / "var" / "mailbox", create=False)
+        read = BytesParser(EmailMessage, policy=policy.default).parsebytes
+        return sorted((read(box.get_bytes(key)) for key in box.iterkeys()), key=subject)
+
+    def wait_for_mails(self, count: int) -> list[EmailMessage]:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if (self.folder / "var" / "mailbox").exists() and len(self.mails) >= count:
+                break
+            time.sleep(0.05)
+        return self.mails
+
+
+class Server:
+    """A server's process, and how to speak to it."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        pytest.fail(f"the server is not ready: {self.log}")
+
+    def call(self, query: str, variables: Answer) -> Answer:
+        """The value of the only root field."""
+        body = {"query": query, "variables": variables}
+        answer = httpx.post(f"{self.url}/graphql", json=body, timeout=READY_SECONDS).json()
+        assert "errors" not in answer, answer
+        (value,) = answer["data"].values()
+        assert isinstance(value, dict)
+        return value
+
+    def sign_up(self) -> None:
+        """Walk to the point where two mails have been promised."""
+        registration = self.call(CREATE_ACCOUNT, {"input": form()})
+        assert registration["__typename"] == "PendingRegistration", registration
+        answer = {"registrationId": registration["id"], "answer": CAPTCHA}
+        assert self.call(VERIFY_CAPTCHA, {"input": answer})["__typename"] == "ActivationMailSent"
+
+    def end(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(END_SECONDS)
+
+
+def free_port() -> int:
+    """A port that nothing listens to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def subject(mail: EmailMessage) -> str:
+    return str(mail["Subject"])
+
+
+@pytest.fixture
+def guichet(tmp_path: Path) -> Guichet:
+    """The program in an empty folder, with its default settings."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    return Guichet(folder)
+
+
+@pytest.fixture
+def ready(guichet: Guichet, database_url: str) -> Guichet:
+    """The program with a database that is migrated, and a captcha for developers."""
+    guichet.set(DATABASE_URL=database_url, CAPTCHA=f"fixed:{CAPTCHA}", RATE_LIMITS="off")
+    return guichet
+
+
+# --- Usage ---
+
+
+def test_every_command_explains_itself(guichet: Guichet) -> None:
+    """`--help` of the program and of each command says how to use it, and does nothing else."""
+    whole, *each = guichet.run_together(["--help"], *([command, "--help"] for command in COMMANDS))
+    assert [command for command in COMMANDS if command not in whole.out] == []
+    for done in (whole, *each):
+        assert (done.code, done.err) == (0, "")
+        assert "Usage:" in done.out
+    assert list(guichet.folder.iterdir()) == []
+
+
+def test_console_script_is_installed() -> None:
+    """`guichet` is on the path of the environment, and is this program."""
+    script = Path(sys.executable).with_name("guichet")
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)  # noqa: S603
+    assert "deliver-mail" in done.stdout
+
+
+def test_bad_usage_is_exit_code_2(guichet: Guichet) -> None:
+    """What can't be understood is not done, and the exit code tells."""
+    bad = [
+        ["sign-up"],
+        ["serve", "--port", "many"],
+        ["serve", "--workers", "0"],
+        ["deliver-mail", "--once", "now"],
+        ["export-schema", "--colour"],
+    ]
+    for done, arguments in zip(guichet.run_together(*bad), bad, strict=True):
+        assert (done.code, done.out) == (2, ""), arguments
+        assert arguments[0] in done.err
+    assert list(guichet.folder.iterdir()) == []
+
+
+def test_bad_settings_are_exit_code_2(guichet: Guichet) -> None:
+    """Each wrong setting is a line on standard error, no password in it, and nothing is done."""
+    guichet.set(RELAY="perhaps", MAIL_URL=f"imap://guichet:{SECRET}@mail.example.org")
+    for done in guichet.run_together(["serve"], *WITH_DATABASE):
+        assert (done.code, done.out) == (2, "")
+        assert [line.partition(": ")[0] for line in done.err.splitlines()] == ["GUICHET_MAIL_URL", "GUICHET_RELAY"]
+        assert SECRET not in done.err
+    assert list(guichet.folder.iterdir()) == []
+
+
+def test_production_that_lacks_settings_does_not_start(guichet: Guichet) -> None:
+    """The server refuses to start unsafe."""
+    guichet.set(ENVIRONMENT="production", CAPTCHA="fixed:1")
+    done = guichet.run("serve", "--workers", "2")
+    assert done.code == 2
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == [
+        "GUICHET_SECRET_KEY",
+        "GUICHET_MAIL_URL",
+        "GUICHET_MAIL_FROM",
+        "GUICHET_ACTIVATION_URL",
+        "GUICHET_CAPTCHA",
+        "GUICHET_RATE_LIMIT_URL",
+    ]
+
+
+def test_misspelt_setting_is_warned_of(guichet: Guichet) -> None:
+    """A variable that looks like a setting and is none is told, and ignored."""
+    guichet.set(DATABASE="sqlite://elsewhere.db")
+    done = guichet.run("migrate")
+    assert done.code == 0
+    assert "GUICHET_DATABASE is no setting: it is ignored" in done.err
+    assert (guichet.folder / "var" / "guichet.db").exists()
+
+
+# --- The database ---
+
+
+@pytest.mark.parametrize(
+    ("url", "commands"),
+    [
+        (f"postgres://guichet:{SECRET}@127.0.0.1:1/guichet", WITH_DATABASE),
+        (f"postgres://guichet:{SECRET}@/guichet?host=/nowhere", WITH_DATABASE[:1]),
+        ("sqlite:///proc/version/guichet.db", WITH_DATABASE),
+        ("sqlite://without-migrations.db", WITH_DATABASE[1:]),
+    ],
+)
+def test_unusable_database_is_one_line(guichet: Guichet, url: str, commands: list[list[str]]) -> None:
+    """A database that is away or not migrated is one line on standard error and exit code 1, not a traceback."""
+    guichet.set(DATABASE_URL=url)
+    for done in guichet.run_together(*commands):
+        assert (done.code, done.out) == (1, "")
+        (line,) = done.err.splitlines()
+        assert line.startswith("The database can't be used: ")
+        assert SECRET not in line
+
+
+@pytest.mark.parametrize("role_or_name", ["nobody@/postgres", "postgres@/nothing"])
+def test_postgres_that_refuses_is_one_line(guichet: Guichet, postgres: str, role_or_name: str) -> None:
+    """A role or a database that PostgreSQL doesn't know is told as such."""
+    guichet.set(DATABASE_URL=f"postgres://{role_or_name}?{urlsplit(postgres).query}")
+    for done in guichet.run_together(*WITH_DATABASE):
+        assert done.code == 1
+        (line,) = done.err.splitlines()
+        assert re.search("nobody|nothing", line)
+
+
+def execute(url: str, statement: str) -> list[asyncpg.Record]:
+    """One statement on a PostgreSQL."""
+
+    async def fetch() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(url)
+        try:
+            return list(await connection.fetch(statement))
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_database_url(request: pytest.FixtureRequest, guichet: Guichet) -> Iterator[str]:
+    """A database of each kind without any table; of SQLite, not even its folder is there."""
+    if request.param == "sqlite":
+        yield "sqlite://data/guichet.db"
+        return
+    url: str = request.getfixturevalue("postgres")
+    execute(url, "CREATE DATABASE fresh")
+    yield urlsplit(url)._replace(path="/fresh").geturl()
+    execute(url, "DROP DATABASE fresh WITH (FORCE)")
+
+
+def test_migrations_are_made_once(guichet: Guichet, new_database_url: str) -> None:
+    """Of replicas that start together one migrates the database, all succeed, and then there is nothing to do."""
+    guichet.set(DATABASE_URL=new_database_url)
+    for commands in ([["migrate"]] * 3, [["migrate"]]):
+        for done in guichet.run_together(*commands):
+            assert (done.code, done.out) == (0, "The database has the newest schema.\n"), done.err
+    assert guichet.run("purge").out == "0 registrations, 0 links, 0 messages deleted\n"
+
+
+# --- The contract ---
+
+
+def test_contract_is_printed_or_written(guichet: Guichet) -> None:
+    """`export-schema` gives the file that is in the repository, and needs no settings."""
+    guichet.set(RELAY="perhaps")
+    printed, written, failed = guichet.run_together(
+        ["export-schema"],
+        ["export-schema", "--output", "contract.graphql"],
+        ["export-schema", "--output", "no/such/folder/contract.graphql"],
+    )
+    contract = (PROJECT / "schema.graphql").read_text(encoding="utf-8")
+    assert printed == (contract, "", 0)
+    assert written == ("", "", 0)
+    assert (guichet.folder / "contract.graphql").read_text(encoding="utf-8") == contract
+    assert failed == ("", "no/such/folder/contract.graphql can't be written: No such file or directory\n", 1)
+
+
+# --- Mails, and what has outlived its purpose ---
+
+
+@pytest.fixture
+def present(clock: Clock) -> Clock:
+    """The clock of the application in this process, set to the time of the processes beside it."""
+    clock.now = datetime.now(UTC)
+    return clock
+
+
+@pytest.mark.anyio
+async def test_mails_are_delivered_once(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """`deliver-mail --once` sends what is due, says how much that was, and leaves nothing to do."""
+    await portal.sign_up()
+    done = await asyncio.to_thread(ready.run, "deliver-mail", "--once")
+    assert (done.code, done.out) == (0, "2 sent\n"), done.err
+    activation, summary = ready.mails
+    assert (subject(activation), subject(summary)) == ("Activez votre compte", "Récapitulatif de votre inscription")
+    assert (await portal.inspect_activation_link(token_in(activation)))["state"] == "USABLE"
+    done = await asyncio.to_thread(ready.run, "deliver-mail", "--once")
+    assert (done.code, done.out) == (0, "nothing is due\n")
+    assert len(ready.mails) == 2
+
+
+@on_sqlite
+@pytest.mark.anyio
+async def test_mails_that_can_not_leave_are_told(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """Where the mail server is away, the exit code tells, and the mails stay in the queue."""
+    ready.set(MAIL_URL=f"smtp://guichet:{SECRET}@127.0.0.1:1?starttls=off")
+    await portal.sign_up()
+    done = await asyncio.to_thread(ready.run, "deliver-mail", "--once")
+    assert (done.code, done.out) == (1, "2 failed\n")
+    assert SECRET not in done.err
+    present.advance(hours=2)
+    assert len(await portal.deliver()) == 2
+
+
+@pytest.mark.anyio
+async def test_purge_deletes_what_has_outlived_its_purpose(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """`purge` deletes registrations, links and messages past their time, and spares those of today."""
+    present.now -= timedelta(days=40)
+    await portal.activation_token()
+    await portal.create_account(email="dominique@exemple.fr")
+    present.now += timedelta(days=40)
+    token = await portal.activation_token()
+    for expected in ("2 registrations, 1 links, 2 messages", "0 registrations, 0 links, 0 messages"):
+        done = await asyncio.to_thread(ready.run, "purge")
+        assert (done.code, done.out) == (0, f"{expected} deleted\n"), done.err
+    assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
+
+
+@on_sqlite
+@pytest.mark.anyio
+async def test_relay_runs_until_it_is_ended(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """`deliver-mail` alone sends what becomes due, and goes on until SIGINT ends it in peace."""
+    process = ready.start("deliver-mail")
+    try:
+        await portal.sign_up()
+        assert len(await asyncio.to_thread(ready.wait_for_mails, 2)) == 2
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.to_thread(process.communicate, timeout=END_SECONDS)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in err
+
+
+# --- The server ---
+
+
+@on_sqlite
+def test_server_serves_a_whole_sign_up(ready: Guichet) -> None:
+    """From the form to the account over real sockets, mails in the folder, and an end in time at SIGTERM."""
+    with ready.serving() as server:
+        server.sign_up()
+        activation, _ = ready.wait_for_mails(2)
+        link = re.search(r"http://127\.0\.0\.1:\d+/#token=\S+", str(activation.get_body(("plain",))))
+        assert link is not None
+        assert link[0].startswith(f"{server.url}/#token=")
+        typed = {"token": token_in(activation), "password": PASSWORD, "passwordConfirmation": PASSWORD}
+        assert server.call(ACTIVATE_ACCOUNT, {"input": typed})["__typename"] == "AccountActivated"
+        assert server.end() == 0
+    assert "POST '/graphql' 200" in server.log
+    assert "Traceback" not in server.log
+    for secret in (token_in(activation), PASSWORD, "camille", CAPTCHA):
+        assert secret not in server.log
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("settings", "named"), [({}, "TooManyRequests"), ({"TRUSTED_PROXIES": "127.0.0.1"}, "OrganisationNotFound")]
+)
+def test_server_believes_trusted_proxies_only(ready: Guichet, settings: dict[str, str], named: str) -> None:
+    """Not even loopback may name the caller, as uvicorn would have it, unless it is a trusted proxy."""
+    ready.set(RATE_LIMITS="organisation=1/hour", **settings)
+    ready.environment["FORWARDED_ALLOW_IPS"] = "*"
+    query = '{ organisation(identifier: {type: AUTRE, value: "X"}) { __typename } }'
+    with ready.serving() as server:
+        for address in ("198.51.100.1", "198.51.100.2"):
+            headers = {"X-Forwarded-For": address}
+            answer = httpx.post(f"{server.url}/graphql", json={"query": query}, headers=headers).json()
+        assert answer["data"]["organisation"]["__typename"] == named
+
+
+@on_sqlite
+def test_port_in_use_is_exit_code_1(ready: Guichet) -> None:
+    """A server that can't listen says so, and ends."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = ready.run("serve", "--port", str(other.getsockname()[1]))
+    assert done.code == 1
+    assert "address already in use" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_development_serves_this_machine_only(guichet: Guichet) -> None:
+    """In development, where anybody may read all mails, other addresses take a flag that says so."""
+    hosts = ["0.0.0.0", "::", "portal.example.org", ""]  # noqa: S104  # To be refused.
+    for done, host in zip(guichet.run_together(*(["serve", "--host", host] for host in hosts)), hosts, strict=True):
+        assert (done.code, done.out) == (2, "")
+        (line,) = done.err.splitlines()
+        assert line == f"--host {host}: development serves loopback only, unless --expose-development is given"
+
+
+@on_sqlite
+def test_flag_exposes_development(ready: Guichet) -> None:
+    """With the flag, development listens where it is told."""
+    with ready.serving("--host", "0.0.0.0", "--expose-development") as server:  # noqa: S104
+        assert server.end() == 0
+
+
+async def sign_up_at_once(url: str, count: int) -> list[str]:
+    """Names of the answers to *count* forms, sent together."""
+    async with httpx.AsyncClient(timeout=READY_SECONDS) as client:
+
+        async def send(number: int) -> str:
+            variables = {"input": form(email=f"camille{number}@exemple.fr")}
+            answer = await client.post(f"{url}/graphql", json={"query": CREATE_ACCOUNT, "variables": variables})
+            return str(answer.json()["data"]["createAccount"]["__typename"])
+
+        return await asyncio.gather(*(send(number) for number in range(count)))
+
+
+def test_workers_share_the_database(ready: Guichet) -> None:
+    """Two processes take forty forms at the same moment, and lose none to the other's locks."""
+    with ready.serving("--workers", "2") as server:
+        assert asyncio.run(sign_up_at_once(server.url, 40)) == ["PendingRegistration"] * 40
+        server.sign_up()
+        assert len(ready.wait_for_mails(2)) == 2
+        assert server.end() == 0
+    assert "Traceback" not in server.log
+
+
+def test_nothing_is_lost_with_the_server(ready: Guichet) -> None:
+    """What a caller was told has happened is committed: the mails leave though the server was killed at once."""
+    ready.set(RELAY="off")
+    with ready.serving() as server:
+        server.sign_up()
+        server.process.kill()
+        server.process.wait(END_SECONDS)
+    done = ready.run("deliver-mail", "--once")
+    assert (done.code, done.out) == (0, "2 sent\n"), done.err
+    assert [subject(mail) for mail in ready.mails] == ["Activez votre compte", "Récapitulatif de votre inscription"]

@@ -1,0 +1,435 @@
+"""createAccount: what is accepted and how it is stored, what is refused, and what nobody is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.graphql.problems import FieldProblemCode
+from models.organisation import OrganisationStatus, RegisterEntry
+from models.outbox import OutboxMessage
+from models.registration import Registration
+from tests.client import CREATE_ACCOUNT, OTHER_SIRET, SIRET, form, new_key, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from tests.client import Answer, Portal
+    from tests.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+IDENTIFIER = "organisation.identifier.value"
+LONG_DOMAIN = f"{'d' * 63}.{'e' * 63}.{'f' * 61}"
+LONGEST_EMAIL = f"{'a' * 64}@{LONG_DOMAIN}"
+UNDER_254_AS_TYPED = f"{'a' * 64}@{'é' * 50}.{'è' * 50}.{'ê' * 50}.exemple.fr"
+DECOMPOSED = "e\N{COMBINING ACUTE ACCENT}"
+ZERO_WIDTH_NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
+KNOWN, UNKNOWN = "known@exemple.fr", "nobody@exemple.fr"
+
+
+async def create(portal: Portal, **changes: Any) -> Answer:
+    """Call createAccount with whatever a program can send, lone surrogates too."""
+    return await portal.call_in_ascii(CREATE_ACCOUNT, {"input": form(**changes)})
+
+
+async def stored(answer: Answer) -> Registration:
+    assert answer["__typename"] == "PendingRegistration", answer
+    return await Registration.get(id=answer["id"])
+
+
+def problems(answer: Answer) -> list[tuple[str, str]]:
+    """Field and code of each problem; a field is given by its path, with dots."""
+    assert (answer["__typename"], answer["code"]) == ("InvalidInput", "INVALID_INPUT"), answer
+    assert all(problem["message"] for problem in answer["fields"])
+    return [(".".join(problem["path"]), problem["code"]) for problem in answer["fields"]]
+
+
+def organisation(type_: str, value: str, name: str | None = "Exemple") -> Answer:
+    return {"organisation": {"identifier": {"type": type_, "value": value}, "name": name}}
+
+
+async def register(siret: str, name: str | None, status: OrganisationStatus, clock: Clock) -> None:
+    """Enter an establishment into the national register."""
+    await RegisterEntry.create(
+        siret=siret, name=name, status=status, postal_code="44000", city="NANTES", as_of=clock.now
+    )
+
+
+# --- What is accepted, and how it is stored ---
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "column", "expected"),
+    [
+        ("email", "  Camille.DURAND@Exemple.FR ", "email", "Camille.DURAND@exemple.fr"),
+        ("email", "  Camille.DURAND@Exemple.FR ", "email_canonical", "camille.durand@exemple.fr"),
+        ("email", "camille@exemple.fr\r\n", "email", "camille@exemple.fr"),
+        ("email", "camille@Café.fr", "email", "camille@xn--caf-dma.fr"),
+        ("email", "camille@XN--CAF-DMA.fr", "email", "camille@xn--caf-dma.fr"),
+        ("email", "o'brien+portail@exemple.fr", "email", "o'brien+portail@exemple.fr"),
+        ("email", LONGEST_EMAIL, "email", LONGEST_EMAIL),
+        ("firstName", "  Anne   Marie\u00a0Lou ", "first_name", "Anne Marie Lou"),
+        ("firstName", f"Zo{DECOMPOSED}", "first_name", "Zoé"),
+        ("firstName", "x" * 100, "first_name", "x" * 100),
+        ("firstName", DECOMPOSED * 100, "first_name", "é" * 100),
+        ("firstName", "Zoé 😀", "first_name", "Zoé 😀"),
+        ("lastName", "O’Brien-Durand, J.-P.", "last_name", "O’Brien-Durand, J.-P."),
+        ("lastName", f"علی{ZERO_WIDTH_NON_JOINER}رضا", "last_name", f"علی{ZERO_WIDTH_NON_JOINER}رضا"),
+        ("phone", "+33 6 12 34 56 78", "phone", "+33612345678"),
+        ("phone", " 06 12 34 56 78 ", "phone", "+33612345678"),
+        ("phone", "06.12.34.56.78", "phone", "+33612345678"),
+        ("phone", "06\u00a012\u202f34\u201156\u201178", "phone", "+33612345678"),
+        ("phone", "+33 (0)6 12 34 56 78", "phone", "+33612345678"),
+        ("phone", "+1 (650) 253-0000", "phone", "+16502530000"),
+        ("phone", "  ", "phone", None),
+        ("phone", None, "phone", None),
+        ("contactEmail", " Compta@Exemple.FR", "contact_email", "Compta@exemple.fr"),
+        ("contactEmail", "", "contact_email", None),
+        ("termsVersion", " 2026-01 ", "terms_version", "2026-01"),
+        ("termsVersion", " ", "terms_version", "2026-01"),
+        ("surveyConsent", True, "survey_consent", True),
+        ("idempotencyKey", "", "idempotency_digest", None),
+        ("idempotencyKey", " ", "idempotency_digest", None),
+        ("siret", " 732 829 320 00074", "identifier_value", SIRET),
+        ("siret", "732.829.320-00074", "identifier_value", SIRET),
+        ("name", " Exemple   & Fils ", "organisation_name", "Exemple & Fils"),
+        ("name", "x" * 200, "organisation_name", "x" * 200),
+        ("name", DECOMPOSED * 200, "organisation_name", "é" * 200),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+async def test_entries_are_stored_normalised(
+    portal: Portal, field: str, typed: object, column: str, expected: object
+) -> None:
+    """What can be meant by an entry is accepted, and stored in one form; an optional blank is nothing."""
+    registration = await stored(await create(portal, **{field: typed}))
+    assert getattr(registration, column) == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "typed", "value"),
+    [
+        ("SIRET", "356 000 000 49837", "35600000049837"),
+        ("UE_HORS_FRANCE", "de 136.695-976", "DE136695976"),
+        ("HORS_UE", " usAcmé  & Fils ", "USACME & FILS"),
+        ("RIDET", "123 456.001", "0123456001"),
+        ("TAHITI", "a12345-001", "A12345001"),
+        ("AUTRE", " dossier-2041 ", "DOSSIER-2041"),
+        ("PARTICULIER", "part-000123", "PART-000123"),
+    ],
+)
+async def test_every_identifier_type_is_accepted(portal: Portal, type_: str, typed: str, value: str) -> None:
+    """An identifier of any type is stored and shown in its canonical form, however it was typed."""
+    answer = await portal.create_account(**organisation(type_, typed))
+    shown = answer["organisation"]["identifier"]
+    assert (shown["type"], shown["value"]) == (type_, value)
+    assert (await stored(answer)).identifier_value == value
+
+
+@pytest.mark.parametrize("confirmation", ["CAMILLE@CAFÉ.FR", " camille@xn--caf-dma.fr "])
+async def test_confirmation_may_be_typed_otherwise(portal: Portal, confirmation: str) -> None:
+    """The confirmation holds where it names the same address, in whatever letter case and form of the domain."""
+    await stored(await portal.create_account(email="Camille@café.fr", emailConfirmation=confirmation))
+
+
+async def test_what_is_left_out_has_its_default(portal: Portal) -> None:
+    """Without a contact address the sign-in address serves; no consent is taken for granted; mails are in French."""
+    account = await portal.account(email="Camille@Exemple.fr")
+    assert account["contactEmail"] == account["email"] == "Camille@exemple.fr"
+    assert (account["phone"], account["surveyConsent"], account["language"]) == (None, False, "FR")
+
+
+async def test_what_was_entered_arrives(portal: Portal) -> None:
+    """What was entered stands in the summary and in the account, in its stored form."""
+    await portal.sign_up(
+        phone="06 12 34 56 78", contactEmail="Compta@EXEMPLE.fr", surveyConsent=True, language="EN", name="Exemple  SA"
+    )
+    (summary,) = [mail for mail in await portal.deliver() if mail["Subject"] == "Summary of your registration"]
+    for line in ("Phone: +33612345678", "Contact e-mail: Compta@exemple.fr", "Name of the organisation: Exemple SA"):
+        assert line in text_of(summary)
+    registration = await Registration.get()
+    assert (registration.survey_consent, registration.survey_consent_version) == (True, "s1")
+
+
+# --- The answer ---
+
+
+async def test_answer_says_how_to_go_on(portal: Portal) -> None:
+    """The answer has a captcha to read, and says how often and until when it can be tried."""
+    answer = await portal.create_account()
+    captcha = answer.pop("captcha")
+    assert (answer["state"], answer["attemptsLeft"]) == ("AWAITING_CAPTCHA", 5)
+    assert (answer["expiresAt"], answer["expiresInSeconds"]) == ("2026-11-23T10:00:00Z", 1800)
+    assert (captcha["expiresAt"], captcha["expiresInSeconds"]) == ("2026-11-23T09:40:00Z", 600)
+    assert (captcha["length"], captcha["alphabet"]) == (6, "0123456789")
+    assert captcha["image"].startswith("data:image/png;base64,iVBORw0KGgo")
+    assert portal.captcha.answer not in json.dumps(answer | {"captcha": captcha["imageDescription"]})
+
+
+async def test_unknown_organisation_will_be_founded(portal: Portal) -> None:
+    """An organisation that nobody knows is announced as new."""
+    answer = await portal.create_account(language="EN")
+    assert answer["organisation"] == {
+        "identifier": {"type": "SIRET", "value": SIRET, "formatted": "732 829 320 00074"},
+        "organisation": None,
+        "message": "This organisation will be created on the portal and you will be its manager.",
+    }
+
+
+async def test_organisation_on_the_portal_will_be_joined(portal: Portal) -> None:
+    """An organisation that is on the portal needs no name, and is announced without the one that was declared."""
+    await portal.account(email=KNOWN, name="Exemple SA")
+    answer = await portal.create_account(name=None, language="EN")
+    known = answer["organisation"]["organisation"]
+    assert (known["name"], known["onPortal"], known["source"]) == (None, True, "DECLARED")
+    assert "your request to join will go to its manager" in answer["organisation"]["message"]
+    assert (await stored(answer)).organisation_name is None
+
+
+async def test_the_name_in_the_register_stands(portal: Portal, clock: Clock) -> None:
+    """The register's name is shown and stored, whatever was declared."""
+    await register(SIRET, "VILLE DE NANTES", OrganisationStatus.ACTIVE, clock)
+    answer = await portal.create_account(name="Nantes, ma ville", language="EN")
+    known = answer["organisation"]["organisation"]
+    assert (known["name"], known["city"], known["onPortal"]) == ("VILLE DE NANTES", "NANTES", False)
+    assert (known["source"], known["status"], known["asOf"]) == ("SIRENE", "ACTIVE", "2026-11-23T09:30:00Z")
+    assert "will be created on the portal" in answer["organisation"]["message"]
+    assert (await stored(answer)).organisation_name == "VILLE DE NANTES"
+
+
+@pytest.mark.parametrize(("declared", "expected"), [(None, None), (" ", None), ("Chez  Camille", "Chez Camille")])
+async def test_register_without_a_name(
+    portal: Portal, clock: Clock, declared: str | None, expected: str | None
+) -> None:
+    """Where the register gives no name, one may be declared and none has to be."""
+    await register(SIRET, None, OrganisationStatus.ACTIVE, clock)
+    answer = await portal.create_account(name=declared)
+    assert answer["organisation"]["organisation"]["name"] is None
+    assert (await stored(answer)).organisation_name == expected
+
+
+async def test_closed_establishment_is_refused(portal: Portal, clock: Clock) -> None:
+    """Nobody signs up for an establishment that is closed according to the register."""
+    await register(SIRET, "VILLE DE NANTES", OrganisationStatus.CLOSED, clock)
+    assert problems(await portal.create_account()) == [(IDENTIFIER, "ORGANISATION_CLOSED")]
+
+
+@pytest.mark.parametrize("type_", ["AUTRE", "PARTICULIER"])
+async def test_what_identifies_nobody_is_always_new(portal: Portal, type_: str) -> None:
+    """A value that can't be looked up is never said to be on the portal, though an account has founded it."""
+    await portal.account(email=KNOWN, **organisation(type_, "X-1"))
+    answer = await portal.create_account(language="EN", **organisation(type_, "X-1"))
+    assert answer["organisation"]["organisation"] is None
+    assert "will be created on the portal" in answer["organisation"]["message"]
+
+
+@pytest.mark.parametrize("name", [None, "", "Camille", "https://exemple.fr", "\ud800"])
+async def test_natural_person_has_no_organisation_name(portal: Portal, name: str | None) -> None:
+    """A natural person needs no name of an organisation, and whatever is sent as one goes nowhere."""
+    answer = await create(portal, **organisation("PARTICULIER", "X-1", name))
+    assert (await stored(answer)).organisation_name is None
+
+
+async def test_name_that_does_not_stand_goes_nowhere(portal: Portal, clock: Clock) -> None:
+    """Where the register's name stands, not even characters that no database takes do harm in the declared one."""
+    await register(SIRET, "VILLE DE NANTES", OrganisationStatus.ACTIVE, clock)
+    assert (await stored(await create(portal, name="\ud800"))).organisation_name == "VILLE DE NANTES"
+
+
+# --- What is refused ---
+
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("address of 255", {"email": f"{LONGEST_EMAIL}f"}, "email", "TOO_LONG"),
+    ("address of 254 as typed", {"email": UNDER_254_AS_TYPED}, "email", "EMAIL_INVALID"),
+    ("local part of 65", {"email": f"{'a' * 65}@exemple.fr"}, "email", "EMAIL_INVALID"),
+    ("no at sign", {"email": "camille.exemple.fr"}, "email", "EMAIL_INVALID"),
+    ("accent in the local part", {"email": "camillé@exemple.fr"}, "email", "EMAIL_INVALID"),
+    ("Kelvin sign", {"email": "\N{KELVIN SIGN}amille@exemple.fr"}, "email", "EMAIL_INVALID"),
+    ("full-width at sign", {"email": "camille\N{FULLWIDTH COMMERCIAL AT}exemple.fr"}, "email", "EMAIL_INVALID"),
+    ("quoted local part", {"email": '"a b"@exemple.fr'}, "email", "EMAIL_INVALID"),
+    ("display name", {"email": "Camille <camille@exemple.fr>"}, "email", "EMAIL_INVALID"),
+    ("domain without a dot", {"email": "camille@localhost"}, "email", "EMAIL_INVALID"),
+    ("IP address", {"email": "camille@127.0.0.1"}, "email", "EMAIL_INVALID"),
+    ("IP literal", {"email": "camille@[127.0.0.1]"}, "email", "EMAIL_INVALID"),
+    ("mail header", {"email": "camille@exemple.fr\r\nBcc: all@exemple.fr"}, "email", "INVALID_CHARACTERS"),
+    ("surrogate in the address", {"email": "camille\ud800@exemple.fr"}, "email", "INVALID_CHARACTERS"),
+    ("no confirmation", {"emailConfirmation": " "}, "emailConfirmation", "REQUIRED"),
+    ("other confirmation", {"emailConfirmation": "kamille@exemple.fr"}, "emailConfirmation", "EMAIL_MISMATCH"),
+    ("surrogate in the confirmation", {"emailConfirmation": "\ud800"}, "emailConfirmation", "EMAIL_MISMATCH"),
+    ("no first name", {"firstName": ""}, "firstName", "REQUIRED"),
+    ("blank last name", {"lastName": " \n"}, "lastName", "REQUIRED"),
+    ("invisible name", {"firstName": f"{ZERO_WIDTH_NON_JOINER} {ZERO_WIDTH_NON_JOINER}"}, "firstName", "REQUIRED"),
+    ("name of 101", {"firstName": "x" * 101}, "firstName", "TOO_LONG"),
+    ("decomposed name of 101", {"lastName": DECOMPOSED * 101}, "lastName", "TOO_LONG"),
+    ("URL", {"firstName": "https://exemple.fr"}, "firstName", "INVALID_CHARACTERS"),
+    ("host", {"lastName": "Gagnez sur www.exemple.fr"}, "lastName", "INVALID_CHARACTERS"),
+    ("at sign", {"lastName": "a@b"}, "lastName", "INVALID_CHARACTERS"),
+    ("slash", {"lastName": "a/b"}, "lastName", "INVALID_CHARACTERS"),
+    ("line break", {"firstName": "Ca\nmille"}, "firstName", "INVALID_CHARACTERS"),
+    ("line separator", {"firstName": "Ca\u2028mille"}, "firstName", "INVALID_CHARACTERS"),
+    ("NUL", {"firstName": "Ca\0mille"}, "firstName", "INVALID_CHARACTERS"),
+    ("lone surrogate", {"firstName": "\ud800"}, "firstName", "INVALID_CHARACTERS"),
+    ("bidi override", {"lastName": "\N{RIGHT-TO-LEFT OVERRIDE}dnaruD"}, "lastName", "INVALID_CHARACTERS"),
+    ("short phone", {"phone": "06 12 34 56"}, "phone", "PHONE_INVALID"),
+    ("words for a phone", {"phone": "0 800 CHORUS"}, "phone", "PHONE_INVALID"),
+    ("NUL in the phone", {"phone": "06 12\0 34 56 78"}, "phone", "INVALID_CHARACTERS"),
+    ("contact address", {"contactEmail": "compta"}, "contactEmail", "EMAIL_INVALID"),
+    ("surrogate in the contact address", {"contactEmail": "\udfff"}, "contactEmail", "INVALID_CHARACTERS"),
+    ("terms not accepted", {"acceptTerms": False}, "acceptTerms", "TERMS_NOT_ACCEPTED"),
+    ("earlier terms", {"termsVersion": "2025-01"}, "termsVersion", "TERMS_OUTDATED"),
+    ("no identifier", {"siret": " "}, IDENTIFIER, "REQUIRED"),
+    ("surrogate in the identifier", {"siret": "\ud800"}, IDENTIFIER, "INVALID_CHARACTERS"),
+    ("identifier of 13", {"siret": SIRET[:-1]}, IDENTIFIER, "IDENTIFIER_INVALID_LENGTH"),
+    ("letters for a SIRET", {"siret": "7328293200007A"}, IDENTIFIER, "IDENTIFIER_INVALID_FORMAT"),
+    ("SIREN without a check digit", {"siret": "11122233344455"}, IDENTIFIER, "IDENTIFIER_INVALID_CHECKSUM"),
+    ("French VAT", organisation("UE_HORS_FRANCE", "FR44732829320"), IDENTIFIER, "IDENTIFIER_INVALID_COUNTRY"),
+    ("no name", {"name": None}, "organisation.name", "REQUIRED"),
+    ("blank name", {"name": " "}, "organisation.name", "REQUIRED"),
+    ("AUTRE without a name", organisation("AUTRE", "X-1", None), "organisation.name", "REQUIRED"),
+    ("organisation name of 201", {"name": "x" * 201}, "organisation.name", "TOO_LONG"),
+    ("link for a name", {"name": "exemple.com"}, "organisation.name", "INVALID_CHARACTERS"),
+    ("surrogate in the name", {"name": "\ud800"}, "organisation.name", "INVALID_CHARACTERS"),
+    ("key that is no UUID", {"idempotencyKey": "again"}, "idempotencyKey", "INVALID_FORMAT"),
+    ("surrogate in the key", {"idempotencyKey": "\ud800"}, "idempotencyKey", "INVALID_FORMAT"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+async def test_field_is_refused(portal: Portal, changes: dict[str, Any], field: str, code: str) -> None:
+    """What is wrong with one field is told by its path and its code, and nothing is stored."""
+    answer = await create(portal, **changes)
+    assert problems(answer) == [(field, code)]
+    assert answer["fields"][0]["path"] == field.split(".")
+    assert await Registration.all().count() == 0
+
+
+async def test_empty_form_is_told_what_is_required(portal: Portal) -> None:
+    """Every field that must be filled in says so; optional ones don't."""
+    answer = await portal.create_account(
+        email="", firstName="", lastName="", phone="", contactEmail="", termsVersion="", siret="", name=""
+    )
+    fields = ["email", "emailConfirmation", "firstName", "lastName", IDENTIFIER]
+    assert problems(answer) == [(field, "REQUIRED") for field in fields]
+
+
+def test_every_code_has_a_case() -> None:
+    """Each code that a sign-up form can meet has a test of its own; a new one asks for another."""
+    elsewhere = {code.value for code in FieldProblemCode if code.value.startswith("PASSWORD_")} | {"TOO_MANY_ITEMS"}
+    tested = {code for *_, code in REFUSED} | {"ORGANISATION_CLOSED"}
+    assert tested == {code.value for code in FieldProblemCode} - elsewhere
+
+
+async def test_all_problems_come_at_once(portal: Portal) -> None:
+    """A form that is wrong throughout is told all of it at once, in the order of its fields."""
+    answer = await portal.create_account(
+        email="camille",
+        emailConfirmation="kamille",
+        firstName="",
+        lastName="a@b",
+        phone="12",
+        contactEmail="compta",
+        acceptTerms=False,
+        termsVersion="2025-01",
+        siret="11122233344455",
+        name="x" * 201,
+        idempotencyKey="again",
+    )
+    assert problems(answer) == [
+        ("email", "EMAIL_INVALID"),
+        ("emailConfirmation", "EMAIL_MISMATCH"),
+        ("firstName", "REQUIRED"),
+        ("lastName", "INVALID_CHARACTERS"),
+        ("phone", "PHONE_INVALID"),
+        ("contactEmail", "EMAIL_INVALID"),
+        ("acceptTerms", "TERMS_NOT_ACCEPTED"),
+        ("termsVersion", "TERMS_OUTDATED"),
+        (IDENTIFIER, "IDENTIFIER_INVALID_CHECKSUM"),
+        ("organisation.name", "TOO_LONG"),
+        ("idempotencyKey", "INVALID_FORMAT"),
+    ]
+
+
+# --- The language ---
+
+
+@pytest.mark.parametrize(
+    ("asked", "header", "speaks_english"),
+    [
+        (None, None, False),
+        (None, "de", False),
+        (None, "en-GB, fr;q=0.5", True),
+        ("EN", None, True),
+        ("EN", "fr", True),
+        ("FR", "en", False),
+    ],
+)
+async def test_language_of_messages(
+    portal: Portal, asked: str | None, header: str | None, speaks_english: bool
+) -> None:
+    """Words are French, unless the header asks for English; what the input asks for counts before the header."""
+    refused = await portal.create_account(accept=header, language=asked, firstName="x" * 101)
+    assert refused["message"] == (
+        "Some fields need your attention." if speaks_english else "Certains champs sont à corriger."
+    )
+    assert refused["fields"][0]["message"] == (
+        "At most 100 characters." if speaks_english else "100 caractères au plus."
+    )
+    accepted = await portal.create_account(accept=header, language=asked)
+    assert accepted["captcha"]["imageDescription"].startswith("Picture" if speaks_english else "Image")
+    assert accepted["organisation"]["message"].startswith("This" if speaks_english else "Cette")
+    assert (await stored(accepted)).language == ("en" if speaks_english else "fr")
+
+
+# --- What nobody is told ---
+
+
+async def observed(caplog: pytest.LogCaptureFixture, email: str, call: Awaitable[Answer]) -> tuple[str, list[str]]:
+    """What an answer says, less what is a caller's own or random, and the statements that it took."""
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
+        answer = await call
+    statements = [str(record.args[0] if isinstance(record.args, tuple) else record.msg) for record in caplog.records]
+    assert statements
+    own = rf'{re.escape(email)}|(?<="id": ")[^"]+|(?<=base64,)[^"]+'
+    return re.sub(own, "…", json.dumps(answer, ensure_ascii=False)), statements
+
+
+async def walk(portal: Portal, caplog: pytest.LogCaptureFixture, email: str) -> list[tuple[str, list[str]]]:
+    """What is seen of every step that names an address: the captcha is answered wrongly, rightly, and again."""
+    key, verify, captcha = new_key(), portal.verify_captcha, portal.captcha
+    seen = [await observed(caplog, email, portal.create_account(email=email, idempotencyKey=key)) for _ in range(2)]
+    id_ = str((await Registration.get(email=email, state="AWAITING_CAPTCHA")).id)
+    seen.append(await observed(caplog, email, verify(id_, captcha.wrong_answer)))
+    seen += [await observed(caplog, email, verify(id_, captcha.answer)) for _ in range(2)]
+    seen.append(await observed(caplog, email, portal.renew_captcha(id_)))
+    seen.append(await observed(caplog, email, portal.resend_activation_mail(email)))
+    return seen
+
+
+async def test_nobody_learns_who_has_an_account(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
+    """Every step says the same, and takes the same statements, for an address with an account and one without."""
+    await portal.account(email=KNOWN, siret=OTHER_SIRET)
+    assert await walk(portal, caplog, KNOWN) == await walk(portal, caplog, UNKNOWN)
+
+
+async def test_letter_case_makes_no_other_address(portal: Portal) -> None:
+    """Attempts under two spellings of one address are one address's: once one is activated, the other is superseded."""
+    first = await portal.activation_token(email="Camille@exemple.fr")
+    second = await portal.activation_token(email="camille@EXEMPLE.fr", siret=OTHER_SIRET)
+    assert (await portal.activate_account(first))["account"]["email"] == "Camille@exemple.fr"
+    assert (await portal.inspect_activation_link(second))["state"] == "SUPERSEDED"
+    assert (await portal.activate_account(second))["code"] == "ACTIVATION_LINK_SUPERSEDED"
+
+
+async def test_nothing_is_mailed_before_the_captcha(portal: Portal) -> None:
+    """A form alone sends no mail to anybody."""
+    await portal.create_account(contactEmail="compta@exemple.fr")
+    assert await OutboxMessage.all().count() == 0
+    assert await portal.deliver() == []

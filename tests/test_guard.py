@@ -1,0 +1,582 @@
+"""What is executed at all, what is kept of it, and what errors may say: no secret, and no hint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from types import FrameType
+from typing import Any
+
+import graphql
+import httpx
+import pytest
+
+from api.app import build_app
+from api.graphql import guard
+from api.graphql.guard import DocumentRefused, Documents
+from api.graphql.schema import schema
+from api.settings import Settings
+from models.identifiers import Identifier
+from tests.client import (
+    ACTIVATE_ACCOUNT,
+    CHECK_PASSWORD,
+    CREATE_ACCOUNT,
+    FIND_ORGANISATION,
+    FIND_ORGANISATIONS,
+    INSPECT_ACTIVATION_LINK,
+    RENEW_CAPTCHA,
+    RESEND_ACTIVATION_MAIL,
+    VERIFY_CAPTCHA,
+    Answer,
+    client_of,
+)
+
+pytestmark = pytest.mark.anyio
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def documents() -> Documents:
+    return Documents(schema._schema)
+
+
+def refusal(documents: Documents, text: str) -> list[graphql.GraphQLError]:
+    with pytest.raises(DocumentRefused) as refused:
+        documents.get(text)
+    return refused.value.errors
+
+
+def codes(documents: Documents, text: str) -> set[str]:
+    return {(error.extensions or {})["code"] for error in refusal(documents, text)}
+
+
+# --- Limits ---
+
+
+def aliases(count: int) -> str:
+    return " ".join(f"a{number}: __typename" for number in range(count))
+
+
+def nested(depth: int) -> str:
+    """A query of *depth* levels, which stays in the schema."""
+    return "{ __schema { types " + "{ ofType " * (depth - 3) + "{ name }" + " }" * (depth - 1)
+
+
+def chain(length: int, spread: str, last: str) -> str:
+    """Fragments that each spread the next as *spread* has it."""
+    links = [f"fragment F{n} on Query {{ {spread.replace('NEXT', f'...F{n + 1}')} }}" for n in range(length)]
+    return " ".join(["{ ...F0 }", *links, f"fragment F{length} on Query {{ {last} }}"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        graphql.get_introspection_query(),
+        nested(15),
+        "{ " + aliases(20) + " }",
+        "{ ...F } fragment F on Query { " + aliases(20) + " }",
+        "{ ...F ...F } fragment F on Query { " + aliases(10) + " }",
+        "{ " + "__typename " * 498 + "}",
+        chain(50, "__typename NEXT", "__typename"),
+        *[
+            CREATE_ACCOUNT,
+            RENEW_CAPTCHA,
+            VERIFY_CAPTCHA,
+            RESEND_ACTIVATION_MAIL,
+            INSPECT_ACTIVATION_LINK,
+            CHECK_PASSWORD,
+            ACTIVATE_ACCOUNT,
+            FIND_ORGANISATION,
+            FIND_ORGANISATIONS,
+        ],
+        "query A { " + aliases(20) + " } query B { " + aliases(20) + " }",
+        'mutation A { renewCaptcha(registrationId: "1") { __typename } } mutation B { x: __typename }',
+        'mutation { ...F } fragment F on Mutation { renewCaptcha(registrationId: "1") { __typename } }',
+    ],
+)
+def test_document_up_to_the_limits_passes(documents: Documents, text: str) -> None:
+    """The limits hinder nobody who asks for what there is."""
+    assert documents.get(text) == graphql.parse(text)
+
+
+RENEWAL = 'renewCaptcha(registrationId: "1") { __typename }'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(16),
+        "{ ...F } fragment F on Query { __schema { ...G } } fragment G on __Schema { types "
+        + "{ ofType " * 13
+        + "{ name } }"
+        + " }" * 13,
+        "{ " + aliases(21) + " }",
+        "{ ...F } fragment F on Query { " + aliases(21) + " }",
+        "{ ...F ...F ...F } fragment F on Query { " + aliases(7) + " }",
+        "{ ... on Query { " + aliases(21) + " } }",
+        chain(5, "NEXT NEXT", "a: __typename"),
+        chain(50, "NEXT NEXT", "a: __typename"),
+        "{ __schema { types { " + " ".join(f"a{number}: name" for number in range(21)) + " } } }",
+        "{ __typename } query Other { " + aliases(21) + " }",
+        "{ " + "__typename " * 499 + "}",
+        "{ __typename }" + "#\n" * 500,
+        "{ a " * 5_000,
+        "{ a " * 166 + "} " * 166,
+        "{ a(b: " + "[" * 5_000,
+        "query ($a: " + "[" * 5_000,
+        "mutation { " + RENEWAL + " again: " + RENEWAL + " }",
+        "mutation { " + RENEWAL + " __typename }",
+        "mutation { __typename a: __typename }",
+        "mutation { __typename __typename }",
+        "mutation { ...F ...F } fragment F on Mutation { " + RENEWAL + " }",
+        "mutation { ...F ...G } fragment F on Mutation { " + RENEWAL + " } fragment G on Mutation { __typename }",
+        "mutation { ...F } fragment F on Mutation { " + RENEWAL + " ... on Mutation { again: " + RENEWAL + " } }",
+        "query Q { __typename } mutation M { __typename " + RENEWAL + " }",
+    ],
+    ids=lambda text: text[:60],
+)
+def test_document_over_a_limit_is_refused(documents: Documents, text: str) -> None:
+    """Depth, aliases and root fields are counted wherever fragments hide them; tokens are counted first."""
+    assert codes(documents, text) == {"LIMIT_EXCEEDED"}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{ ...F } fragment F on Query { ...F }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { ...G } fragment G on Query { ...F }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...Nowhere }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query tokens tokens", "GRAPHQL_PARSE_FAILED"),
+        ('{ a("Parsing aborted.")', "GRAPHQL_PARSE_FAILED"),
+    ],
+)
+def test_other_mistakes_are_not_taken_for_limits(documents: Documents, text: str, code: str) -> None:
+    """The code says what is wrong."""
+    assert codes(documents, text) == {code}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("query ($a: ", ") { terms { url } }"), ("{ terms(language: ", ") { url } }")]
+)
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ("{ a: ", "}")])
+async def test_deep_values_are_refused_at_any_depth(
+    http: httpx.AsyncClient, opening: str, closing: str, *, left: str, right: str
+) -> None:
+    """Wherever the recursion ends, in the parser or in the validation, the answer is a refusal."""
+    for depth in range(5, 250, 5):
+        query = f"{opening}{left * depth}Int{right * depth}{closing}"
+        answer = await http.post("/graphql", json={"query": query})
+        assert answer.status_code == 400, depth
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many Python functions *work* calls."""
+    calls = 0
+
+    def count(_: FrameType, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("spread", ["NEXT NEXT", "__typename NEXT __typename NEXT", "NEXT ... on Query { NEXT }"])
+def test_fragments_that_spread_fragments_take_little_work(spread: str) -> None:
+    """Twice as many of them is about twice the work, though spelt out it would be the square."""
+
+    def work(length: int) -> int:
+        text = chain(length, spread, "__typename")
+
+        def answer() -> None:
+            document = Documents(schema._schema).get(text)
+            assert graphql.execute_sync(schema._schema, document).data == {"__typename": "Query"}
+
+        return calls_of(answer)
+
+    work(1)  # What is done once a process, as compiling patterns, is done here.
+    assert work(24) < 4 * work(12)
+
+
+def test_aliases_in_many_fragments_are_counted_in_little_work() -> None:
+    """A document of 2⁵⁰ aliases is refused without counting them one by one."""
+
+    def work(length: int) -> int:
+        text = chain(length, "NEXT NEXT", "a: __typename")
+        return calls_of(lambda: refusal(Documents(schema._schema), text))
+
+    work(6)
+    assert work(50) < 10 * work(6)
+
+
+# --- The cache ---
+
+
+def queries(count: int) -> list[str]:
+    return [f"query Q{number} {{ __typename }}" for number in range(count)]
+
+
+def kept(documents: Documents) -> list[str]:
+    return list(documents._passed)
+
+
+def test_cache_is_bounded(documents: Documents) -> None:
+    """However many documents come, those used last are kept, and no more than there is room for."""
+    texts = queries(guard.CACHED_DOCUMENTS + 10)
+    for text in texts:
+        documents.get(text)
+        documents.get(texts[0])
+    assert len(kept(documents)) == guard.CACHED_DOCUMENTS
+    assert set(kept(documents)) == {texts[0], *texts[-guard.CACHED_DOCUMENTS + 1 :]}
+
+
+def test_long_documents_are_not_kept(documents: Documents) -> None:
+    """The cache can't be filled with megabytes."""
+    long, longest = (f"{{ __typename }}{' ' * (length - 14)}" for length in (10_001, 10_000))
+    documents.get(long)
+    documents.get(longest)
+    assert kept(documents) == [longest]
+
+
+@pytest.mark.parametrize("text", ["{", "{ nothing }", "{ " + aliases(21) + " }"])
+def test_refused_documents_are_not_kept(documents: Documents, text: str) -> None:
+    """What can't be executed takes no room."""
+    assert refusal(documents, text)
+    assert kept(documents) == []
+    assert refusal(documents, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ('mutation { checkPassword(input: {password: "Secret-42"}) { __typename } }', False),
+        ('mutation { checkPassword(input: {password: """Secret-42"""}) { __typename } }', False),
+        ('query Q { __typename } mutation M { checkPassword(input: {password: "S"}) { __typename } }', False),
+        (
+            'mutation ($i: CheckPasswordInput! = {password: "Secret-42"}) { checkPassword(input: $i) { __typename } }',
+            False,
+        ),
+        ('{ organisation(identifier: {type: SIRET, value: "732 829 320 00074"}) { __typename } }', True),
+        (CHECK_PASSWORD, True),
+    ],
+)
+def test_secrets_are_not_kept(documents: Documents, text: str, is_kept: bool) -> None:
+    """A mutation with texts written into it, where a password should be a variable, stays nowhere."""
+    documents.get(text)
+    assert kept(documents) == ([text] if is_kept else [])
+
+
+def test_document_is_checked_once(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time, a document is neither parsed nor validated."""
+    checks: Counter[str] = Counter()
+    original = graphql.validate
+
+    def validate(*arguments: Any, **options: Any) -> Any:
+        checks["validate"] += 1
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(guard, "validate", validate)
+    first = documents.get(FIND_ORGANISATION)
+    assert documents.get(FIND_ORGANISATION) is first
+    assert checks == {"validate": 1}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("{ __typename }", None),
+        (FIND_ORGANISATION, {"identifier": {"type": "SIRET", "value": "73282932000074"}}),
+        (FIND_ORGANISATION, {"identifier": {"type": "SIRET"}}),
+        (CHECK_PASSWORD, {"input": {"password": "Soleil-Brumeux-42"}}),
+        ("{ nothing }", None),
+        ("{", None),
+        ("query A { __typename } query B { __typename }", None),
+    ],
+)
+async def test_cached_answer_is_the_same(http: httpx.AsyncClient, query: str, variables: Answer | None) -> None:
+    """The second answer to a request is the first, to the byte."""
+    first, second = [await http.post("/graphql", json={"query": query, "variables": variables}) for _ in range(2)]
+    assert (first.status_code, first.content) == (second.status_code, second.content)
+
+
+# --- Hints ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ identifierType { label } }",
+        "{ organisatio(identifier: null) { __typename } }",
+        "{ terms { versio } }",
+        "{ terms(languag: FR) { version } }",
+        "{ terms(language: F) { version } }",
+        "{ terms }",
+        "{ terms @includ(if: true) { version } }",
+        "query ($x: Languag) { terms(language: $x) { version } }",
+        "{ ... on Quer { __typename } }",
+        "{ ...F } fragment F on Mutatio { __typename }",
+        'mutation { checkPassword(input: {passwor: "x", password: "x"}) { __typename } }',
+        "{ a(b: ..) }",
+        "{ a(b: .5) }",
+    ],
+)
+def test_errors_give_no_hints(documents: Documents, text: str) -> None:
+    """What is nearly right is told no closer."""
+    messages = [error.message for error in refusal(documents, text)]
+    assert messages
+    assert not [message for message in messages if "did you mean" in message.lower()]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "identifier", [{"typ": "SIRET", "value": "1"}, {"type": "SIRETT", "value": "1"}, {"type": "siret", "value": "1"}]
+)
+async def test_input_errors_give_no_hints(http: httpx.AsyncClient, identifier: Answer) -> None:
+    """Nor is what is nearly right in the variables."""
+    body = {"query": FIND_ORGANISATION, "variables": {"identifier": identifier}}
+    answer = await http.post("/graphql", json=body)
+    assert answer.status_code == 400
+    assert "did you mean" not in answer.text.lower()
+
+
+@pytest.mark.parametrize("count", [5, 6, 60])
+def test_errors_are_few(documents: Documents, count: int) -> None:
+    """However much is wrong, five errors are told, and that there are more."""
+    errors = refusal(documents, "{ " + " ".join(f"wrong{number}" for number in range(count)) + " }")
+    assert len(errors) == (5 if count == 5 else 6)
+    assert all((error.extensions or {})["code"] == "GRAPHQL_VALIDATION_FAILED" for error in errors)
+
+
+# --- Secrets ---
+
+SECRET = "Orage9Tranquille"
+CHECK = "mutation ($input: CheckPasswordInput!) { checkPassword(input: $input) { __typename } }"
+INSPECT = "mutation ($token: String!) { inspectActivationLink(token: $token) { __typename } }"
+VERIFY = "mutation ($input: VerifyCaptchaInput!) { verifyCaptcha(input: $input) { __typename } }"
+ACTIVATE = "mutation ($input: ActivateAccountInput!) { activateAccount(input: $input) { __typename } }"
+
+WRONG_VARIABLES: list[tuple[str, Any]] = [
+    (CHECK, SECRET),
+    (CHECK, [SECRET]),
+    (CHECK, {"input": SECRET}),
+    (CHECK, {"input": [SECRET]}),
+    (CHECK, {"input": {"password": [SECRET]}}),
+    (CHECK, {"input": {"password": {"value": SECRET}}}),
+    (CHECK, {"input": {"password": {SECRET: 1}}}),
+    (CHECK, {"input": {"password": None, "activationToken": SECRET}}),
+    (CHECK, {"input": {"passwrd": SECRET}}),
+    (CHECK, {"input": {"password": SECRET, "passwordConfirmation": SECRET}}),
+    (CHECK, {"input": {"password": SECRET, "personalData": [{"name": SECRET}]}}),
+    (CHECK, {"input": {"password": SECRET, "personalData": [None]}}),
+    (CHECK, {"input": {"password": SECRET, "activationToken": 1}}),
+    (CHECK, {"password": SECRET}),
+    (INSPECT, {"token": [SECRET]}),
+    (INSPECT, {"token": {"value": SECRET}}),
+    (INSPECT, {"Token": SECRET}),
+    (VERIFY, {"input": {"registrationId": "1", "answer": [SECRET]}}),
+    (VERIFY, {"input": {"registrationId": ["1"], "answer": SECRET}}),
+    (VERIFY, {"input": {"answer": SECRET}}),
+    (ACTIVATE, {"input": {"token": SECRET, "password": SECRET}}),
+    (ACTIVATE, {"input": {"token": SECRET, "password": SECRET, "passwordConfirmation": [SECRET]}}),
+    (ACTIVATE, {"input": {"token": 1, "password": SECRET, "passwordConfirmation": SECRET}}),
+    (CREATE_ACCOUNT, {"input": {"email": SECRET, "acceptTerms": SECRET}}),
+]
+
+WRONG_DOCUMENTS = [
+    f"mutation {{ checkPassword(input: {{password: {SECRET}}}) {{ __typename }} }}",
+    f"mutation {{ checkPassword(input: {{password: ${SECRET}}}) {{ __typename }} }}",
+    f'mutation {{ checkPassword(input: {{password: ["{SECRET}"]}}) {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: {{password: {{a: "{SECRET}"}}}}) {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: {{passwrd: "{SECRET}"}}) {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: {{password: "{SECRET}", other: 1}}) {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: {{password: "{SECRET}", activationToken: 1}}) {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: "{SECRET}") {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: ["{SECRET}"]) {{ __typename }} }}',
+    f"mutation {{ checkPassword(input: {SECRET}) {{ __typename }} }}",
+    f'mutation {{ checkPassword(password: "{SECRET}") {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: {{password: "{SECRET}"}}) }}',
+    f'mutation {{ checkPassword(input: {{password: "{SECRET}"}}) {{ nothing }} }}',
+    f'mutation {{ checkPassword(input: {{password: "{SECRET}" }}',
+    f'mutation {{ checkPassword(input: {{password: "{SECRET}',
+    f'mutation {{ checkPassword(input: {{password: """{SECRET}',
+    f"mutation {{ checkPassword(input: {{password: '{SECRET}'}}) {{ __typename }} }}",
+    f'mutation {{ checkPassword(input: {{password "{SECRET}"}}) {{ __typename }} }}',
+    f"mutation {{ checkPassword(input: {{password {SECRET}}}) {{ __typename }} }}",
+    f'mutation {{ checkPassword(input: {{"password": "{SECRET}"}}) {{ __typename }} }}',
+    f"mutation {{ checkPassword(input: {{password: 1 {SECRET} 2 }}) {{ __typename }} }}",
+    f'mutation {{ checkPassword(input: {{password: "\\u{{{SECRET}}}"}}) {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: {{password: "\\{SECRET}"}}) {{ __typename }} }}',
+    f'mutation {{ checkPassword(input: {{password: "x" }}) {{ __typename }} }} # {SECRET}\n {{',
+    f'mutation {{ inspectActivationLink(token: {{is: "{SECRET}"}}) {{ __typename }} }}',
+    f"mutation {{ inspectActivationLink(token: {SECRET}) {{ __typename }} }}",
+    f'mutation {{ verifyCaptcha(input: {{answer: "{SECRET}"}}) {{ __typename }} }}',
+    f"mutation {{ verifyCaptcha(input: {{answer: {SECRET}, registrationId: 1}}) {{ __typename }} }}",
+    f'{{ organisation(identifier: {{type: {SECRET}, value: "1"}}) {{ __typename }} }}',
+    f'{{ organisation(identifier: {{type: "{SECRET}", value: "1"}}) {{ __typename }} }}',
+    f'mutation ($t: String = "{SECRET}") {{ inspectActivationLink(token: $t, a: 1) {{ __typename }} }}',
+    f"mutation ($t: String = {SECRET}) {{ inspectActivationLink(token: $t) {{ __typename }} }}",
+    f"mutation ($t: String = ${SECRET}) {{ inspectActivationLink(token: $t) {{ __typename }} }}",
+    f'{{ terms @skip(if: "{SECRET}") {{ version }} }}',
+    f'"{SECRET}" {{ terms {{ version }} }}',
+]
+
+
+def log_of_the_service(caplog: pytest.LogCaptureFixture) -> str:
+    """Everything that was logged, but by the test's own HTTP client."""
+    return "\n".join(
+        f"{record.getMessage()} {record.exc_text or ''}"
+        for record in caplog.records
+        if record.name.partition(".")[0] not in {"httpx", "httpcore"}
+    )
+
+
+@on_sqlite
+async def test_wrong_variables_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret in a place or of a type that doesn't fit is in no answer and in no log."""
+    caplog.set_level(logging.DEBUG)
+    for query, variables in WRONG_VARIABLES:
+        response = await http.post("/graphql", json={"query": query, "variables": variables})
+        assert response.status_code == 400, (variables, response.text)
+        assert SECRET not in response.text, (variables, response.text)
+    assert SECRET not in log_of_the_service(caplog)
+
+
+@on_sqlite
+async def test_wrong_documents_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret in a document that is wrong here or elsewhere is in no answer and in no log."""
+    caplog.set_level(logging.DEBUG)
+    for query in WRONG_DOCUMENTS:
+        response = await http.post("/graphql", json={"query": query})
+        assert response.status_code == 400, (query, response.text)
+        assert SECRET not in response.text, (query, response.text)
+        assert SECRET[:8] not in response.text, (query, response.text)
+        assert SECRET[-8:] not in response.text, (query, response.text)
+    assert SECRET not in log_of_the_service(caplog)
+
+
+@on_sqlite
+@pytest.mark.parametrize("part", ["{0}", '{{"query": "{0}"', '["{0}"]', '{{"query": {{"{0}": 1}}}}', '"{0}"'])
+async def test_malformed_body_does_not_come_back(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    """A body that is no request is not quoted either."""
+    caplog.set_level(logging.DEBUG)
+    response = await http.post("/graphql", content=part.format(SECRET), headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert SECRET not in response.text + log_of_the_service(caplog)
+
+
+SHORTEST_TOLD_FROM_OTHERS = 4
+AWKWARD = 'Été "au\n\\lac'
+
+
+@pytest.fixture
+async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """An application whose password check and look-ups fail, and quote what they were given."""
+
+    def fail(password: str, *_: object) -> None:
+        try:
+            raise KeyError(password)
+        except KeyError as exc:
+            raise RuntimeError(f"{password} and {password!r} are too much") from exc
+
+    async def fail_to_find(identifiers: list[Identifier]) -> list[None]:
+        raise RuntimeError(f"{identifiers} can't be found")
+
+    monkeypatch.setattr("api.passwords.assess", fail)
+    monkeypatch.setattr("api.app.find_organisations", fail_to_find)
+    async with client_of(build_app(settings)) as client:
+        yield client
+
+
+@on_sqlite
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize("password", [SECRET, AWKWARD, "'", "abcd", "{0}%s"])
+async def test_failure_that_quotes_a_password_is_logged_without(
+    failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, password: str, inline: bool
+) -> None:
+    """What an exception says isn't logged: it may quote the texts of the request."""
+    caplog.set_level(logging.DEBUG)
+    query, variables = CHECK, {"input": {"password": password}}
+    if inline:
+        literal = json.dumps(password)
+        query, variables = f"mutation {{ checkPassword(input: {{password: {literal}}}) {{ __typename }} }}", {}
+    response = await failing.post("/graphql", json={"query": query, "variables": variables})
+    (error,) = response.json()["errors"]
+    log = log_of_the_service(caplog)
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert error["extensions"]["reference"] in log
+    assert "builtins.RuntimeError, because of builtins.KeyError" in log
+    if len(password) > SHORTEST_TOLD_FROM_OTHERS:
+        for form in (password, repr(password)[1:-1]):
+            assert form not in response.text
+            assert form not in log
+
+
+@on_sqlite
+async def test_failure_tells_its_kind_and_place(failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """The log of a failure is worth reading: its kind, and where it happened."""
+    variables = {"identifier": {"type": "SIRET", "value": "73282932000074"}}
+    await failing.post("/graphql", json={"query": FIND_ORGANISATION, "variables": variables})
+    log = log_of_the_service(caplog)
+    assert "RuntimeError" in log
+    assert "tests/test_guard.py" in log
+
+
+# graphql-core says these in an error whose trace would show the document, the password in it included.
+NULLS_FOR_DEFAULTS = (
+    'mutation ($l: String = "a") {{ activateAccount(input: {{token: "t", password: "{secret}",'
+    " passwordConfirmation: $l}})"
+    " {{ __typename }} }}",
+    'mutation ($l: String = "a") {{' + " " * 40 + 'activateAccount(input: {{token: "{secret}", password: "{secret}",'
+    " passwordConfirmation: $l}}) {{ __typename }} }}",
+)
+
+
+@on_sqlite
+@pytest.mark.parametrize("query", NULLS_FOR_DEFAULTS)
+async def test_null_for_a_default_is_the_callers_mistake(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, query: str
+) -> None:
+    """A null that only shows when its field is reached is BAD_USER_INPUT, and logs nothing of the document."""
+    caplog.set_level(logging.DEBUG)
+    response = await http.post("/graphql", json={"query": query.format(secret=SECRET), "variables": {"l": None}})
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["path"] == ["activateAccount"]
+    log = log_of_the_service(caplog)
+    assert SECRET[:8] not in log + response.text
+    assert SECRET[-8:] not in log + response.text
+
+
+@on_sqlite
+async def test_access_log_has_no_query_string(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """The access log tells method, path, status and time, and nothing that was typed."""
+    caplog.set_level(logging.INFO)
+    query = f'{{ organisation(identifier: {{type: AUTRE, value: "{SECRET}"}}) {{ __typename }} }}'
+    await http.get("/graphql", params={"query": query})
+    await http.post("/graphql", json={"query": query})
+    await http.get(f"/nowhere?{SECRET}")
+    log = log_of_the_service(caplog)
+    assert "GET '/graphql' 200" in log
+    assert "POST '/graphql' 200" in log
+    assert "GET '/nowhere' 404" in log
+    assert SECRET not in log
+
+
+@on_sqlite
+async def test_access_log_is_one_line_a_request(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """A path can't forge a line of the log."""
+    caplog.set_level(logging.INFO)
+    await http.get("/%0A2026-11-23%20INFO%20all%20is%20well")
+    assert "\n" not in log_of_the_service(caplog).strip()

@@ -1,0 +1,258 @@
+"""createAccount with an idempotency key: the same request again is the same registration."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from api.app import build_app
+from models.organisation import OrganisationStatus, RegisterEntry
+from models.outbox import OutboxMessage
+from models.registration import Registration
+from tests.client import CREATE_ACCOUNT, OTHER_SIRET, form, new_key
+from tests.conftest import KnownCaptcha
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+    from tests.client import Answer, Portal
+    from tests.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+KEY = "9b2f7a0e-63c4-4d0e-8c5e-1f0a7d3b2c41"
+EMAIL = "camille.durand@exemple.fr"
+FILLED_IN: dict[str, Any] = {
+    "phone": "06 12 34 56 78",
+    "contactEmail": "compta@exemple.fr",
+    "language": "FR",
+    "termsVersion": "2026-01",
+}
+
+
+async def request(portal: Portal, **changes: Any) -> Answer:
+    """A whole form under KEY, with *changes*."""
+    return await portal.create_account(**{"idempotencyKey": KEY} | FILLED_IN | changes)
+
+
+# --- The same request again ---
+
+
+async def test_same_request_gives_the_same_registration(portal: Portal, clock: Clock) -> None:
+    """The same request finds the registration that it started, and lengthens nothing."""
+    first = await request(portal)
+    clock.advance(minutes=10)
+    again = await request(portal)
+    assert again["id"] == first["id"]
+    assert again["expiresAt"] == first["expiresAt"]
+    assert (first["expiresInSeconds"], again["expiresInSeconds"]) == (1800, 1200)
+    assert await Registration.all().count() == 1
+
+
+async def test_captcha_is_fresh(portal: Portal, clock: Clock) -> None:
+    """The same request brings a challenge of its own, and the earlier one can't be answered any more."""
+    first, earlier = await request(portal), portal.captcha.answer
+    clock.advance(minutes=5)
+    again, newest = await request(portal), portal.captcha.answer
+    assert again["captcha"]["image"] != first["captcha"]["image"]
+    assert again["captcha"]["expiresAt"] == "2026-11-23T09:45:00Z"
+    assert earlier != newest
+    assert (await portal.verify_captcha(first["id"], newest))["__typename"] == "ActivationMailSent"
+
+
+async def test_earlier_challenge_is_void(portal: Portal) -> None:
+    """The right answer to the challenge before is a wrong answer to the fresh one."""
+    first, earlier = await request(portal), portal.captcha.answer
+    await request(portal)
+    assert (await portal.verify_captcha(first["id"], earlier))["code"] == "CAPTCHA_REJECTED"
+
+
+async def test_attempts_are_neither_lost_nor_won_back(portal: Portal) -> None:
+    """The same request costs no attempt, and gives back none."""
+    first = await request(portal)
+    await portal.verify_captcha(first["id"], portal.captcha.wrong_answer)
+    assert [(await request(portal))["attemptsLeft"] for _ in range(2)] == [4, 4]
+
+
+async def test_used_up_attempts_stay_used_up(portal: Portal) -> None:
+    """Where no attempts are left, the same request says so and brings no captcha."""
+    first = await request(portal)
+    for _ in range(5):
+        await portal.verify_captcha(first["id"], portal.captcha.wrong_answer)
+    again = await request(portal)
+    assert (again["id"], again["state"]) == (first["id"], "CAPTCHA_ATTEMPTS_EXHAUSTED")
+    assert (again["attemptsLeft"], again["captcha"]) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "retyped",
+    [
+        {"email": f" {EMAIL}", "emailConfirmation": f"{EMAIL}\n"},
+        {"emailConfirmation": EMAIL.upper()},
+        {"email": "camille.durand@EXEMPLE.fr"},
+        {"firstName": "  Camille "},
+        {"phone": "+33612345678"},
+        {"contactEmail": " compta@EXEMPLE.fr"},
+        {"termsVersion": ""},
+        {"surveyConsent": False},
+        {"siret": "732 829 320.00074"},
+        {"name": " Exemple   SA"},
+        {"idempotencyKey": f" {KEY.upper()} "},
+    ],
+)
+async def test_same_entries_typed_otherwise_are_the_same_request(portal: Portal, retyped: dict[str, Any]) -> None:
+    """What counts is what was meant, not how it was typed."""
+    first = await request(portal)
+    assert (await request(portal, **retyped)).get("id") == first["id"]
+
+
+async def test_register_that_changed_meanwhile_makes_no_conflict(portal: Portal, clock: Clock) -> None:
+    """The same request stays the same while the register learns the organisation's name."""
+    first = await request(portal)
+    await RegisterEntry.create(
+        siret="73282932000074", name="EXEMPLE", status=OrganisationStatus.ACTIVE, as_of=clock.now
+    )
+    assert (await request(portal)).get("id") == first["id"]
+
+
+# --- Another request ---
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"email": "camille.durand@exemple.org"},
+        {"firstName": "Camilla"},
+        {"lastName": "Durant"},
+        {"phone": "06 12 34 56 79"},
+        {"phone": None},
+        {"contactEmail": "direction@exemple.fr"},
+        {"contactEmail": None},
+        {"surveyConsent": True},
+        {"language": "EN"},
+        {"siret": OTHER_SIRET},
+        {"name": "Exemple SARL"},
+        {"organisation": {"identifier": {"type": "AUTRE", "value": "73282932000074"}, "name": "Exemple SA"}},
+    ],
+)
+async def test_other_input_is_a_conflict(portal: Portal, changes: dict[str, Any]) -> None:
+    """A key that comes back with other entries is refused, and what it began goes on undisturbed."""
+    first = await request(portal)
+    refused = await request(portal, **changes)
+    assert (refused["__typename"], refused["code"]) == ("IdempotencyConflict", "IDEMPOTENCY_CONFLICT")
+    assert await Registration.all().count() == 1
+    assert (await portal.verify_captcha(first["id"], portal.captcha.answer))["email"] == EMAIL
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("FR", "Cette demande a déjà été envoyée avec d’autres données."),
+        ("EN", "This request was sent before, with other data."),
+    ],
+)
+async def test_conflict_is_told_in_words(portal: Portal, language: str, message: str) -> None:
+    """The refusal has words in the caller's language."""
+    await request(portal)
+    assert (await request(portal, language=language, firstName="Camilla"))["message"] == message
+
+
+@pytest.mark.parametrize("keys", [(KEY, new_key()), (None, None), ("", " ")])
+async def test_other_key_or_none_is_another_request(portal: Portal, keys: tuple[str | None, str | None]) -> None:
+    """Only a key makes two requests one: without it, or under another, the same entries start again."""
+    first, second = [await request(portal, idempotencyKey=key) for key in keys]
+    assert first["id"] != second["id"]
+    assert await Registration.all().count() == 2
+
+
+@pytest.mark.parametrize("key", ["again", "1", KEY[:-1], f"{KEY}0", f"{KEY[:-1]}g", f"{KEY[:8]}\0{KEY[9:]}"])
+async def test_key_must_be_a_uuid(portal: Portal, key: str) -> None:
+    """A key that could be anybody's is refused: it has to be a UUID."""
+    refused = await request(portal, idempotencyKey=key)
+    assert [(problem["path"], problem["code"]) for problem in refused["fields"]] == [
+        (["idempotencyKey"], "INVALID_FORMAT")
+    ]
+
+
+# --- Once the captcha holds, and in the end ---
+
+
+async def test_verified_registration_is_told_and_sends_nothing(portal: Portal) -> None:
+    """Once the captcha holds, the same request says so: no captcha, and no mail but the two that were promised."""
+    first = await request(portal)
+    await portal.verify_captcha(first["id"], portal.captcha.answer)
+    assert len(await portal.deliver()) == 2
+    again = await request(portal)
+    assert (again["id"], again["state"], again["captcha"]) == (first["id"], "VERIFIED", None)
+    assert await portal.deliver() == []
+    assert await OutboxMessage.all().count() == 2
+
+
+async def test_activation_is_not_told(portal: Portal) -> None:
+    """Whether an account has come of it, the same request does not say: it answers as before the activation."""
+    token = await portal.activation_token(idempotencyKey=KEY, name="Exemple SA", **FILLED_IN)
+    before = await request(portal)
+    await portal.activate_account(token)
+    after = await request(portal)
+    assert after["state"] == "VERIFIED"
+    assert {**after, "organisation": None} == {**before, "organisation": None}  # Which is on the portal now.
+    assert await portal.deliver() == []
+
+
+@pytest.mark.parametrize(("verified", "life"), [(False, {"minutes": 30}), (True, {"days": 7})])
+async def test_key_lives_as_long_as_its_registration(
+    portal: Portal, clock: Clock, verified: bool, life: dict[str, float]
+) -> None:
+    """A key is free again when its registration has expired, and not a second before."""
+    first = await request(portal)
+    if verified:
+        await portal.verify_captcha(first["id"], portal.captcha.answer)
+    clock.advance(**life)
+    clock.advance(seconds=-1)
+    assert (await request(portal))["id"] == first["id"]
+    clock.advance(seconds=1)
+    anew = await request(portal, firstName="Camilla")
+    assert anew["id"] != first["id"]
+    assert (anew["state"], anew["attemptsLeft"], anew["expiresInSeconds"]) == ("AWAITING_CAPTCHA", 5, 1800)
+
+
+# --- At once ---
+
+
+async def test_five_at_once_are_one(portal: Portal) -> None:
+    """The same request five times at once starts one registration, and all five learn its id."""
+    answers = await asyncio.gather(*(request(portal) for _ in range(5)))
+    assert {answer["__typename"] for answer in answers} == {"PendingRegistration"}
+    (registration,) = await Registration.all()
+    assert {answer["id"] for answer in answers} == {str(registration.id)}
+
+
+async def test_five_at_once_that_differ_are_one_and_four_conflicts(portal: Portal) -> None:
+    """Of different requests that race for a key one wins it, and the others are told of the conflict."""
+    names = ("Anne", "Brice", "Chloé", "David", "Emma")
+    answers = await asyncio.gather(*(request(portal, firstName=name) for name in names))
+    assert sorted(answer["__typename"] for answer in answers) == ["IdempotencyConflict"] * 4 + ["PendingRegistration"]
+    assert await Registration.all().count() == 1
+
+
+# --- What is stored of it ---
+
+
+async def test_key_and_input_are_stored_as_keyed_digests(
+    portal: Portal, settings: Settings, clock: Clock, captcha: KnownCaptcha
+) -> None:
+    """Of key and input only digests are stored, and under another secret key they are others."""
+    await request(portal)
+    other = build_app(settings.model_copy(update={"secret_key": SecretStr("f" * 32)}), clock=clock, captcha=captcha)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://testserver") as http:
+        variables = {"input": form(idempotencyKey=KEY, **FILLED_IN)}
+        await http.post("/graphql", json={"query": CREATE_ACCOUNT, "variables": variables})
+    rows = await Registration.all().values_list("idempotency_digest", "input_digest")
+    digests = {digest for row in rows for digest in row}
+    assert len(digests) == 4
+    for digest in digests:
+        assert len(bytes.fromhex(digest)) == 32
+        assert KEY.replace("-", "") not in digest

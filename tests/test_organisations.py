@@ -1,0 +1,429 @@
+"""organisation, organisations, identifierTypes: what is known of an identifier, and what anybody may see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+import api.app
+from api.app import build_app
+from api.messages import Language, translate
+from api.settings import Settings
+from models import organisation
+from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierProblem, IdentifierType
+from models.organisation import KnownOrganisation, OrganisationStatus, RegisterEntry
+from tests.client import (
+    FIND_ORGANISATION,
+    FIND_ORGANISATIONS,
+    OTHER_SIRET,
+    SIRET,
+    Answer,
+    Portal,
+    client_of,
+)
+from tests.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+VAT_NUMBER = "DE 136695976"
+FORMATTED_SIRET = "732 829 320 00074"
+
+
+async def register(siret: str = SIRET, **changes: Any) -> RegisterEntry:
+    """Have the national register know an establishment."""
+    values: dict[str, Any] = {
+        "name": "EXEMPLE SA",
+        "status": OrganisationStatus.ACTIVE,
+        "postal_code": "44000",
+        "city": "NANTES",
+        "as_of": Clock().now,
+    }
+    return await RegisterEntry.create(siret=siret, **(values | changes))
+
+
+async def find_all(portal: Portal, *identifiers: tuple[str, str], language: str | None = None) -> Answer:
+    typed = [{"type": type_, "value": value} for type_, value in identifiers]
+    return await portal.call(FIND_ORGANISATIONS, {"identifiers": typed, "language": language})
+
+
+# --- What is known ---
+
+
+async def test_open_establishment_is_found(portal: Portal) -> None:
+    """What the register says of an open establishment is told, with what a newcomer may do."""
+    await register()
+    found = await portal.find_organisation(SIRET, language="EN")
+    assert found.pop("id")
+    assert found == {
+        "__typename": "Organisation",
+        "identifier": {"type": "SIRET", "value": SIRET, "formatted": FORMATTED_SIRET},
+        "name": "EXEMPLE SA",
+        "status": "ACTIVE",
+        "onPortal": False,
+        "postalCode": "44000",
+        "city": "NANTES",
+        "source": "SIRENE",
+        "asOf": "2026-11-23T09:30:00Z",
+        "message": "This organisation is not on the portal yet: you will be its manager.",
+    }
+
+
+async def test_closed_establishment_is_told(portal: Portal) -> None:
+    """That an establishment is closed is said before anybody fills in the rest of the form."""
+    await register(status=OrganisationStatus.CLOSED)
+    found = await portal.find_organisation(SIRET, language="FR")
+    assert (found["__typename"], found["status"]) == ("Organisation", "CLOSED")
+    assert found["message"] == "Cet établissement est fermé d’après le répertoire national."
+
+
+async def test_name_that_is_not_published_is_not_told(portal: Portal) -> None:
+    """A holder who has opted out of publication is found, without name and place."""
+    await register(name=None, postal_code=None, city=None)
+    found = await portal.find_organisation(SIRET)
+    assert (found["__typename"], found["status"]) == ("Organisation", "ACTIVE")
+    assert (found["name"], found["postalCode"], found["city"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        (
+            "FR",
+            "Aucune organisation n’est connue sous cet identifiant. Vous pouvez la déclarer en créant votre compte.",
+        ),
+        (
+            "EN",
+            "No organisation is known under this identifier. You can declare it when you create your account.",
+        ),
+    ],
+)
+async def test_unknown_identifier_is_told(portal: Portal, language: str, message: str) -> None:
+    """A well-formed identifier that nobody knows comes back in its canonical form."""
+    await register(OTHER_SIRET)
+    assert await portal.find_organisation(" 732.829.320-00074 ", language=language) == {
+        "__typename": "OrganisationNotFound",
+        "code": "ORGANISATION_NOT_FOUND",
+        "message": message,
+        "identifier": {"type": "SIRET", "value": SIRET, "formatted": FORMATTED_SIRET},
+    }
+
+
+async def test_declared_organisation_is_found_without_its_name(portal: Portal, clock: Clock) -> None:
+    """An organisation that no register confirms is on the portal for all to see; the declared name is not."""
+    identifier = {"identifier": {"type": "UE_HORS_FRANCE", "value": VAT_NUMBER}, "name": "Beispiel GmbH"}
+    await portal.account(organisation=identifier)
+    clock.advance(days=1)
+    found = await portal.find_organisation("de136695976", "UE_HORS_FRANCE", language="EN")
+    assert found.pop("id")
+    assert found == {
+        "__typename": "Organisation",
+        "identifier": {"type": "UE_HORS_FRANCE", "value": "DE136695976", "formatted": VAT_NUMBER},
+        "name": None,
+        "status": "UNKNOWN",
+        "onPortal": True,
+        "postalCode": None,
+        "city": None,
+        "source": "DECLARED",
+        "asOf": "2026-11-23T09:30:00Z",
+        "message": "This organisation is on the portal already: your request to join will go to its manager.",
+    }
+
+
+async def test_id_stays_when_an_organisation_joins_the_portal(portal: Portal) -> None:
+    """An organisation has one id: in the register, in a registration, in a membership, and on the portal."""
+    await register()
+    before = await portal.find_organisation(SIRET)
+    registration = await portal.create_account()
+    account = await portal.account()
+    after = await portal.find_organisation(SIRET)
+    assert (before["onPortal"], after["onPortal"]) == (False, True)
+    assert after["source"] == "SIRENE"
+    ids = {
+        before["id"],
+        registration["organisation"]["organisation"]["id"],
+        account["memberships"][0]["organisation"]["id"],
+        after["id"],
+    }
+    assert len(ids) == 1
+
+
+async def test_closed_goes_before_on_the_portal(portal: Portal) -> None:
+    """Of an establishment on the portal that has closed since, the message says that it is closed."""
+    await portal.account()
+    await register(status=OrganisationStatus.CLOSED)
+    found = await portal.find_organisation(SIRET, language="EN")
+    assert (found["onPortal"], found["status"]) == (True, "CLOSED")
+    assert found["message"] == "This establishment is closed according to the national register."
+
+
+@pytest.mark.parametrize("type_", ["AUTRE", "PARTICULIER"])
+async def test_what_identifies_nobody_is_never_found(portal: Portal, type_: str) -> None:
+    """Whether somebody signed up under a private identifier is nobody's business."""
+    identifier = {"identifier": {"type": type_, "value": "PART-000123"}, "name": "Exemple"}
+    await portal.account(organisation=identifier)
+    assert (await portal.find_organisation("PART-000123", type_))["__typename"] == "OrganisationNotFound"
+    listed = await find_all(portal, (type_, "PART-000123"))
+    assert [item["__typename"] for item in listed["items"]] == ["OrganisationNotFound"]
+
+
+async def test_types_do_not_mix(portal: Portal) -> None:
+    """The same characters under another type are another organisation."""
+    await portal.account(organisation={"identifier": {"type": "TAHITI", "value": "123456789"}, "name": "Exemple"})
+    assert (await portal.find_organisation("123456789", "TAHITI"))["onPortal"] is True
+    assert (await portal.find_organisation("123456789", "RIDET"))["__typename"] == "OrganisationNotFound"
+
+
+# --- Many at once ---
+
+
+async def test_answers_come_in_the_order_asked(portal: Portal) -> None:
+    """Each identifier has its own answer, in its place, duplicates too."""
+    await register()
+    await register(OTHER_SIRET, name="LA POSTE")
+    listed = await find_all(
+        portal,
+        ("SIRET", OTHER_SIRET),
+        ("SIRET", "nonsense"),
+        ("UE_HORS_FRANCE", VAT_NUMBER),
+        ("SIRET", SIRET),
+        ("AUTRE", "X"),
+        ("SIRET", FORMATTED_SIRET),
+        ("SIRET", OTHER_SIRET),
+    )
+    assert listed["__typename"] == "OrganisationList"
+    assert [item.get("name") or item["__typename"] for item in listed["items"]] == [
+        "LA POSTE",
+        "InvalidIdentifier",
+        "OrganisationNotFound",
+        "EXEMPLE SA",
+        "OrganisationNotFound",
+        "EXEMPLE SA",
+        "LA POSTE",
+    ]
+    assert listed["items"][0] == listed["items"][6]
+    assert listed["items"][3] == listed["items"][5] == await portal.find_organisation(SIRET)
+
+
+@pytest.mark.parametrize("count", [0, 1, 100])
+async def test_up_to_a_hundred_are_answered(portal: Portal, count: int) -> None:
+    """From none to a hundred identifiers fit into one call."""
+    listed = await find_all(portal, *[("SIRET", SIRET)] * count)
+    assert [item["__typename"] for item in listed["items"]] == ["OrganisationNotFound"] * count
+
+
+@on_sqlite
+@pytest.mark.parametrize(("language", "message"), [("FR", "100 éléments au plus."), ("EN", "At most 100 items.")])
+async def test_more_than_a_hundred_are_refused(portal: Portal, language: str, message: str) -> None:
+    """The hundred and first is refused with all others, and the answer says where and why."""
+    refused = await find_all(portal, *[("SIRET", SIRET)] * 101, language=language)
+    assert refused["__typename"] == "InvalidInput"
+    assert refused["code"] == "INVALID_INPUT"
+    assert refused["fields"] == [{"path": ["identifiers"], "code": "TOO_MANY_ITEMS", "message": message}]
+
+
+# --- What can't be an identifier ---
+
+INVALID: list[tuple[str, str, IdentifierProblem]] = [
+    ("SIRET", " . - ", IdentifierProblem.REQUIRED),
+    ("SIRET", "732829320\u00000074", IdentifierProblem.INVALID_CHARACTERS),
+    ("SIRET", "7328293200007", IdentifierProblem.IDENTIFIER_INVALID_LENGTH),
+    ("SIRET", "73282932O00074", IdentifierProblem.IDENTIFIER_INVALID_FORMAT),
+    ("SIRET", "73282932000075", IdentifierProblem.IDENTIFIER_INVALID_CHECKSUM),
+    ("UE_HORS_FRANCE", "FR40303265045", IdentifierProblem.IDENTIFIER_INVALID_COUNTRY),
+]
+
+
+def test_every_problem_of_an_identifier_is_tested() -> None:
+    """A problem that is new is missed here until it is tested."""
+    assert {problem for _, _, problem in INVALID} == set(IdentifierProblem)
+
+
+@on_sqlite
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize(("type_", "value", "problem"), INVALID)
+async def test_each_problem_is_told_in_the_callers_language(
+    portal: Portal, *, type_: str, value: str, problem: IdentifierProblem, language: Language
+) -> None:
+    """What can't be an identifier is told by its reason, its words, and the value as it came."""
+    expected = {
+        "__typename": "InvalidIdentifier",
+        "code": "IDENTIFIER_INVALID",
+        "reason": problem.value,
+        "message": translate(language, f"field-{problem}"),
+        "type": type_,
+        "value": value,
+    }
+    assert await portal.find_organisation(value, type_, language=language.upper()) == expected
+    listed = await find_all(portal, (type_, value), language=language.upper())
+    assert listed["items"] == [expected]
+
+
+def test_words_of_the_problems_differ() -> None:
+    """No two problems have the same words, and no language borrows those of another."""
+    words = [translate(language, f"field-{problem}") for language in Language for problem in IdentifierProblem]
+    assert len(set(words)) == len(words)
+
+
+@pytest.mark.parametrize(
+    ("typed", "echoed"),
+    [
+        ("x" * 50, "x" * 50),
+        ("x" * 51, "x" * 50),
+        ("x" * 30_000, "x" * 50),
+        ("\0", "\0"),
+        ("7328\u00009320 00074", "7328\u00009320 00074"),
+        ("\ud800", "?"),
+        ("73282932000074\udfff", "73282932000074?"),
+        ("x" * 49 + "\ud83d\ude00", "x" * 49 + "😀"),
+        ("x" * 50 + "\ud800", "x" * 50),
+        ("😀" * 60, "😀" * 50),
+        ("\u202e\u200b\ufeff", "\u202e\u200b\ufeff"),
+        ("", ""),
+    ],
+    ids=lambda text: ascii(text)[:30],
+)
+async def test_value_that_is_none_comes_back_as_it_came(http: httpx.AsyncClient, typed: str, echoed: str) -> None:
+    """Whatever was typed, fifty characters of it come back, and no database or encoder stumbles over it."""
+    identifiers = [{"type": type_, "value": typed} for type_ in ("SIRET", "HORS_UE")]
+    for query, variables in (
+        (FIND_ORGANISATION, {"identifier": identifiers[0]}),
+        (FIND_ORGANISATIONS, {"identifiers": identifiers}),
+    ):
+        body = json.dumps({"query": query, "variables": variables})  # Lone surrogates as \\u escapes.
+        answer = await http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
+        (found,) = answer.json()["data"].values()
+        for item in found.get("items", [found]):
+            assert (item["__typename"], item["value"]) == ("InvalidIdentifier", echoed)
+
+
+# --- Look-ups together ---
+
+
+@pytest.fixture
+async def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many identifiers each query of the database was about."""
+    sizes: list[int] = []
+    find_organisations = organisation.find_organisations
+
+    async def counted(identifiers: Sequence[Identifier]) -> list[KnownOrganisation | None]:
+        sizes.append(len(identifiers))
+        return await find_organisations(identifiers)
+
+    monkeypatch.setattr(api.app, "find_organisations", counted)
+    return sizes
+
+
+@pytest.fixture
+async def counted_http(batches: list[int], settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(build_app(settings)) as client:
+        yield client
+
+
+LOOK_UP = {"query": FIND_ORGANISATION, "variables": {"identifier": {"type": "SIRET", "value": SIRET}}}
+
+
+async def test_list_is_one_query(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
+    """A hundred identifiers are looked up together."""
+    variables = {"identifiers": [{"type": "SIRET", "value": SIRET}] * 100}
+    await counted_http.post("/graphql", json={"query": FIND_ORGANISATIONS, "variables": variables})
+    assert batches == [100]
+
+
+async def test_aliases_are_one_query(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
+    """Look-ups of one request are made together."""
+    field = f'organisation(identifier: {{type: SIRET, value: "{SIRET}"}}) {{ __typename }}'
+    query = "{" + " ".join(f"a{number}: {field}" for number in range(20)) + "}"
+    answer = await counted_http.post("/graphql", json={"query": query})
+    assert len(answer.json()["data"]) == 20
+    assert batches == [20]
+
+
+async def test_requests_of_one_moment_share_queries(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
+    """Fifty callers at once take a few queries, and each gets its own answer."""
+    await asyncio.gather(*(counted_http.post("/graphql", json=LOOK_UP) for _ in range(50)))
+    assert sum(batches) == 50
+    assert len(batches) <= 5
+
+
+async def test_nothing_is_remembered(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
+    """Sharing is of the moment only: what has changed since is seen at once."""
+    before = (await counted_http.post("/graphql", json=LOOK_UP)).json()
+    await register()
+    after = (await counted_http.post("/graphql", json=LOOK_UP)).json()
+    assert before["data"]["organisation"]["__typename"] == "OrganisationNotFound"
+    assert after["data"]["organisation"]["name"] == "EXEMPLE SA"
+    assert batches == [1, 1]
+
+
+# --- Identifier types ---
+
+IDENTIFIER_TYPES = """
+query ($language: Language) {
+  identifierTypes(language: $language) {
+    type label fieldLabel formatHint ignoredCharacters pattern minLength maxLength example inputMode hasChecksum
+    hasLookup
+  }
+}
+"""
+
+
+async def identifier_types(portal: Portal, language: str) -> list[Answer]:
+    answer = await portal.execute(IDENTIFIER_TYPES, {"language": language})
+    types: list[Answer] = answer["data"]["identifierTypes"]
+    return types
+
+
+@on_sqlite
+@pytest.mark.parametrize("language", ["FR", "EN"])
+async def test_every_type_is_described(portal: Portal, language: str) -> None:
+    """A form finds each type, in the order in which to list them, with all that it needs."""
+    types = await identifier_types(portal, language)
+    assert [info["type"] for info in types] == [type_.value for type_ in IdentifierType]
+    for info in types:
+        format_ = IDENTIFIER_FORMATS[IdentifierType(info["type"])]
+        texts = [info[name] for name in ("label", "fieldLabel", "formatHint", "pattern", "example")]
+        assert all(text.strip() == text != "" for text in texts), info
+        assert info["pattern"] == format_.pattern
+        assert info["ignoredCharacters"] == format_.ignored_characters
+        assert 0 < info["minLength"] <= info["maxLength"]
+        assert info["inputMode"] == ("NUMERIC" if format_.numeric else "TEXT")
+        assert (info["hasChecksum"], info["hasLookup"]) == (format_.has_checksum, format_.has_lookup)
+
+
+@on_sqlite
+async def test_examples_are_accepted_as_they_stand(portal: Portal) -> None:
+    """Each example passes the pattern and the server, as a person would copy it."""
+    for info in await identifier_types(portal, "FR"):
+        left = info["example"].translate(dict.fromkeys(map(ord, info["ignoredCharacters"])))
+        assert re.search(info["pattern"], left), info
+        assert info["minLength"] <= len(left) <= info["maxLength"]
+        found = await portal.find_organisation(info["example"], info["type"])
+        assert found["__typename"] == "OrganisationNotFound"
+
+
+@on_sqlite
+async def test_types_are_told_in_the_callers_language(portal: Portal) -> None:
+    """The hints are sentences of the language asked for: by argument, else by header, else French."""
+    french, english = [await identifier_types(portal, language) for language in ("FR", "EN")]
+    assert all(one["formatHint"] != other["formatHint"] for one, other in zip(french, english, strict=True)), (
+        "each hint is translated"
+    )
+    query = "{ identifierTypes { label } }"
+    for language, expected in ((None, french), ("fr", french), ("en-GB", english), ("de", french)):
+        answer = await portal.execute(query, language=language)
+        assert [info["label"] for info in answer["data"]["identifierTypes"]] == [info["label"] for info in expected]
+
+
+@on_sqlite
+async def test_argument_goes_before_the_header(portal: Portal) -> None:
+    """A language that is asked for by name is the one that is answered in."""
+    variables = {"identifier": {"type": "SIRET", "value": SIRET}, "language": "EN"}
+    found = await portal.call(FIND_ORGANISATION, variables, language="fr")
+    assert found["message"].startswith("No organisation is known")

@@ -1,0 +1,656 @@
+"""The relay: what an address gets, in which order of events, however often things fail."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tortoise.exceptions import OperationalError
+
+from api.app import build_app, build_relay
+from api.mail import relay as relay_module
+from api.mail.compose import Composer
+from api.mail.relay import CONCURRENT_SENDINGS, MOST_IN_ONE_MAIL, PAUSES, SENDING_DEADLINE, Relay
+from api.mail.transports import MessageRefusedError, TransportError
+from models.account import Account
+from models.identifiers import IdentifierType
+from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
+from models.registration import ACTIVATION_PERIOD, MailOutcome, Registration, RegistrationState
+from tests.client import SIRET, Portal, client_of, text_of, token_in
+from tests.conftest import Letterbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from email.message import EmailMessage
+
+    from api.settings import Settings
+    from tests.conftest import Clock, KnownCaptcha
+
+pytestmark = pytest.mark.anyio
+
+EMAIL = "camille.durand@exemple.fr"
+SUMMARY_FR, SUMMARY_EN = "Récapitulatif de votre inscription", "Summary of your registration"
+ACTIVATION_FR, ACTIVATION_EN = "Activez votre compte", "Activate your account"
+EXISTS_FR, EXISTS_EN = "Vous avez déjà un compte", "You already have an account"
+AWAY = TransportError("the mail server is away")
+REFUSED = MessageRefusedError("550")
+
+
+class Moody(Letterbox):
+    """A transport that raises what *mood* makes of a message, if anything; *seen* has every attempt."""
+
+    def __init__(self, mood: Callable[[EmailMessage], Exception | None] = lambda _: None) -> None:
+        super().__init__()
+        self.mood = mood
+        self.seen: list[EmailMessage] = []
+
+    async def send(self, message: EmailMessage) -> None:
+        self.seen.append(message)
+        await asyncio.sleep(0)  # As a socket would, let others go on.
+        if (failure := self.mood(message)) is not None:
+            raise failure
+        await super().send(message)
+
+
+class Dying(Letterbox):
+    """A transport that hands a message on and never comes back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = asyncio.Event()
+
+    async def send(self, message: EmailMessage) -> None:
+        await super().send(message)
+        self.sent.set()
+        await asyncio.Event().wait()
+
+
+def subjects(mails: list[EmailMessage]) -> list[str]:
+    return sorted(mail["Subject"] for mail in mails)
+
+
+def to(address: str) -> Callable[[EmailMessage], bool]:
+    return lambda mail: bool(mail["To"] == address)
+
+
+def tokens_in(mail: EmailMessage) -> list[str]:
+    return re.findall(r"#token=(\S+)$", text_of(mail), re.MULTILINE)
+
+
+async def fates() -> Counter[str]:
+    """How many messages of each kind are in which state."""
+    return Counter(f"{message.kind} {message.state}" for message in await OutboxMessage.all())
+
+
+async def an_account(email: str = EMAIL, *, now: datetime, language: str = "fr") -> Account:
+    return await Account.create(
+        email=email,
+        email_canonical=email,
+        password_hash="$argon2id$",
+        first_name="Camille",
+        last_name="Durand",
+        contact_email=email,
+        language=language,
+        terms_version="1",
+        terms_accepted_at=now,
+        survey_consent=False,
+        created_at=now,
+    )
+
+
+async def a_registration(email: str = EMAIL, *, now: datetime, **changes: Any) -> Registration:
+    """An attempt that has passed the captcha."""
+    values: dict[str, Any] = {
+        "state": RegistrationState.VERIFIED,
+        "first_name": "Camille",
+        "last_name": "Durand",
+        "language": "fr",
+        "terms_version": "1",
+        "survey_consent": False,
+        "survey_consent_version": "1",
+        "identifier_type": IdentifierType.SIRET,
+        "identifier_value": SIRET,
+        "organisation_name": "Exemple SA",
+        "input_digest": "",
+        "captcha_challenge": "",
+        "captcha_digest": "",
+        "captcha_expires_at": now,
+        "created_at": now,
+        "verified_at": now,
+        "expires_at": now + ACTIVATION_PERIOD,
+    }
+    return await Registration.create(email=email, email_canonical=email, **values | changes)
+
+
+async def enqueue(kind: MessageKind, email: str, *, now: datetime, about: Registration | None = None) -> None:
+    id_ = None if about is None else about.id
+    await OutboxMessage.enqueue(kind, email, language="fr", now=now, registration_id=id_)
+
+
+async def promise_mail(*emails: str, now: datetime) -> None:
+    """One mail for each address, which has an account and asked for its link again."""
+    for email in emails:
+        await an_account(email, now=now)
+        await enqueue(MessageKind.RESEND, email, now=now)
+
+
+async def drain(relay: Relay, clock: Clock) -> None:
+    """Let time pass, from one due message to the next, until the outbox is empty."""
+    for _ in range(200):
+        message = await OutboxMessage.filter(state=MessageState.QUEUED).order_by("available_at").first()
+        if message is None:
+            return
+        clock.now = max(clock.now, message.available_at)
+        await relay.deliver_due()
+    raise AssertionError("The outbox doesn't get empty.")
+
+
+def capped(settings: Settings, clock: Clock, letterbox: Letterbox, limit: str = "3/hour") -> Relay:
+    """A relay with limits on."""
+    limited = settings.model_copy(update={"rate_limits": f"mailbox={limit}"})
+    return build_relay(limited, clock=clock, transport=letterbox)
+
+
+# ── What an address gets ──
+
+
+@pytest.mark.parametrize(
+    ("language", "accept", "expected"),
+    [
+        ("FR", "en", [ACTIVATION_FR, SUMMARY_FR]),
+        ("EN", "fr", [ACTIVATION_EN, SUMMARY_EN]),
+        (None, "en", [ACTIVATION_EN, SUMMARY_EN]),
+        (None, None, [ACTIVATION_FR, SUMMARY_FR]),
+    ],
+)
+async def test_two_mails_in_the_language_of_the_registration(
+    portal: Portal, language: str | None, accept: str | None, expected: list[str]
+) -> None:
+    """A new address gets the summary and the link, in the language that was chosen, or else the browser's."""
+    registration = await portal.create_account(language=language, accept=accept)
+    await portal.verify_captcha(registration["id"], portal.captcha.answer)
+    mails = await portal.deliver()
+    assert subjects(mails) == expected
+    assert {str(mail["To"]) for mail in mails} == {EMAIL}
+    assert await portal.deliver() == []
+    assert await fates() == {"SUMMARY SENT": 1, "ACTIVATION SENT": 1}
+
+
+@pytest.mark.parametrize(("language", "expected"), [("FR", EXISTS_FR), ("EN", EXISTS_EN)])
+async def test_the_owner_of_an_account_gets_one_mail(portal: Portal, language: str, expected: str) -> None:
+    """Where the address has an account, its owner gets one mail in place of two, in the account's language."""
+    await portal.account(language=language)
+    await portal.sign_up(email=EMAIL.upper(), firstName="Mallory", language="EN" if language == "FR" else "FR")
+    (mail,) = await portal.deliver()
+    assert (mail["Subject"], mail["To"]) == (expected, EMAIL)
+    assert tokens_in(mail) == []
+    assert "Mallory" not in text_of(mail)
+    assert (await fates())["ACTIVATION SUPERSEDED"] == 1
+
+
+async def test_nothing_is_said_of_an_attempt_that_is_over(portal: Portal, clock: Clock) -> None:
+    """Messages about a registration that expired before they could leave are superseded."""
+    await portal.sign_up()
+    await portal.resend_activation_mail(EMAIL)
+    clock.advance(days=7)
+    assert await portal.deliver() == []
+    assert await fates() == {"SUMMARY SUPERSEDED": 1, "ACTIVATION SUPERSEDED": 1, "RESEND SUPERSEDED": 1}
+
+
+# ── Decided once for both mails ──
+
+
+async def test_no_useless_link_once_there_is_an_account(portal: Portal, settings: Settings, clock: Clock) -> None:
+    """Where another attempt was activated between summary and link, the link doesn't leave, nor anything for it."""
+    other = await portal.activation_token()
+    transport = Moody(lambda mail: AWAY if mail["Subject"] == ACTIVATION_FR else None)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await portal.sign_up()
+    await relay.deliver_due()
+    assert subjects(transport.messages) == [SUMMARY_FR]
+    await portal.activate_account(other)
+    transport.mood = lambda _: None
+    await drain(relay, clock)
+    assert subjects(transport.messages) == [SUMMARY_FR]
+    assert (await fates())["ACTIVATION SUPERSEDED"] == 1
+
+
+async def test_an_account_between_the_mails_makes_no_third(portal: Portal, settings: Settings, clock: Clock) -> None:
+    """Who has got the link and used it before the summary could leave gets the summary, and no word of an account."""
+    transport = Moody(lambda mail: AWAY if mail["Subject"] == SUMMARY_FR else None)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await portal.sign_up()
+    await relay.deliver_due()
+    (link,) = transport.messages
+    await portal.activate_account(token_in(link))
+    transport.mood = lambda _: None
+    await drain(relay, clock)
+    assert [mail["Subject"] for mail in transport.messages] == [ACTIVATION_FR, SUMMARY_FR]
+
+
+async def test_what_is_decided_for_the_link_holds_for_the_summary(
+    portal: Portal, settings: Settings, clock: Clock
+) -> None:
+    """Where an account was there first, one mail says so, however its two messages come and fail."""
+    await portal.account()
+    transport = Moody(lambda _: AWAY)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await portal.sign_up()
+    for _ in range(3):
+        await relay.deliver_due()
+        clock.advance(minutes=5)
+    transport.mood = lambda _: None
+    await drain(relay, clock)
+    assert subjects(transport.messages) == [EXISTS_FR]
+
+
+# ── Failures ──
+
+
+@pytest.mark.usefixtures("stored")
+async def test_pauses_grow_and_the_message_stays_the_same(settings: Settings, clock: Clock) -> None:
+    """A server that is away is asked again, ever less often, for as long as it takes, under the same Message-ID."""
+    transport = Moody(lambda _: AWAY)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await promise_mail(EMAIL, now=clock())
+    for attempt, pause in enumerate([*PAUSES, PAUSES[-1], PAUSES[-1]], start=1):
+        assert await relay.deliver_due() == {"failed": 1}
+        message = await OutboxMessage.get()
+        assert (message.attempts, message.state, message.lease_owner) == (attempt, MessageState.QUEUED, None)
+        assert pause <= message.available_at - clock() <= pause * 1.2
+        clock.now = message.available_at - timedelta(milliseconds=1)
+        assert await relay.deliver_due() == {}
+        clock.now = message.available_at
+    transport.mood = lambda _: None
+    assert await relay.deliver_due() == {"sent": 1}
+    assert len(transport.seen) == len(PAUSES) + 3
+    assert {str(mail["Message-ID"]) for mail in transport.seen} == {f"<{message.id}@portal.example.org>"}
+    assert list(PAUSES) == sorted(PAUSES)
+
+
+async def test_every_copy_of_a_link_works(portal: Portal, settings: Settings, clock: Clock) -> None:
+    """A mail that arrived although its sending seemed to fail has a link that works beside that of the second copy."""
+    transport = Moody(lambda _: AWAY)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await portal.sign_up()
+    await relay.deliver_due()
+    transport.mood = lambda _: None
+    await drain(relay, clock)
+    copies = [mail for mail in transport.seen if mail["Subject"] == ACTIVATION_FR]
+    assert len({str(mail["Message-ID"]) for mail in copies}) == 1
+    assert len({token_in(mail) for mail in copies}) == 2
+    for mail in copies:
+        assert (await portal.inspect_activation_link(token_in(mail)))["state"] == "USABLE"
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_refused_message_is_set_aside_alone(
+    settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message that the server refuses for good is abandoned, with a warning; all others leave."""
+    refused = to("gone@exemple.fr")
+    transport = Moody(lambda mail: REFUSED if refused(mail) else None)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await promise_mail("a@exemple.fr", "gone@exemple.fr", "b@exemple.fr", now=clock())
+    assert await relay.deliver_due() == {"sent": 2, "abandoned": 1}
+    assert sorted(str(mail["To"]) for mail in transport.messages) == ["a@exemple.fr", "b@exemple.fr"]
+    clock.advance(days=1)
+    assert await relay.deliver_due() == {}
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert str((await OutboxMessage.get(state=MessageState.ABANDONED)).id) in warning.getMessage()
+    assert "@" not in warning.getMessage()
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("failure", [AWAY, TimeoutError(), RuntimeError("A bug, in words of Camille")], ids=repr)
+async def test_one_failure_stops_nobody_else(
+    settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
+    """Whatever goes wrong with one message, it waits for another try and the others leave."""
+    unlucky = to("unlucky@exemple.fr")
+    transport = Moody(lambda mail: failure if unlucky(mail) else None)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await promise_mail("a@exemple.fr", "unlucky@exemple.fr", "b@exemple.fr", now=clock())
+    assert await relay.deliver_due() == {"sent": 2, "failed": 1}
+    assert "ERROR" in {record.levelname for record in caplog.records}
+    transport.mood = lambda _: None
+    await drain(relay, clock)
+    assert await fates() == {"RESEND SENT": 3}
+
+
+async def test_a_bug_in_one_mail_stops_nobody_else(
+    portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one mail can't be composed, its message waits for the bug to be mended, and the others leave."""
+    real = Composer.summary
+
+    def compose(self: Composer, registrations: list[Registration], **heading: Any) -> EmailMessage:
+        if registrations[0].first_name == "Dominique":
+            raise KeyError("boom")
+        return real(self, registrations, **heading)
+
+    await portal.sign_up(email="dominique@exemple.fr", firstName="Dominique")
+    await portal.sign_up()
+    with monkeypatch.context() as broken:
+        broken.setattr(Composer, "summary", compose)
+        assert subjects(await portal.deliver()) == [ACTIVATION_FR, ACTIVATION_FR, SUMMARY_FR]
+    clock.advance(minutes=1)
+    (late,) = await portal.deliver()
+    assert (late["Subject"], late["To"]) == (SUMMARY_FR, "dominique@exemple.fr")
+
+
+# ── Leases ──
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_claimed_message_is_nobody_elses_until_the_lease_runs_out(clock: Clock) -> None:
+    """While a lease runs nobody else can claim the message; then somebody can, and the first has no say any more."""
+    await enqueue(MessageKind.RESEND, EMAIL, now=clock())
+    message = await OutboxMessage.claim("one", now=clock())
+    assert message is not None
+    assert await OutboxMessage.claim("other", now=clock()) is None
+    clock.now += LEASE - timedelta(milliseconds=1)
+    assert await OutboxMessage.claim("other", now=clock()) is None
+    clock.advance(milliseconds=1)
+    again = await OutboxMessage.claim("other", now=clock())
+    assert again is not None
+    assert (again.id, again.attempts) == (message.id, 2)
+    assert not await OutboxMessage.finish([message], MessageState.ABANDONED, "one", now=clock())
+    assert not await OutboxMessage.postpone([message], clock(), "one")
+    assert await OutboxMessage.finish([again], MessageState.SENT, "other", now=clock())
+    assert not await OutboxMessage.postpone([again], clock(), "other")
+    assert await OutboxMessage.claim("one", now=clock() + timedelta(days=1)) is None
+
+
+@pytest.mark.usefixtures("stored")
+async def test_who_has_waited_longest_comes_first(clock: Clock) -> None:
+    """Messages are claimed in the order in which they were promised, the summary before its link."""
+    for email in ("first@exemple.fr", "second@exemple.fr"):
+        await enqueue(MessageKind.ACTIVATION, email, now=clock())
+        await enqueue(MessageKind.SUMMARY, email, now=clock())
+        clock.advance(seconds=1)
+    claimed = [await OutboxMessage.claim("one", now=clock()) for _ in range(5)]
+    assert [message and (message.recipient, message.kind) for message in claimed] == [
+        ("first@exemple.fr", MessageKind.SUMMARY),
+        ("first@exemple.fr", MessageKind.ACTIVATION),
+        ("second@exemple.fr", MessageKind.SUMMARY),
+        ("second@exemple.fr", MessageKind.ACTIVATION),
+        None,
+    ]
+
+
+def test_a_sending_is_given_up_before_its_lease_runs_out() -> None:
+    """A relay that hangs with a message lets go of it while nobody else may send it."""
+    assert SENDING_DEADLINE + timedelta(seconds=10) < LEASE
+
+
+@pytest.mark.usefixtures("stored")
+async def test_relays_at_once_never_send_the_same(settings: Settings, clock: Clock) -> None:
+    """Twenty messages that two relays empty at the same moment leave once each."""
+    transports = [Moody(), Moody()]
+    relays = [build_relay(settings, clock=clock, transport=transport) for transport in transports]
+    await promise_mail(*(f"person{number}@exemple.fr" for number in range(20)), now=clock())
+    outcomes = await asyncio.gather(*(relay.deliver_due() for relay in relays))
+    assert sum(outcomes, Counter[str]()) == {"sent": 20}
+    sent = [str(mail["Message-ID"]) for transport in transports for mail in transport.seen]
+    assert len(sent) == len(set(sent)) == 20
+    assert {message.attempts for message in await OutboxMessage.all()} == {1}
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_relay_that_dies_makes_a_second_copy(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+    """A relay that dies after sending and before it could say so: the mail leaves again, under the same Message-ID."""
+    dying = Dying()
+    await promise_mail(EMAIL, now=clock())
+    life = asyncio.create_task(build_relay(settings, clock=clock, transport=dying).deliver_due())
+    await dying.sent.wait()
+    life.cancel()
+    await asyncio.wait([life])
+    successor = build_relay(settings, clock=clock, transport=letterbox)
+    assert await successor.deliver_due() == {}
+    clock.now += LEASE
+    assert await successor.deliver_due() == {"sent": 1}
+    ((first,), (second,)) = dying.messages, letterbox.messages
+    assert first["Message-ID"] == second["Message-ID"]
+    assert await fates() == {"RESEND SENT": 1}
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A relay whose lease ran out while it was sending changes nothing of what the next has claimed, and says so."""
+
+    class Slow(Letterbox):
+        async def send(self, message: EmailMessage) -> None:
+            clock.now += LEASE
+            assert await OutboxMessage.claim("next", now=clock()) is not None
+
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    await promise_mail(EMAIL, now=clock())
+    await build_relay(settings, clock=clock, transport=Slow()).deliver_due()
+    message = await OutboxMessage.get()
+    assert (message.state, message.lease_owner) == (MessageState.QUEUED, "next")
+    assert "a second copy may leave" in caplog.text
+
+
+# ── What one mailbox gets ──
+
+
+async def test_what_is_over_the_cap_is_merged_and_never_dropped(
+    portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three mails in an hour, the rest in one of each kind when the hour is over: every link is there and works."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    relay = capped(settings, clock, letterbox)
+    names = {f"Personne{letter}" for letter in "ABCD"}
+    for name in sorted(names):
+        await portal.sign_up(firstName=name)
+    assert await relay.deliver_due() == {"sent": 3, "deferred": 5}
+    assert subjects(letterbox.messages) == [SUMMARY_FR] * 3
+    clock.advance(minutes=59)
+    assert await relay.deliver_due() == {}
+    clock.advance(minutes=2)
+    assert await relay.deliver_due() == {"sent": 2}
+    late = {mail["Subject"]: mail for mail in letterbox.messages[3:]}
+    assert sorted(late) == [ACTIVATION_FR, SUMMARY_FR]
+    links = [await portal.inspect_activation_link(token) for token in tokens_in(late[ACTIVATION_FR])]
+    assert Counter((link["state"], link["firstName"]) for link in links) == dict.fromkeys(
+        (("USABLE", name) for name in names), 1
+    )
+    assert await fates() == {"SUMMARY SENT": 4, "ACTIVATION SENT": 1, "ACTIVATION SUPERSEDED": 3}
+
+
+async def test_a_full_mailbox_is_its_own(
+    portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox
+) -> None:
+    """While one mailbox is full, another gets its mails at once."""
+    relay = capped(settings, clock, letterbox)
+    for _ in range(4):
+        await portal.sign_up()
+    await relay.deliver_due()
+    await portal.sign_up(email="dominique@exemple.fr")
+    await relay.deliver_due()
+    mails = Counter(str(mail["To"]) for mail in letterbox.messages)
+    assert mails["dominique@exemple.fr"] == 2
+    assert mails[EMAIL] <= 3
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("relays", [1, 2])
+async def test_a_mailbox_never_gets_more_in_any_hour(settings: Settings, clock: Clock, relays: int) -> None:
+    """However many relays empty the outbox, no hour brings one mailbox more than the cap, and every link arrives."""
+    sent: list[datetime] = []
+    transport = Moody(lambda _: sent.append(clock()))
+    several = [capped(settings, clock, transport) for _ in range(relays)]
+    for number in range(15):
+        registration = await a_registration(now=clock(), first_name=f"Personne{number}")
+        for kind in (MessageKind.SUMMARY, MessageKind.ACTIVATION):
+            await enqueue(kind, EMAIL, now=clock(), about=registration)
+    await asyncio.gather(*(relay.deliver_due() for relay in several))
+    for relay in several:
+        await drain(relay, clock)
+    for start in sent:
+        assert sum(start <= instant < start + timedelta(hours=1) for instant in sent) <= 3
+    links = [token for mail in transport.messages for token in tokens_in(mail)]
+    named = {name for mail in transport.messages for name in re.findall(r"Personne\d+", text_of(mail))}
+    assert len(links) == 15
+    assert len(named) == 15
+    assert len(sent) < 30
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_merged_mail_is_of_one_mailbox(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several mailboxes that are full at the same time, each gets the links of its own attempts and no other's."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    people = ("aurore", "blaise", "chloe")
+    for number in range(9):
+        name = people[number % 3]
+        registration = await a_registration(f"{name}@exemple.fr", now=clock(), first_name=name.title())
+        await enqueue(MessageKind.ACTIVATION, f"{name}@exemple.fr", now=clock(), about=registration)
+    await OutboxMessage.all().update(deferred=True)
+    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 3}
+    for mail in letterbox.messages:
+        names = [name for name in people for _ in re.findall(name, text_of(mail), re.IGNORECASE)]
+        assert names == [str(mail["To"]).partition("@")[0]] * len(names)
+        assert len(tokens_in(mail)) == 3
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_merged_mail_has_ten_links_at_most(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more links wait than one mail should have, the rest come in the next."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    for number in range(13):
+        registration = await a_registration(now=clock(), first_name=f"Personne{number}")
+        await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
+    await drain(capped(settings, clock, letterbox, "1/hour"), clock)
+    assert [len(tokens_in(mail)) for mail in letterbox.messages] == [1, MOST_IN_ONE_MAIL, 2]
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(("failure", "delivered"), [(AWAY, 4), (REFUSED, 1)], ids=["away", "refused"])
+async def test_a_merged_mail_that_fails_loses_nothing(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, failure: Exception, delivered: int
+) -> None:
+    """Links of a merged mail that can't be sent now leave later; where it is refused for good, none is tried again."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    transport = Moody()
+    relay = capped(settings, clock, transport, "1/hour")
+    for number in range(4):
+        registration = await a_registration(now=clock(), first_name=f"Personne{number}")
+        await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
+    await relay.deliver_due()
+    transport.mood = lambda _: failure
+    clock.advance(minutes=61)
+    await relay.deliver_due()
+    assert len(tokens_in(transport.seen[-1])) == 3
+    transport.mood = lambda _: None
+    await drain(relay, clock)
+    named = {name for mail in transport.messages for name in re.findall(r"Personne\d+", text_of(mail))}
+    assert len(named) == delivered
+
+
+async def test_many_attempts_on_an_account_are_told_once(
+    portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempts on an address with an account that are over the cap come to one mail for its owner."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    await portal.account()
+    clock.advance(hours=2)
+    for _ in range(5):
+        await portal.sign_up()
+    await drain(capped(settings, clock, letterbox, "1/hour"), clock)
+    assert subjects(letterbox.messages[2:]) == [EXISTS_FR] * 2
+    assert not await OutboxMessage.exists(state=MessageState.QUEUED)
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("first", MailOutcome)
+async def test_what_says_different_things_is_not_merged(
+    settings: Settings, clock: Clock, letterbox: Letterbox, first: MailOutcome
+) -> None:
+    """Of two attempts that were put off together, one older than the account and one younger, each has its mail."""
+    await an_account(now=clock())
+    for outcome in sorted(MailOutcome, key=lambda outcome: outcome is not first):
+        registration = await a_registration(now=clock(), mail_outcome=outcome)
+        await enqueue(MessageKind.SUMMARY, EMAIL, now=clock(), about=registration)
+        clock.advance(seconds=1)
+    await OutboxMessage.all().update(deferred=True)
+    await build_relay(settings, clock=clock, transport=letterbox).deliver_due()
+    assert subjects(letterbox.messages) == [SUMMARY_FR, EXISTS_FR]
+
+
+# ── The loop ──
+
+
+@pytest.mark.usefixtures("stored")
+async def test_the_loop_outlives_its_database(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that fails ends no relay: once it answers again, what waits is sent."""
+    transport = Dying()
+    relay = build_relay(settings, clock=clock, transport=transport)
+    real, failures = OutboxMessage.claim, iter(range(3 * CONCURRENT_SENDINGS))
+
+    async def claim(owner: str, *, now: datetime) -> OutboxMessage | None:
+        if next(failures, None) is not None:
+            relay.wake()
+            raise OperationalError("the database is away")
+        return await real(owner, now=now)
+
+    monkeypatch.setattr(OutboxMessage, "claim", claim)
+    await promise_mail(EMAIL, now=clock())
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(10):
+        await transport.sent.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert "The outbox can't be read" in caplog.text
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_relay_that_is_stopped_finishes_what_it_has_in_hand(settings: Settings, clock: Clock) -> None:
+    """Stopping starts nothing new, and ends with what is being sent: neither lost nor sent twice."""
+    relay: Relay
+
+    def stop(_: EmailMessage) -> None:
+        relay.stop()
+
+    transport = Moody(stop)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await promise_mail(*(f"person{number}@exemple.fr" for number in range(10)), now=clock())
+    async with asyncio.timeout(10):
+        await relay.run()
+    assert 1 <= len(transport.messages) <= CONCURRENT_SENDINGS
+    assert (await fates())["RESEND SENT"] == len(transport.messages)
+    assert (await OutboxMessage.filter(lease_owner__isnull=False).count()) == 0
+
+
+async def test_the_application_sends_at_once(
+    settings: Settings, clock: Clock, captcha: KnownCaptcha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a running application a promise wakes the relay: nobody waits for the next look into the outbox."""
+    monkeypatch.setattr(relay_module, "POLL_SECONDS", 3600)
+    arrived = asyncio.Semaphore(0)
+    transport = Moody(lambda _: arrived.release())
+    app = build_app(settings.model_copy(update={"relay": "on"}), clock=clock, captcha=captcha, transport=transport)
+    async with client_of(app) as http:
+        portal = Portal(http, captcha=captcha, relay=build_relay(settings), letterbox=transport)
+        async with asyncio.timeout(10):
+            await portal.sign_up()
+            for _ in range(2):
+                await arrived.acquire()
+            await portal.resend_activation_mail(EMAIL)
+            await arrived.acquire()
+    assert subjects(transport.messages) == [ACTIVATION_FR, ACTIVATION_FR, SUMMARY_FR]
+    assert uuid.UUID(str(transport.messages[0]["Message-ID"])[1:37])

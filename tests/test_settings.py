@@ -1,0 +1,381 @@
+"""What an operator may set: mistakes are named one by one, secrets are quoted nowhere, production refuses risks."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from api.settings import (
+    SECRET_KEY_FILE,
+    Environment,
+    Maildir,
+    Settings,
+    SettingsError,
+    SmtpServer,
+    load_settings,
+    unknown_settings,
+)
+
+SECRET = "Secret-42"
+PROJECT = Path(__file__).parent.parent
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "k" * 32,
+    "MAIL_URL": f"smtp://guichet:{SECRET}@mail.example.org",
+    "MAIL_FROM": "Guichet <no-reply@portal.example.org>",
+    "ACTIVATION_URL": "https://portal.example.org/activate",
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, and an environment without settings."""
+    for name in list(os.environ):
+        if name.upper().startswith("GUICHET_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def choose(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"GUICHET_{name}", value)
+
+
+def refusals(*, workers: int = 1) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(workers=workers)
+    return refused.value.lines
+
+
+# --- Mistakes ---
+
+WRONG: list[tuple[str, str]] = [
+    ("ENVIRONMENT", "staging"),
+    ("DATABASE_URL", f"mysql://guichet:{SECRET}@db.example.org/guichet"),
+    ("DATABASE_URL", f"postgres://guichet:{SECRET}@db.example.org:port/guichet"),
+    ("DATABASE_URL", f"postgres://guichet:{SECRET}/@db.example.org/guichet"),
+    ("DATABASE_URL", f"postgres://guichet:12/{SECRET}@db.example.org/guichet"),
+    ("DATABASE_URL", f"postgres://guichet:[{SECRET}@db.example.org/guichet"),
+    ("DATABASE_URL", SECRET),
+    ("MAIL_URL", f"smtp://guichet:{SECRET}@"),
+    ("MAIL_URL", f"smtp://guichet:{SECRET}@mail.example.org:port"),
+    ("MAIL_URL", f"smtp://guichet:12/{SECRET}@mail.example.org"),
+    ("MAIL_URL", f"smtp://guichet:[{SECRET}@mail.example.org"),
+    ("MAIL_URL", f"smtp://guichet:{SECRET}@mail.example.org?starttls=perhaps"),
+    ("MAIL_URL", f"imap://guichet:{SECRET}@mail.example.org"),
+    ("MAIL_URL", "maildir:"),
+    ("MAIL_URL", "var/mailbox"),
+    ("MAIL_FROM", "Guichet"),
+    ("MAIL_FROM", "no-reply@"),
+    ("MAIL_FROM", "Été <no-reply@portal.example.org>"),
+    ("MAIL_FROM", "no-reply@portal.example.org\nBcc: all@portal.example.org"),
+    ("RELAY", "yes"),
+    ("ACTIVATION_URL", "portal.example.org/activate"),
+    ("ACTIVATION_URL", "/activate"),
+    ("ACTIVATION_URL", "https://"),
+    ("ACTIVATION_URL", "https://portal.example.org/#activate"),
+    ("ACTIVATION_URL", "javascript:alert(1)"),
+    ("SIGN_IN_URL", "sign-in"),
+    ("TERMS_URL", "ftp://portal.example.org/terms"),
+    ("TRUSTED_PROXIES", "proxy.example.org"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("TRUSTED_PROXIES", "*"),
+    ("RATE_LIMIT_URL", f"redis://:{SECRET}@counts.example.org:6379"),
+    ("RATE_LIMIT_URL", f"async+redis://:{SECRET}@counts.example.org"),
+    ("RATE_LIMIT_URL", f"async+redis://:{SECRET}@counts.example.org:port"),
+    ("RATE_LIMIT_URL", f"async+redis://:{SECRET}/@counts.example.org:6379"),
+    ("RATE_LIMIT_URL", f"async+redis://:[{SECRET}@counts.example.org:6379"),
+    ("RATE_LIMIT_URL", f"async+redis://:12/{SECRET}@counts.example.org:6379"),
+    ("RATE_LIMIT_URL", f"async+redis://:{SECRET}@counts.example.org:6379?socket_timeout=soon"),
+    ("RATE_LIMIT_URL", SECRET),
+    ("RATE_LIMITS", "perhaps"),
+    ("RATE_LIMITS", "organisation=many"),
+    ("CAPTCHA", "sound"),
+    ("CAPTCHA", "fixed"),
+    ("CAPTCHA", "fixed:"),
+    ("CAPTCHA", "fixed:ÉTÉ"),
+    ("CAPTCHA", "picture:ABC"),
+    ("CORS_ORIGINS", "portal.example.org"),
+    ("CORS_ORIGINS", "https://portal.example.org/"),
+    ("CORS_ORIGINS", "https://portal.example.org,https://portal.example.org/page"),
+    ("TERMS_VERSION", "x" * 51),
+    ("SURVEY_CONSENT_VERSION", "x" * 51),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda text: str(text)[:50])
+def test_wrong_setting_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A mistake is one line that names the setting, says what is expected, and quotes no password."""
+    choose(monkeypatch, **{name: value})
+    (line,) = refusals()
+    assert line.startswith(f"GUICHET_{name}: ")
+    assert len(line) > len(f"GUICHET_{name}: ") + 15
+    assert "\n" not in line
+    assert SECRET not in line
+
+
+def test_every_setting_that_can_be_wrong_is_tested() -> None:
+    """A setting that is new is missed here until its mistakes are tested; any text will do for a key."""
+    assert {name.lower() for name, _ in WRONG} == set(Settings.model_fields) - {"secret_key"}
+
+
+def test_every_mistake_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator mends all mistakes at once, not one at each start."""
+    choose(monkeypatch, RELAY="yes", CAPTCHA="sound", MAIL_FROM="nobody")
+    assert [line.partition(":")[0] for line in refusals()] == ["GUICHET_MAIL_FROM", "GUICHET_RELAY", "GUICHET_CAPTCHA"]
+
+
+@pytest.mark.parametrize("url", [url for name, url in WRONG if SECRET in url])
+def test_cause_of_a_mistake_quotes_nothing(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Nor is the password in what a traceback would show."""
+    for name in ("DATABASE_URL", "MAIL_URL", "RATE_LIMIT_URL"):
+        choose(monkeypatch, **{name: url})
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert SECRET not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
+
+
+def test_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is set to nothing is as good as not set."""
+    choose(monkeypatch, **{name.upper(): "" for name in Settings.model_fields})
+    assert load_settings().model_dump(exclude={"secret_key"}) == Settings().model_dump(exclude={"secret_key"})
+
+
+def test_misspelt_setting_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that looks like a setting and is none can be told; letter case doesn't matter."""
+    choose(monkeypatch, DATABASE="sqlite://x.db", RELAYS="off", RELAY="off")
+    monkeypatch.setenv("guichet_mail_from", "no-reply@example.org")
+    monkeypatch.setenv("Guichet_colour", "blue")
+    monkeypatch.setenv("OTHER", "x")
+    assert unknown_settings() == ["GUICHET_DATABASE", "GUICHET_RELAYS", "Guichet_colour"]
+    assert load_settings().mail_from == "no-reply@example.org"
+
+
+# --- What settings mean ---
+
+
+@pytest.mark.parametrize(
+    ("url", "destination"),
+    [
+        ("maildir:var/mailbox", Maildir(Path("var/mailbox"))),
+        ("maildir:/srv/mail", Maildir(Path("/srv/mail"))),
+        ("smtp://mail.example.org", SmtpServer("mail.example.org", 587, "starttls")),
+        ("smtp://mail.example.org:25?starttls=required", SmtpServer("mail.example.org", 25, "starttls")),
+        ("smtp://127.0.0.1:1025?starttls=off", SmtpServer("127.0.0.1", 1025, "none")),
+        ("smtps://mail.example.org", SmtpServer("mail.example.org", 465, "tls")),
+        ("smtps://[2001:db8::1]:466?starttls=off", SmtpServer("2001:db8::1", 466, "tls")),
+        (
+            "smtp://user%40example.org:p%2Fss%3A%40@mail.example.org",
+            SmtpServer("mail.example.org", 587, "starttls", "user@example.org", "p/ss:@"),
+        ),
+    ],
+)
+def test_mail_url_is_read(monkeypatch: pytest.MonkeyPatch, url: str, destination: Maildir | SmtpServer) -> None:
+    """Each form of the URL leads where the README says, encrypted unless it says otherwise."""
+    choose(monkeypatch, MAIL_URL=url)
+    assert load_settings().mail_destination == destination
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        ("localhost", True),
+        ("127.0.0.2", True),
+        ("::1", True),
+        ("mail.example.org", False),
+        ("localhost.example.org", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_loopback_is_known(host: str, is_loopback: bool) -> None:
+    """Only this machine counts as loopback."""
+    assert SmtpServer(host, 25, "none").is_loopback is is_loopback
+
+
+def test_lists_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists are written with commas, blanks as one likes."""
+    choose(
+        monkeypatch, TRUSTED_PROXIES=" 10.0.0.0/8,192.0.2.1, ", CORS_ORIGINS="https://a.example , http://b.example:1"
+    )
+    settings = load_settings()
+    assert settings.trusted_proxies == ("10.0.0.0/8", "192.0.2.1")
+    assert settings.cors_origins == ("https://a.example", "http://b.example:1")
+
+
+def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that get into a log or a traceback don't give their secrets away."""
+    choose(
+        monkeypatch,
+        SECRET_KEY=f"{SECRET}-{'k' * 32}",
+        DATABASE_URL=f"postgres://guichet:{SECRET}@db.example.org/guichet",
+        MAIL_URL=f"smtp://guichet:{SECRET}@mail.example.org",
+        RATE_LIMIT_URL=f"async+redis://:{SECRET}@counts.example.org:6379",
+    )
+    settings = load_settings()
+    assert SECRET not in f"{settings!r} {settings} {settings.model_dump()} {settings.mail_destination!r}"
+    assert SECRET not in settings.model_dump_json()
+
+
+# --- Production ---
+
+
+def production(monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None]) -> None:
+    """Settings that production accepts, but for *changes*; None takes one away."""
+    for name, value in {**PRODUCTION, **changes}.items():
+        if value is not None:
+            choose(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"MAIL_URL": "smtps://mail.example.org"},
+        {"MAIL_URL": "smtp://127.0.0.1:25?starttls=off"},
+        {"RATE_LIMITS": "organisation=100000/minute"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8"},
+        {"SIGN_IN_URL": "https://portal.example.org/sign-in"},
+        {"CORS_ORIGINS": "https://portal.example.org"},
+    ],
+)
+def test_production_runs_on_what_is_secure(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], elsewhere: Path
+) -> None:
+    """Complete and secure settings are accepted, and nothing is written to the disk."""
+    production(monkeypatch, changes)
+    assert load_settings().environment is Environment.PRODUCTION
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "remedy"),
+    [
+        ({"SECRET_KEY": None}, "SECRET_KEY", "give at least 32 random characters, the same to every process"),
+        ({"SECRET_KEY": ""}, "SECRET_KEY", "give at least 32 random characters, the same to every process"),
+        ({"SECRET_KEY": "k" * 31}, "SECRET_KEY", "give at least 32 random characters"),
+        ({"MAIL_URL": None}, "MAIL_URL", "name the mail server, as smtp://user:password@host:587"),
+        ({"MAIL_FROM": None}, "MAIL_FROM", "give the address that mails come from"),
+        ({"ACTIVATION_URL": None}, "ACTIVATION_URL", "give the page that activation links lead to"),
+        ({"ACTIVATION_URL": "http://portal.example.org/"}, "ACTIVATION_URL", "must begin with https://"),
+        ({"SIGN_IN_URL": "http://portal.example.org/"}, "SIGN_IN_URL", "must begin with https://"),
+        (
+            {"MAIL_URL": f"smtp://guichet:{SECRET}@mail.example.org?starttls=off"},
+            "MAIL_URL",
+            "leave it out, or use smtps://",
+        ),
+        ({"CAPTCHA": "fixed:ABC123"}, "CAPTCHA", "use picture"),
+        ({"RATE_LIMITS": "off"}, "RATE_LIMITS", "use on, or change single limits"),
+        ({"RATE_LIMITS": " OFF "}, "RATE_LIMITS", "use on, or change single limits"),
+        ({"TRUSTED_PROXIES": "10.0.0.0/8, 0.0.0.0/0"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"TRUSTED_PROXIES": "::/0"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+    ],
+)
+def test_production_refuses_what_is_insecure(
+    monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None], name: str, remedy: str
+) -> None:
+    """Each risk is refused at start, in one line that names its remedy and no secret."""
+    production(monkeypatch, changes)
+    (line,) = refusals()
+    assert line.startswith(f"GUICHET_{name}: ")
+    assert remedy in line
+    assert SECRET not in line
+
+
+def test_production_refuses_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator who sets nothing but the environment learns all that is missing."""
+    choose(monkeypatch, ENVIRONMENT="production")
+    assert [line.partition(":")[0] for line in refusals()] == [
+        "GUICHET_SECRET_KEY",
+        "GUICHET_MAIL_URL",
+        "GUICHET_MAIL_FROM",
+        "GUICHET_ACTIVATION_URL",
+    ]
+
+
+def test_workers_in_production_share_their_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several processes need a Redis for their limits; one doesn't, nor does development."""
+    production(monkeypatch, {})
+    assert load_settings(workers=1)
+    (line,) = refusals(workers=2)
+    assert line.startswith("GUICHET_RATE_LIMIT_URL: ")
+    assert "use async+redis://" in line
+    choose(monkeypatch, RATE_LIMIT_URL="async+redis://counts.example.org:6379")
+    assert load_settings(workers=2)
+    monkeypatch.delenv("GUICHET_RATE_LIMIT_URL")
+    monkeypatch.delenv("GUICHET_ENVIRONMENT")
+    assert load_settings(workers=2)
+
+
+def test_development_accepts_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What production refuses helps the developers of clients."""
+    choose(
+        monkeypatch,
+        CAPTCHA="fixed:ABC123",
+        RATE_LIMITS="off",
+        ACTIVATION_URL="http://localhost:5173/activate",
+        MAIL_URL="smtp://mail.example.org:25?starttls=off",
+        SECRET_KEY="short",
+    )
+    settings = load_settings()
+    assert settings.fixed_captcha == "ABC123"
+    assert settings.key == b"short"
+
+
+# --- The development's own key ---
+
+
+def test_development_makes_itself_a_key_once() -> None:
+    """The key is long, the same at the next start, and nobody else on the machine can read it."""
+    key = load_settings().key
+    assert len(key) >= 32
+    assert stat.S_IMODE(SECRET_KEY_FILE.stat().st_mode) == 0o600
+    assert load_settings().key == key
+    assert [file.name for file in SECRET_KEY_FILE.parent.iterdir()] == [SECRET_KEY_FILE.name]
+
+
+def test_key_that_is_set_is_used(monkeypatch: pytest.MonkeyPatch, elsewhere: Path) -> None:
+    """Where a key is set, none is made."""
+    choose(monkeypatch, SECRET_KEY="0123456789abcdef0123456789abcdef")
+    assert load_settings().key == b"0123456789abcdef0123456789abcdef"
+    assert list(elsewhere.iterdir()) == []
+
+
+AT_ONCE = """
+import sys, time
+from pathlib import Path
+from api.settings import load_settings
+print("ready", flush=True)
+while not Path("go").exists():
+    pass
+print(load_settings().key.decode())
+"""
+
+
+def test_processes_that_start_together_share_the_key(elsewhere: Path) -> None:
+    """Whichever comes first makes the key; all use it."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    processes = [
+        subprocess.Popen(  # noqa: S603  # Our own program.
+            [sys.executable, "-c", AT_ONCE], stdout=subprocess.PIPE, text=True, env=environment, cwd=elsewhere
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    time.sleep(0.05)
+    Path("go").touch()
+    keys = [process.communicate(timeout=30)[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert set(keys) == {SECRET_KEY_FILE.read_text()}
+    assert [file.name for file in SECRET_KEY_FILE.parent.iterdir()] == [SECRET_KEY_FILE.name]

@@ -1,0 +1,422 @@
+"""Mails over SMTP: to a real server, to servers that refuse, fail and hang, and never in clear by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+from pydantic import SecretStr
+
+from api.app import build_relay
+from api.mail import relay as relay_module
+from api.mail import transports
+from api.mail.transports import SmtpTransport
+from api.settings import SmtpServer
+from models.account import Account
+from models.outbox import MessageKind, MessageState, OutboxMessage
+from tests.client import Portal, text_of, token_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from aiosmtpd.smtp import Envelope, LoginPassword, Session
+
+    from api.settings import Settings
+    from tests.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+EMAIL = "camille.durand@exemple.fr"
+SENDER = "no-reply@portal.example.org"
+USER, PASSWORD = "relais@portail", "p@ss:w/rd?#%"
+INDISCREET = f"<{EMAIL}> is unknown to the server"
+DROP, HANG = "(drops the connection)", "(says nothing more)"
+
+
+class Mailroom:
+    """A handler of aiosmtpd that keeps what is delivered; *answers* are given in place of acceptance."""
+
+    def __init__(self, **answers: str) -> None:
+        self.answers = answers
+        self.envelopes: list[Envelope] = []
+        self.sessions: list[Session] = []
+
+    async def handle_MAIL(  # noqa: N802  # The name is aiosmtpd's, as those below.
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return self.answers.get("MAIL", "250 OK")
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.answers.get("RCPT", "250 OK")
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if "DATA" not in self.answers:
+            self.envelopes.append(envelope)
+            self.sessions.append(session)
+        return self.answers.get("DATA", "250 OK")
+
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: LoginPassword
+    ) -> AuthResult:
+        """Who knows user and password may send."""
+        right = (login.login, login.password) == (USER.encode(), PASSWORD.encode())
+        return AuthResult(success=right, handled=False, auth_data=login.login)
+
+    @property
+    def mails(self) -> list[EmailMessage]:
+        """What was delivered, as a mailbox stores it: with the line ends of this machine."""
+        stored = [raw(envelope).replace(b"\r\n", b"\n") for envelope in self.envelopes]
+        return [message_from_bytes(mail, EmailMessage, policy=policy.default) for mail in stored]
+
+
+class Script:
+    """A server that says what it is told to, verb by verb; *lines* has what it heard."""
+
+    def __init__(self, **answers: str) -> None:
+        accepting = {"GREETING": "220 ready", "EHLO": "250 mail", "DATA": "354 go on", "QUIT": "221 bye"}
+        self.answers: Mapping[str, str] = accepting | answers
+        self.lines: list[bytes] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await self._converse(reader, writer)
+        writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verb, in_data = "GREETING", False
+        while True:
+            answer = "" if in_data and verb != "." else self.answers.get(verb, "250 OK")
+            if answer == DROP:
+                return
+            if answer == HANG:
+                await reader.read()
+                return
+            if answer:
+                in_data = answer.startswith("354")
+                writer.write(f"{answer}\r\n".encode())
+            line = await reader.readline()
+            if not line:
+                return
+            self.lines.append(line)
+            verb = line.strip().partition(b" ")[0].decode("ascii", "replace").upper()
+
+
+def raw(envelope: Envelope) -> bytes:
+    assert isinstance(envelope.original_content, bytes)
+    return envelope.original_content
+
+
+@asynccontextmanager
+async def listening(to: Mailroom | Script, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
+    """A mail server on a port of its own, which is given; *options* are aiosmtpd's."""
+    if isinstance(to, Script):
+        server: asyncio.Server = await asyncio.start_server(to, "127.0.0.1", 0, ssl=tls)
+    else:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: SMTP(to, loop=loop, hostname="mail.example.org", **options), "127.0.0.1", 0, ssl=tls
+        )
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def outcome(settings: Settings, clock: Clock, url: str) -> str:
+    """What becomes of the messages that wait, sent to the server at *url* by a relay."""
+    at_url = settings.model_copy(update={"mail_url": SecretStr(url)})
+    (result,) = await build_relay(at_url, clock=clock).deliver_due()
+    return result
+
+
+class Waiting:
+    """One message that waits to be sent, and what is logged of it."""
+
+    def __init__(self, settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.caplog = caplog
+
+    async def sent_to(self, url: str) -> str:
+        """What becomes of the message, sent to the server at *url* once it is due."""
+        message = await OutboxMessage.get()
+        self.clock.now = max(self.clock.now, message.available_at)
+        self.caplog.clear()
+        return await outcome(self.settings, self.clock, url)
+
+    async def check(self, expected: str, logged: str) -> None:
+        """Kept or set aside; the log says what failed, at its level, without an address or the server's words."""
+        message = await OutboxMessage.get()
+        state, level = {
+            "abandoned": (MessageState.ABANDONED, "WARNING"),
+            "failed": (MessageState.QUEUED, "ERROR"),
+        }[expected]
+        assert message.state is state
+        records = [record for record in self.caplog.records if record.name != "mail.log"]  # The peer's own.
+        (record,) = [record for record in records if record.levelname in {"WARNING", "ERROR"}]
+        assert (record.name, record.levelname, record.exc_info) == ("api.mail.relay", level, None)
+        assert str(message.id) in record.getMessage()
+        assert logged in record.getMessage()
+        everything = " ".join(record.getMessage() for record in records)
+        assert not [word for word in ("@", "Camille", "unknown to", "portal.example") if word in everything]
+
+
+@pytest.fixture
+async def waiting(stored: None, settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture) -> Waiting:
+    await Account.create(
+        email=EMAIL,
+        email_canonical=EMAIL,
+        password_hash="",
+        first_name="Camille",
+        last_name="Durand",
+        contact_email=EMAIL,
+        language="fr",
+        terms_version="1",
+        terms_accepted_at=clock(),
+        survey_consent=False,
+        created_at=clock(),
+    )
+    await OutboxMessage.enqueue(MessageKind.RESEND, EMAIL, language="fr", now=clock())
+    return Waiting(settings, clock, caplog)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A throwaway certificate of 127.0.0.1, signed by itself, with its key in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the openssl command")
+    folder = tmp_path_factory.mktemp("tls")
+    request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run([openssl, *request.split(), *files], check=True, capture_output=True)  # noqa: S603  # Our own words.
+    both = folder / "both.pem"
+    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
+    return both
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """The server's side of TLS."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator has the server's certificate among those that the machine trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+# ── Delivered ──
+
+
+async def test_the_mails_arrive_as_they_were_composed(portal: Portal, settings: Settings, clock: Clock) -> None:
+    """A server gets both mails whole: envelope, headers, text and HTML, and a link that works."""
+    mailroom = Mailroom()
+    await portal.sign_up(email="Camille.Durand@exemple.fr")
+    async with listening(mailroom) as port:
+        assert await outcome(settings, clock, f"smtp://127.0.0.1:{port}?starttls=off") == "sent"
+    assert {(envelope.mail_from, *envelope.rcpt_tos) for envelope in mailroom.envelopes} == {
+        (SENDER, "Camille.Durand@exemple.fr")
+    }
+    assert len({mail["Message-ID"] for mail in mailroom.mails}) == 2
+    for mail in mailroom.mails:
+        assert (mail["From"], mail["To"]) == (f"Guichet <{SENDER}>", "Camille.Durand@exemple.fr")
+        assert mail["Date"].datetime == clock()
+        assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    (link,) = [mail for mail in mailroom.mails if "#token=" in text_of(mail)]
+    assert (await portal.inspect_activation_link(token_in(link)))["state"] == "USABLE"
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "8bit", "quoted-printable"])
+async def test_every_line_arrives(encoding: str) -> None:
+    """Lines of dots, long ones and empty ones arrive as they are, each ended by CRLF alone."""
+    text = "Bonjour,\n.\n..\n.suite\n\nÀ bientôt\n.\n" if encoding != "7bit" else "Bonjour,\n.\n..\n.suite\n\n.\n"
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = SENDER, EMAIL, "Été"
+    message.set_content(text, cte=encoding)
+    mailroom = Mailroom()
+    async with listening(mailroom) as port:
+        await SmtpTransport(SmtpServer("127.0.0.1", port, "none")).send(message)
+    (mail,) = mailroom.mails
+    assert mail.get_content() == text
+    assert mail["Subject"] == "Été"
+    body = raw(mailroom.envelopes[0])
+    assert body.count(b"\n") == body.count(b"\r") == body.count(b"\r\n")
+
+
+async def test_what_is_taken_is_taken(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the server has taken a message, a connection that breaks or hangs makes no second copy."""
+    monkeypatch.setattr(transports, "QUIT_SECONDS", 0.05)
+    for farewell in (DROP, HANG, "500 what?"):
+        async with listening(Script(QUIT=farewell)) as port:
+            assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "sent"
+        await OutboxMessage.all().update(state=MessageState.QUEUED)
+
+
+# ── Refused, for good or for now ──
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected", "logged"),
+    [
+        ({"RCPT": f"550 5.1.1 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 550"),
+        ({"RCPT": f"552 5.2.2 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 552"),
+        ({"RCPT": f"553 5.1.3 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 553"),
+        ({"DATA": f"554 5.7.1 {INDISCREET}"}, "abandoned", "SMTPDataError 554"),
+        ({"RCPT": f"450 4.2.0 {INDISCREET}"}, "failed", "SMTPRecipientRefused 450"),
+        ({"RCPT": f"421 4.3.2 {INDISCREET}"}, "failed", "421"),
+        ({"DATA": f"451 4.7.1 {INDISCREET}"}, "failed", "SMTPDataError 451"),
+        ({"MAIL": f"450 4.1.8 {INDISCREET}"}, "failed", "SMTPSenderRefused 450"),
+        ({"MAIL": f"530 5.7.0 {INDISCREET}"}, "failed", "SMTPSenderRefused 530"),
+        ({"MAIL": f"550 5.7.1 {INDISCREET}"}, "failed", "SMTPSenderRefused 550"),
+        ({"MAIL": f"553 5.1.8 {INDISCREET}"}, "failed", "SMTPSenderRefused 553"),
+    ],
+    ids=lambda value: "-".join(value) + next(iter(value.values()))[:4] if isinstance(value, dict) else str(value),
+)
+async def test_only_an_answer_about_the_message_sets_it_aside(
+    waiting: Waiting, answers: dict[str, str], expected: str, logged: str
+) -> None:
+    """A 5xx to recipient or content sets the message aside; a 4xx, or whatever is said to the sender, keeps it."""
+    async with listening(Mailroom(**answers)) as port:
+        assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == expected
+    await waiting.check(expected, logged)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected", "logged"),
+    [
+        ({"DATA": f"554 {INDISCREET}"}, "abandoned", "SMTPDataError 554"),
+        ({"GREETING": f"554 {INDISCREET}"}, "failed", "SMTPConnectResponseError 554"),
+        ({"GREETING": f"421 {INDISCREET}"}, "failed", "SMTPConnectResponseError 421"),
+        ({"EHLO": f"550 {INDISCREET}", "HELO": f"550 {INDISCREET}"}, "failed", "SMTPHeloError 550"),
+        ({"GREETING": DROP}, "failed", "SMTPConnectError"),
+        ({"EHLO": DROP}, "failed", "SMTPServerDisconnected"),
+        ({"MAIL": DROP}, "failed", "SMTPServerDisconnected"),
+        ({"RCPT": DROP}, "failed", "SMTPServerDisconnected"),
+        ({"DATA": DROP}, "failed", "SMTPServerDisconnected"),
+        ({".": DROP}, "failed", "SMTPServerDisconnected"),
+        ({"GREETING": HANG}, "failed", "no answer in time"),
+        ({"RCPT": HANG}, "failed", "no answer in time"),
+        ({"DATA": HANG}, "failed", "no answer in time"),
+        ({".": HANG}, "failed", "no answer in time"),
+        ({"GREETING": f"hello {INDISCREET}"}, "failed", "SMTP"),
+        ({"RCPT": f"no number {INDISCREET}"}, "failed", "SMTP"),
+        ({".": f"\ud83d{INDISCREET}".encode("utf-8", "replace").decode()}, "failed", "SMTP"),
+    ],
+    ids=lambda value: "-".join(value) + next(iter(value.values()))[:5] if isinstance(value, dict) else str(value),
+)
+async def test_a_server_that_misbehaves_loses_nothing(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], expected: str, logged: str
+) -> None:
+    """A server that turns everybody away, breaks off, hangs or talks nonsense at any step: the message is kept."""
+    if HANG in answers.values():
+        monkeypatch.setattr(relay_module, "SENDING_DEADLINE", timedelta(milliseconds=200))
+    async with listening(Script(**answers)) as port:
+        assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == expected
+    await waiting.check(expected, logged)
+
+
+async def test_a_server_that_is_down_loses_nothing(waiting: Waiting) -> None:
+    """Where nobody listens, the message is kept, and leaves once somebody does."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"smtp://127.0.0.1:{taken.getsockname()[1]}?starttls=off"
+        assert await waiting.sent_to(url) == "failed"
+    await waiting.check("failed", "SMTPConnectError")
+    mailroom = Mailroom()
+    async with listening(mailroom) as port:
+        assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "sent"
+    assert len(mailroom.envelopes) == 1
+
+
+# ── In private ──
+
+
+def with_login(scheme: str, port: int, *, password: str = PASSWORD, host: str = "127.0.0.1", query: str = "") -> str:
+    return f"{scheme}://{quote(USER, safe='')}:{quote(password, safe='')}@{host}:{port}{query}"
+
+
+@pytest.mark.parametrize("ehlo", ["250 mail", "250-mail\r\n250 AUTH PLAIN LOGIN"])
+async def test_nothing_is_sent_in_clear_where_tls_is_required(waiting: Waiting, ehlo: str) -> None:
+    """A server that offers no STARTTLS gets neither password nor sender nor message: TLS is required by default."""
+    server = Script(EHLO=ehlo, STARTTLS="502 what?")
+    async with listening(server) as port:
+        assert await waiting.sent_to(with_login("smtp", port)) == "failed"
+    assert {line.split()[0].upper() for line in server.lines} <= {b"EHLO", b"STARTTLS", b"QUIT"}
+    await waiting.check("failed", "SMTP")
+
+
+async def test_a_certificate_that_nobody_trusts_is_refused(waiting: Waiting, tls: ssl.SSLContext) -> None:
+    """STARTTLS and TLS with a certificate that the machine doesn't trust: nothing is sent, the message is kept."""
+    mailroom = Mailroom()
+    async with listening(mailroom, tls_context=tls, authenticator=mailroom.authenticate) as port:
+        assert await waiting.sent_to(with_login("smtp", port)) == "failed"
+    await waiting.check("failed", "SSLCertVerificationError")
+    async with listening(mailroom, tls=tls) as port:
+        assert await waiting.sent_to(with_login("smtps", port)) == "failed"
+    await waiting.check("failed", "SMTPConnectError")
+    assert mailroom.envelopes == []
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_a_certificate_of_another_host_is_refused(waiting: Waiting, tls: ssl.SSLContext, scheme: str) -> None:
+    """A trusted certificate must be of the server that the settings name."""
+    mailroom = Mailroom()
+    options: dict[str, Any] = {"tls": tls} if scheme == "smtps" else {"tls_context": tls}
+    async with listening(mailroom, **options) as port:
+        assert await waiting.sent_to(with_login(scheme, port, host="localhost")) == "failed"
+    assert mailroom.envelopes == []
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_user_and_password_go_over_tls(waiting: Waiting, tls: ssl.SSLContext, scheme: str) -> None:
+    """STARTTLS and implicit TLS carry the message, after a sign-in with the user and password of the URL."""
+    mailroom = Mailroom()
+    options: dict[str, Any] = {"tls": tls} if scheme == "smtps" else {"tls_context": tls, "require_starttls": True}
+    if scheme == "smtps":
+        options["auth_require_tls"] = False  # aiosmtpd only knows of the TLS that it starts itself.
+    async with listening(mailroom, authenticator=mailroom.authenticate, **options) as port:
+        assert await waiting.sent_to(with_login(scheme, port)) == "sent"
+    (session,) = mailroom.sessions
+    assert session.authenticated
+    assert PASSWORD not in waiting.caplog.text
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_wrong_password_is_the_operators_to_mend(waiting: Waiting, tls: ssl.SSLContext) -> None:
+    """A server that refuses the password keeps all messages waiting, and the log says why, without the password."""
+    mailroom = Mailroom()
+    async with listening(mailroom, tls_context=tls, authenticator=mailroom.authenticate) as port:
+        assert await waiting.sent_to(with_login("smtp", port, password="wrong-password")) == "failed"
+    await waiting.check("failed", "SMTPAuthenticationError 535")
+    assert "wrong-password" not in waiting.caplog.text
+    assert mailroom.envelopes == []
+
+
+async def test_a_server_that_speaks_no_tls_is_the_operators_to_mend(waiting: Waiting) -> None:
+    """`smtps://` to a server that speaks in clear: neither password nor message is sent."""
+    server = Script()
+    async with listening(server) as port:
+        assert await waiting.sent_to(with_login("smtps", port)) == "failed"
+    await waiting.check("failed", "SMTPConnectError")
+    assert not [line for line in server.lines if line.startswith((b"AUTH ", b"MAIL "))]
