@@ -156,13 +156,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except KeyboardInterrupt:
         raise typer.Exit from None
-    except Exception as exc:
-        cause = exc
-        while isinstance(cause, ExceptionGroup):  # Of tasks that failed together, the first speaks for all.
-            cause = cause.exceptions[0]
-        if not isinstance(cause, DATABASE_FAILURES):
-            raise
-        _fail(f"The database can't be used: {type(cause).__name__}: {cause}")
+    except DATABASE_FAILURES as exc:
+        _fail(f"The database can't be used: {type(exc).__name__}: {exc}")
 
 
 def _refuse(lines: list[str]) -> NoReturn:

@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         wrong = ValueError("must be an address, as no-reply@example.org or Name <no-reply@example.org>, in ASCII")
         try:
             address = Address(addr_spec=parseaddr(value)[1])
-        except (ValueError, MessageError):
+        except (ValueError, IndexError, MessageError):  # The second where nothing follows the @.
             raise wrong from None
         if not value.isascii() or not value.isprintable() or not address.username or not address.domain:
             raise wrong

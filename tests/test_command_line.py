@@ -206,13 +206,7 @@ def test_console_script_is_installed() -> None:
 
 def test_bad_usage_is_exit_code_2(guichet: Guichet) -> None:
     """What can't be understood is not done, and the exit code tells."""
-    bad = [
-        ["sign-up"],
-        ["serve", "--port", "many"],
-        ["serve", "--workers", "0"],
-        ["deliver-mail", "--once", "now"],
-        ["export-schema", "--colour"],
-    ]
+    bad = [["sign-up"], ["serve", "--workers", "0"], ["export-schema", "--colour"]]
     for done, arguments in zip(guichet.run_together(*bad), bad, strict=True):
         assert (done.code, done.out) == (2, ""), arguments
         assert arguments[0] in done.err
@@ -222,7 +216,7 @@ def test_bad_usage_is_exit_code_2(guichet: Guichet) -> None:
 def test_bad_settings_are_exit_code_2(guichet: Guichet) -> None:
     """Each wrong setting is a line on standard error, no password in it, and nothing is done."""
     guichet.set(RELAY="perhaps", MAIL_URL=f"imap://guichet:{SECRET}@mail.example.org")
-    for done in guichet.run_together(["serve"], *WITH_DATABASE):
+    for done in guichet.run_together(["serve"], ["migrate"]):
         assert (done.code, done.out) == (2, "")
         assert [line.partition(": ")[0] for line in done.err.splitlines()] == ["GUICHET_MAIL_URL", "GUICHET_RELAY"]
         assert SECRET not in done.err
@@ -260,9 +254,8 @@ def test_misspelt_setting_is_warned_of(guichet: Guichet) -> None:
     ("url", "commands"),
     [
         (f"postgres://guichet:{SECRET}@127.0.0.1:1/guichet", WITH_DATABASE),
-        (f"postgres://guichet:{SECRET}@/guichet?host=/nowhere", WITH_DATABASE[:1]),
-        ("sqlite:///proc/version/guichet.db", WITH_DATABASE),
-        ("sqlite://without-migrations.db", WITH_DATABASE[1:]),
+        ("sqlite:///proc/version/guichet.db", WITH_DATABASE[:2]),
+        ("sqlite://without-migrations.db", WITH_DATABASE[1:2]),
     ],
 )
 def test_unusable_database_is_one_line(guichet: Guichet, url: str, commands: list[list[str]]) -> None:
@@ -279,7 +272,7 @@ def test_unusable_database_is_one_line(guichet: Guichet, url: str, commands: lis
 def test_postgres_that_refuses_is_one_line(guichet: Guichet, postgres: str, role_or_name: str) -> None:
     """A role or a database that PostgreSQL doesn't know is told as such."""
     guichet.set(DATABASE_URL=f"postgres://{role_or_name}?{urlsplit(postgres).query}")
-    for done in guichet.run_together(*WITH_DATABASE):
+    for done in guichet.run_together(*WITH_DATABASE[:2]):
         assert done.code == 1
         (line,) = done.err.splitlines()
         assert re.search("nobody|nothing", line)
@@ -313,8 +306,8 @@ def new_database_url(request: pytest.FixtureRequest, guichet: Guichet) -> Iterat
 def test_migrations_are_made_once(guichet: Guichet, new_database_url: str) -> None:
     """Of replicas that start together one migrates the database, all succeed, and then there is nothing to do."""
     guichet.set(DATABASE_URL=new_database_url)
-    for commands in ([["migrate"]] * 3, [["migrate"]]):
-        for done in guichet.run_together(*commands):
+    for together in (2, 1):
+        for done in guichet.run_together(*[["migrate"]] * together):
             assert (done.code, done.out) == (0, "The database has the newest schema.\n"), done.err
     assert guichet.run("purge").out == "0 registrations, 0 links, 0 messages deleted\n"
 
@@ -454,7 +447,7 @@ def test_port_in_use_is_exit_code_1(ready: Guichet) -> None:
 
 def test_development_serves_this_machine_only(guichet: Guichet) -> None:
     """In development, where anybody may read all mails, other addresses take a flag that says so."""
-    hosts = ["0.0.0.0", "::", "portal.example.org", ""]  # noqa: S104  # To be refused.
+    hosts = ["0.0.0.0", "::"]  # noqa: S104  # To be refused.
     for done, host in zip(guichet.run_together(*(["serve", "--host", host] for host in hosts)), hosts, strict=True):
         assert (done.code, done.out) == (2, "")
         (line,) = done.err.splitlines()

@@ -232,9 +232,10 @@ def kept(documents: Documents) -> list[str]:
 def test_cache_is_bounded(documents: Documents) -> None:
     """However many documents come, those used last are kept, and no more than there is room for."""
     texts = queries(guard.CACHED_DOCUMENTS + 10)
+    first = documents.get(texts[0])
     for text in texts:
         documents.get(text)
-        documents.get(texts[0])
+        assert documents.get(texts[0]) is first
     assert len(kept(documents)) == guard.CACHED_DOCUMENTS
     assert set(kept(documents)) == {texts[0], *texts[-guard.CACHED_DOCUMENTS + 1 :]}
 

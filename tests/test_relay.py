@@ -577,9 +577,10 @@ async def test_many_attempts_on_an_account_are_told_once(
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("first", MailOutcome)
 async def test_what_says_different_things_is_not_merged(
-    settings: Settings, clock: Clock, letterbox: Letterbox, first: MailOutcome
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch, first: MailOutcome
 ) -> None:
     """Of two attempts that were put off together, one older than the account and one younger, each has its mail."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     await an_account(now=clock())
     for outcome in sorted(MailOutcome, key=lambda outcome: outcome is not first):
         registration = await a_registration(now=clock(), mail_outcome=outcome)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from api.settings import (
     SECRET_KEY_FILE,
@@ -143,6 +144,9 @@ def test_cause_of_a_mistake_quotes_nothing(monkeypatch: pytest.MonkeyPatch, url:
     assert SECRET not in str(refused.value)
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
+    with pytest.raises(ValidationError) as wrong:
+        Settings()
+    assert SECRET not in str(wrong.value)
 
 
 def test_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,140 @@
+"""Connections that fail, hang or are broken off: the service goes on, and nothing is left half begun."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tortoise.connection import get_connections
+from tortoise.exceptions import OperationalError
+from tortoise.transactions import in_transaction
+
+import models.database
+from models.database import DatabaseUrlError, database, is_ready, migrate, tortoise_config
+from models.outbox import MessageKind, OutboxMessage
+from tests.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+
+async def promise(clock: Clock) -> None:
+    async with in_transaction():
+        await OutboxMessage.enqueue(MessageKind.RESEND, "a@exemple.fr", language="fr", now=clock.now)
+
+
+async def test_beginnings_that_fail_cost_no_connection(
+    stored: None, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many transactions can't begin, the next one that can does."""
+    (connection,) = get_connections().all()
+    transaction = type(connection._in_transaction())
+
+    async def fail(self: object) -> None:
+        raise OperationalError("away")
+
+    assert transaction.__module__ in {"models.sqlite", "models.postgres"}
+    with monkeypatch.context() as away:
+        for wrapper in ("models.sqlite.ImmediateTransactionWrapper", "models.postgres.TransactionWrapper"):
+            away.setattr(f"{wrapper}.begin", fail)
+        for _ in range(models.database.POSTGRES_DEFAULTS["maxsize"] + 1):
+            with pytest.raises(OperationalError):
+                await promise(clock)
+    async with asyncio.timeout(10):
+        await promise(clock)
+    assert await OutboxMessage.all().count() == 1
+
+
+@on_postgres
+async def test_connections_that_the_server_ends_are_replaced(stored: None, clock: Clock) -> None:
+    """A server that ends every connection is met with new ones."""
+    await promise(clock)
+    (connection,) = get_connections().all()
+    with pytest.raises(Exception, match=r"terminating|closed"):
+        await connection.execute_query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IS NOT NULL"
+        )
+    async with asyncio.timeout(10):
+        await promise(clock)
+    assert await OutboxMessage.all().count() == 2
+
+
+@on_sqlite
+async def test_beginning_that_is_broken_off_leaves_no_transaction(
+    stored: None, clock: Clock, database_url: str
+) -> None:
+    """What is written after a cancelled BEGIN is committed, and not part of what nobody owns."""
+    await promise(clock)
+    file = database_url.removeprefix("sqlite://")
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(promise(clock))
+    while not get_connections().all()[0]._lock.locked():  # type: ignore[attr-defined]  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    other.execute("ROLLBACK")
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await promise(clock)
+    assert other.execute("SELECT count(*) FROM outbox_message").fetchone() == (2,)
+    other.close()
+
+
+async def test_database_that_comes_late_is_found(tmp_path: Path) -> None:
+    """A service that starts before its database is not ready, and is as soon as the database is."""
+    url = f"sqlite://{tmp_path / 'not-there-yet' / 'guichet.db'}"
+    async with database(url):
+        assert not await is_ready()
+        assert not await is_ready()
+    await migrate(url)
+    async with database(url):
+        assert await is_ready()
+
+
+async def test_silent_server_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes the connection and says nothing is not ready, and that is found out in time."""
+    monkeypatch.setattr(models.database, "READY_SECONDS", 0.2)
+    released = asyncio.Event()
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with database(f"postgres://guichet@127.0.0.1:{port}/guichet?sslmode=disable"):
+        async with asyncio.timeout(5):
+            assert not await is_ready()
+    released.set()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("mysql://u:secret@h/x", "must begin with"),
+        ("postgres://u:SECRET\uff0fPW@127.0.0.1/x", "can't be read"),
+        ("postgres://u:secret/x@h/x", "can't be read"),
+        ("postgres://u:secret@h:port/x", "can't be read"),
+        ("postgres://u:secret@h/x?foo=secret", "another option"),
+        ("postgres://u:secret@h/x?maxsize=secret", "needs a number"),
+    ],
+)
+def test_wrong_url_is_refused_without_being_quoted(url: str, problem: str) -> None:
+    """What is wrong with a URL is said, and its password isn't."""
+    with pytest.raises(DatabaseUrlError, match=problem) as refused:
+        tortoise_config(url)
+    assert "secret" not in str(refused.value).lower()
+
+
+def test_options_go_to_the_pool() -> None:
+    """Options are of their types, libpq's name for encryption is known, and a socket's folder is a host."""
+    (connection,) = tortoise_config("postgresql://u@/x?sslmode=require&maxsize=7&host=/run/pg")["connections"].values()
+    assert {"ssl": "require", "maxsize": 7, "host": "/run/pg", "command_timeout": 30.0}.items() <= connection[
+        "credentials"
+    ].items()
