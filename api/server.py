@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 SHUTDOWN_SECONDS = 30
-COLLECT_EVERY = (20_000, 10, 20)
+COLLECT_EVERY = (50_000, 20, 50)
 
 logger = logging.getLogger(__name__)
 

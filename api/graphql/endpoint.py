@@ -19,7 +19,7 @@ from graphql import (
     get_operation_ast,
 )
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 from strawberry.http.ides import get_graphql_ide_html
 
 from api.graphql.context import Context, Services
@@ -40,11 +40,13 @@ from api.rate_limits import network_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language, Origin"}
+STANDING_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+CONTENT_TYPES = {type_: f"{type_}; charset=utf-8".encode() for type_ in (JSON, GRAPHQL_RESPONSE)}
 LARGEST_BODY = 64 * 1024
 REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
 
@@ -89,7 +91,7 @@ class GraphQLEndpoint:
             return
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> ASGIApp:
         if self._graphiql and _wants_page(request):
             return HTMLResponse(get_graphql_ide_html("graphiql"), headers=HEADERS)
         media_type = JSON
@@ -271,9 +273,18 @@ def _told_only(errors: Sequence[GraphQLError]) -> dict[str, object]:
 
 def _response(
     body: Mapping[str, object], status: HTTPStatus, media_type: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    return Response(
-        orjson.dumps(body),
-        status,
-        {**HEADERS, "Content-Type": f"{media_type}; charset=utf-8", **(headers or {})},
-    )
+) -> ASGIApp:
+    """The answer, as two messages of ASGI: Starlette's `Response` would make the same headers anew each time."""
+    content = orjson.dumps(body)
+    fields = [
+        *STANDING_HEADERS,
+        (b"content-type", CONTENT_TYPES[media_type]),
+        (b"content-length", str(len(content)).encode()),
+        *((name.lower().encode(), value.encode()) for name, value in (headers or {}).items()),
+    ]
+
+    async def respond(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": status.value, "headers": fields})
+        await send({"type": "http.response.body", "body": content})
+
+    return respond

@@ -85,7 +85,8 @@ def _plain(typed: str) -> str:
     if len(typed) > _LONGEST_TYPED:
         raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_LENGTH)
     text = unicodedata.normalize("NFC", typed).translate(_TYPOGRAPHY).strip(" \t\n\v\f\r")
-    if not all(map(_is_visible, text)):
+    plain = text.isascii() and text.isprintable()  # What nearly everybody types, and quick to tell.
+    if not plain and not all(map(_is_visible, text)):
         raise IdentifierError(IdentifierProblem.INVALID_CHARACTERS)
     return text
 
