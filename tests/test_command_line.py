@@ -108,7 +108,8 @@ class Guichet:
     def wait_for_mails(self, count: int) -> list[EmailMessage]:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            if (self.folder / "var" / "mailbox").exists() and len(self.mails) >= count:
+            # The folder made last: before it is there, the mailbox can't be read.
+            if (self.folder / "var" / "mailbox" / "tmp").exists() and len(self.mails) >= count:
                 break
             time.sleep(0.05)
         return self.mails
