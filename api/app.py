@@ -14,7 +14,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
-from strawberry.dataloader import DataLoader
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.captcha import CaptchaProvider, FixedCaptcha, PictureCaptcha
@@ -22,6 +21,7 @@ from api.graphql.context import Services
 from api.graphql.endpoint import GraphQLEndpoint
 from api.graphql.schema import schema
 from api.logs import AccessLog, trace_of
+from api.look_ups import LookUps
 from api.mail.compose import Composer
 from api.mail.relay import Relay
 from api.mail.transports import MailTransport, open_transport
@@ -47,7 +47,6 @@ logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10
 PURGE_SECONDS = 3600
-LARGEST_LOOK_UP = 1000
 CORS_SECONDS = 600
 DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 NO_STORE = {"Cache-Control": "no-store"}
@@ -127,8 +126,6 @@ def _services(
     storage = open_storage(settings.rate_limit_url.get_secret_value())
     limits = RateLimits(parse_limits(settings.rate_limits), storage)
     terms = Terms(settings.terms_version, settings.terms_url, settings.survey_consent_version)
-    # Look-ups that wait at the same moment, from whatever requests, share a query. Nothing is cached.
-    look_ups = DataLoader(load_fn=find_organisations, cache=False, max_batch_size=LARGEST_LOOK_UP)
     return Services(
         sign_up=SignUp(captcha=captcha, limits=limits, terms=terms, key=settings.key, wake_relay=relay.wake),
         activation=Activation(passwords=passwords, limits=limits),
@@ -136,7 +133,7 @@ def _services(
         limits=limits,
         terms=terms,
         sign_in_url=settings.sign_in_url,
-        find_organisation=look_ups.load,
+        find_organisation=LookUps(find_organisations).find,
         clock=clock,
     )
 

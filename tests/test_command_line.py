@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import mailbox
 import os
 import re
@@ -25,6 +26,7 @@ import asyncpg
 import httpx
 import pytest
 
+from models.database import migrate
 from tests.client import ACTIVATE_ACCOUNT, CREATE_ACCOUNT, PASSWORD, VERIFY_CAPTCHA, Answer, Portal, form, token_in
 from tests.conftest import Clock
 
@@ -311,6 +313,18 @@ def test_migrations_are_made_once(guichet: Guichet, new_database_url: str) -> No
         for done in guichet.run_together(*[["migrate"]] * together):
             assert (done.code, done.out) == (0, "The database has the newest schema.\n"), done.err
     assert guichet.run("purge").out == "0 registrations, 0 links, 0 messages deleted\n"
+
+
+@pytest.mark.anyio
+async def test_migration_waits_for_the_one_under_way(tmp_path: Path) -> None:
+    """An SQLite file that another process is migrating is left alone until that is done."""
+    with (tmp_path / "guichet.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        migrating = asyncio.create_task(migrate(f"sqlite://{tmp_path / 'guichet.db'}"))
+        await asyncio.sleep(1)
+        assert not migrating.done()
+    async with asyncio.timeout(READY_SECONDS):
+        await migrating
 
 
 # --- The contract ---

@@ -331,15 +331,15 @@ LOOK_UP = {"query": FIND_ORGANISATION, "variables": {"identifier": {"type": "SIR
 
 async def test_list_is_one_query(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
     """A hundred identifiers are looked up together."""
-    variables = {"identifiers": [{"type": "SIRET", "value": SIRET}] * 100}
+    variables = {"identifiers": [{"type": "RIDET", "value": f"{1_000_000_000 + number}"} for number in range(100)]}
     await counted_http.post("/graphql", json={"query": FIND_ORGANISATIONS, "variables": variables})
     assert batches == [100]
 
 
 async def test_aliases_are_one_query(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
     """Look-ups of one request are made together."""
-    field = f'organisation(identifier: {{type: SIRET, value: "{SIRET}"}}) {{ __typename }}'
-    query = "{" + " ".join(f"a{number}: {field}" for number in range(20)) + "}"
+    field = 'organisation(identifier: {{type: RIDET, value: "{}"}}) {{ __typename }}'
+    query = "{" + " ".join(f"a{number}: {field.format(1_000_000_000 + number)}" for number in range(20)) + "}"
     answer = await counted_http.post("/graphql", json={"query": query})
     assert len(answer.json()["data"]) == 20
     assert batches == [20]
@@ -347,9 +347,21 @@ async def test_aliases_are_one_query(counted_http: httpx.AsyncClient, batches: l
 
 async def test_requests_of_one_moment_share_queries(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
     """Fifty callers at once take a few queries, and each gets its own answer."""
-    await asyncio.gather(*(counted_http.post("/graphql", json=LOOK_UP) for _ in range(50)))
+    await asyncio.gather(
+        *(
+            counted_http.post("/graphql", json={"query": FIND_ORGANISATION, "variables": {"identifier": identifier}})
+            for identifier in ({"type": "RIDET", "value": f"{1_000_000_000 + number}"} for number in range(50))
+        )
+    )
     assert sum(batches) == 50
     assert len(batches) <= 5
+
+
+async def test_same_question_of_one_moment_is_asked_once(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
+    """Callers who ask for the same identifier at once share its answer."""
+    answers = await asyncio.gather(*(counted_http.post("/graphql", json=LOOK_UP) for _ in range(50)))
+    assert len({answer.text for answer in answers}) == 1
+    assert sum(batches) <= 5
 
 
 async def test_nothing_is_remembered(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
