@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from models.identifiers import Identifier
@@ -17,28 +18,32 @@ class LookUps:
 
     def __init__(self, find: Callable[[Sequence[Identifier]], Awaitable[Sequence[Found]]]) -> None:
         self._find = find
-        self._waiting: dict[Identifier, asyncio.Future[Found]] = {}
+        self._waiting: defaultdict[Identifier, list[asyncio.Future[Found]]] = defaultdict(list)
         self._under_way: asyncio.Task[None] | None = None
 
     async def find(self, identifier: Identifier) -> Found:
         """What *find* knows of *identifier*, or what it raises."""
-        answer = self._waiting.get(identifier)
-        if answer is None:
-            answer = self._waiting[identifier] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        self._waiting[identifier].append(answer)
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.create_task(self._answer_in_turn())
-        return await asyncio.shield(answer)
+        return await answer
 
     async def _answer_in_turn(self) -> None:
         while self._waiting:
             await asyncio.sleep(0)  # Let those of the same moment come.
-            asked, self._waiting = self._waiting, {}
+            asked, self._waiting = self._waiting, defaultdict(list)
             try:
                 found = await self._find(list(asked))
             except Exception as exc:
-                for answer in asked.values():
+                for answer in _still_awaited(asked.values()):
                     answer.set_exception(exc)
-                    answer.exception()  # Retrieved, in case that the caller has gone.
             else:
-                for answer, organisation in zip(asked.values(), found, strict=True):
-                    answer.set_result(organisation)
+                for answers, organisation in zip(asked.values(), found, strict=True):
+                    for answer in _still_awaited([answers]):
+                        answer.set_result(organisation)
+
+
+def _still_awaited(answers: Iterable[list[asyncio.Future[Found]]]) -> list[asyncio.Future[Found]]:
+    """Those of *answers* whose caller has not gone."""
+    return [answer for same in answers for answer in same if not answer.done()]
