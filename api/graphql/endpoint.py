@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language, Origin
 STANDING_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 CONTENT_TYPES = {type_: f"{type_}; charset=utf-8".encode() for type_ in (JSON, GRAPHQL_RESPONSE)}
 LARGEST_BODY = 64 * 1024
+LONGEST_ACCEPT = 1000
 REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -232,10 +234,16 @@ def _bad_request(message: str) -> RequestRefused:
     return RequestRefused(HTTPStatus.BAD_REQUEST, [coded_error(BAD_REQUEST, message)])
 
 
-def _accepted(request: Request) -> list[str]:
-    """What the caller accepts, whatever the preference; a weight of zero refuses (RFC 9110, 12.4.2)."""
-    items = (item.partition(";") for item in request.headers.get("accept", "*/*").split(","))
-    return [name.strip().lower() for name, _, parameters in items if not REFUSED.search(parameters)]
+def _accepted(request: Request) -> frozenset[str]:
+    """The media types that the caller accepts."""
+    return _media_types(request.headers.get("accept", "*/*")[:LONGEST_ACCEPT])
+
+
+@lru_cache(maxsize=256)
+def _media_types(accept: str) -> frozenset[str]:
+    """What an Accept header names, whatever the preference; a weight of zero refuses (RFC 9110, 12.4.2)."""
+    items = (item.partition(";") for item in accept.split(","))
+    return frozenset(name.strip().lower() for name, _, parameters in items if not REFUSED.search(parameters))
 
 
 def _media_type(request: Request) -> str:
@@ -246,7 +254,7 @@ def _media_type(request: Request) -> str:
     accepted = _accepted(request)
     if GRAPHQL_RESPONSE in accepted:
         return GRAPHQL_RESPONSE
-    if {JSON, "application/*", "*/*"} & set(accepted):
+    if accepted & {JSON, "application/*", "*/*"}:
         return JSON
     message = f"The answer can be {GRAPHQL_RESPONSE} or {JSON}."
     raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, [coded_error(BAD_REQUEST, message)])
