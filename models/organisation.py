@@ -19,7 +19,6 @@ from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-IN_JSON = "IN (SELECT value FROM json_each(?))"
 ID_NAMESPACE = uuid.UUID("6f9d8c1e-2f0b-5c39-9d53-3d1d2b6f4a10")
 
 
@@ -60,17 +59,7 @@ class Organisation(Model):
 
     def as_declared(self) -> KnownOrganisation:
         """This organisation as anybody may see it where no register confirms it."""
-        return KnownOrganisation(
-            id=self.id,
-            identifier=self.identifier,
-            name=None,
-            status=OrganisationStatus.UNKNOWN,
-            on_portal=True,
-            postal_code=None,
-            city=None,
-            source=OrganisationSource.DECLARED,
-            as_of=self.created_at,
-        )
+        return KnownOrganisation.declared(self.id, self.identifier, self.created_at)
 
     @classmethod
     async def found_or_join(
@@ -129,6 +118,21 @@ class KnownOrganisation:
     source: OrganisationSource
     as_of: datetime
 
+    @classmethod
+    def declared(cls, id_: uuid.UUID, identifier: Identifier, joined_at: datetime) -> KnownOrganisation:
+        """What is known of one that is on the portal and in no register."""
+        return cls(
+            id=id_,
+            identifier=identifier,
+            name=None,
+            status=OrganisationStatus.UNKNOWN,
+            on_portal=True,
+            postal_code=None,
+            city=None,
+            source=OrganisationSource.DECLARED,
+            as_of=joined_at,
+        )
+
 
 def organisation_id(identifier: Identifier) -> uuid.UUID:
     """The id of an organisation: the same before and after it joins the portal, where it can be looked up."""
@@ -153,10 +157,12 @@ async def find_organisation(identifier: Identifier) -> KnownOrganisation | None:
 LOOK_UP = """
 SELECT identifier_type, identifier_value, NULL AS name, NULL AS status, NULL AS postal_code, NULL AS city,
        created_at AS as_of
-FROM organisation WHERE id {among_ids}
+FROM organisation WHERE id {among}
 UNION ALL
-SELECT 'SIRET', siret, name, status, postal_code, city, as_of FROM register_entry WHERE siret {among_sirets}
+SELECT 'SIRET', siret, name, status, postal_code, city, as_of FROM register_entry WHERE siret {among}
 """
+LOOK_UP_ON_SQLITE = LOOK_UP.replace("{among}", "IN (SELECT value FROM json_each(?))")
+LOOK_UP_ON_POSTGRES = LOOK_UP.replace("{among}", "= ANY($1)", 1).replace("{among}", "= ANY($2)")
 
 
 async def _look_up(wanted: set[Identifier]) -> dict[Identifier, KnownOrganisation]:
@@ -166,39 +172,33 @@ async def _look_up(wanted: set[Identifier]) -> dict[Identifier, KnownOrganisatio
     for row in await _rows(list(ids.values()), [i.value for i in wanted if i.type is IdentifierType.SIRET]):
         identifier = Identifier(IdentifierType(row["identifier_type"]), row["identifier_value"])
         (on_portal if row["status"] is None else in_register)[identifier] = row
-    return {
-        identifier: _known(id_, identifier, on_portal.get(identifier), in_register.get(identifier))
-        for identifier, id_ in ids.items()
-        if identifier in on_portal or identifier in in_register
+    known = {
+        identifier: KnownOrganisation.declared(ids[identifier], identifier, _instant(row["as_of"]))
+        for identifier, row in on_portal.items()
     }
+    for identifier, row in in_register.items():  # What the register says goes first.
+        known[identifier] = KnownOrganisation(
+            id=ids[identifier],
+            identifier=identifier,
+            name=row["name"],
+            status=OrganisationStatus(row["status"]),
+            on_portal=identifier in on_portal,
+            postal_code=row["postal_code"],
+            city=row["city"],
+            source=OrganisationSource.SIRENE,
+            as_of=_instant(row["as_of"]),
+        )
+    return known
 
 
 async def _rows(ids: list[uuid.UUID], sirets: list[str]) -> list[dict[str, Any]]:
     connection = Organisation._meta.db
     if connection.capabilities.dialect == "sqlite":
-        query = LOOK_UP.format(among_ids=IN_JSON, among_sirets=IN_JSON)
-        return await connection.execute_query_dict(query, [json.dumps([str(id_) for id_ in ids]), json.dumps(sirets)])
-    query = LOOK_UP.format(among_ids="= ANY($1)", among_sirets="= ANY($2)")
-    return await connection.execute_query_dict(query, [ids, sirets])
+        values = [json.dumps([str(id_) for id_ in ids]), json.dumps(sirets)]
+        return await connection.execute_query_dict(LOOK_UP_ON_SQLITE, values)
+    return await connection.execute_query_dict(LOOK_UP_ON_POSTGRES, [ids, sirets])
 
 
-def _known(
-    id_: uuid.UUID,
-    identifier: Identifier,
-    on_portal: dict[str, Any] | None,
-    in_register: dict[str, Any] | None,
-) -> KnownOrganisation:
-    """What the two rows say together; the register's goes first."""
-    row = in_register or on_portal or {}
-    as_of = row["as_of"]
-    return KnownOrganisation(
-        id=id_,
-        identifier=identifier,
-        name=row["name"],
-        status=OrganisationStatus.UNKNOWN if in_register is None else OrganisationStatus(row["status"]),
-        on_portal=on_portal is not None,
-        postal_code=row["postal_code"],
-        city=row["city"],
-        source=OrganisationSource.DECLARED if in_register is None else OrganisationSource.SIRENE,
-        as_of=as_of if isinstance(as_of, datetime) else datetime.fromisoformat(as_of),  # SQLite keeps texts.
-    )
+def _instant(stored: datetime | str) -> datetime:
+    """SQLite keeps instants as texts."""
+    return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
