@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.captcha import CaptchaProvider, FixedCaptcha, PictureCaptcha
@@ -30,6 +30,7 @@ from api.rate_limits import RateLimits, open_storage, parse_limits
 from api.registration.activation import Activation
 from api.registration.form import Terms
 from api.registration.sign_up import SignUp
+from api.web.pages import Pages
 from models.database import database, is_ready
 from models.organisation import find_organisations
 from models.retention import purge
@@ -90,6 +91,7 @@ def build_app(
             Route("/schema.graphql", _schema_file),
             Route("/health/live", _live),
             Route("/health/ready", _ready),
+            Mount("/", Pages("sign-up")),
         ],
         middleware=[
             *_middleware(settings),
