@@ -1,0 +1,40 @@
+// @ts-check
+/**
+ * The token of an activation link. It comes in the fragment, which browsers send to no server; it leaves the address
+ * bar, and with it the history, before anything is loaded or asked; and it lives in this variable only.
+ */
+
+let token = takeFromAddress();
+
+/** The token that the newest link brought, or null where this page was opened, or loaded again, without one. */
+export function activationToken() {
+  return token;
+}
+
+/** Forget the token: it has been used, or is of no use. */
+export function forgetActivationToken() {
+  token = null;
+}
+
+/**
+ * Call *arrived* for each further link that is opened in this page.
+ * @param {() => void} arrived
+ */
+export function onActivationLink(arrived) {
+  addEventListener("hashchange", () => {
+    const next = takeFromAddress();
+    if (next === null) return;
+    token = next;
+    arrived();
+  });
+}
+
+function takeFromAddress() {
+  const value = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (value === null) return null;
+  const address = new URL(location.href);
+  address.hash = "";
+  address.searchParams.set("step", "password");
+  history.replaceState(null, "", address);
+  return value;
+}

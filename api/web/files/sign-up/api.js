@@ -1,0 +1,64 @@
+// @ts-check
+/** GraphQL over HTTP: one operation, its variables, and the member of its union that comes back. */
+
+import { ServiceFailed, TooManyRequests, Unreachable } from "./failures.js";
+import { language } from "./language.js";
+
+const ADDRESS = "graphql";
+const PATIENCE_MILLISECONDS = 30_000;
+
+/**
+ * Send *operation* and give its data.
+ * @param {string} operation
+ * @param {Record<string, unknown>} variables
+ * @param {AbortSignal} [signal] Gives the request up, and the promise rejects; else it is given up after 30 seconds.
+ * @returns {Promise<any>}
+ * @throws {Unreachable | ServiceFailed}
+ */
+export async function send(operation, variables, signal) {
+  const body = await answer(operation, variables, signal);
+  if (!body?.data) throw new ServiceFailed(body?.errors?.[0]?.extensions?.reference ?? "");
+  return body.data;
+}
+
+/**
+ * Send *operation*, which has one root field, and give that field's value: what happened, or a refusal.
+ * @param {string} operation
+ * @param {Record<string, unknown>} variables
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ * @throws {Unreachable | ServiceFailed | TooManyRequests}
+ */
+export async function ask(operation, variables, signal) {
+  const [value] = Object.values(await send(operation, variables, signal));
+  if (value.__typename === "TooManyRequests") throw new TooManyRequests(value.retryAfterSeconds);
+  return value;
+}
+
+/**
+ * The body of the answer.
+ * @param {string} operation
+ * @param {Record<string, unknown>} variables
+ * @param {AbortSignal | undefined} signal
+ */
+async function answer(operation, variables, signal) {
+  try {
+    const response = await fetch(ADDRESS, {
+      method: "POST",
+      headers: {
+        Accept: "application/graphql-response+json, application/json",
+        "Accept-Language": language(),
+        "Content-Type": "application/json",
+      },
+      body: JSON.stringify({ query: operation, variables }),
+      cache: "no-store",
+      credentials: "omit",
+      signal: signal ?? AbortSignal.timeout(PATIENCE_MILLISECONDS),
+    });
+    return await response.json();
+  } catch (failure) {
+    if (signal?.aborted) throw failure;
+    if (failure instanceof SyntaxError) throw new ServiceFailed(""); // A proxy's page, say.
+    throw new Unreachable();
+  }
+}

@@ -1,0 +1,12 @@
+// @ts-check
+/** On a developer's machine, the mails are in a mailbox of the service's own: say where. */
+
+import { byId } from "./dom.js";
+
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+export async function offerMailbox() {
+  if (!LOOPBACK.includes(location.hostname)) return;
+  const response = await fetch("mailbox/messages", { method: "HEAD" }).catch(() => null);
+  byId("development", HTMLElement).hidden = !response?.ok;
+}

@@ -1,0 +1,43 @@
+// @ts-check
+/** Step 1: who signs up. What can be seen here is checked here; the service judges the rest with the organisation. */
+
+import { byId } from "../dom.js";
+import { draft } from "../draft.js";
+import { Form, typedInto } from "../form.js";
+import { say } from "../language.js";
+import { setup } from "../setup.js";
+import { defineStep, go } from "../steps.js";
+
+export const detailsForm = new Form("details-form", async () => {
+  if (detailsForm.holds(addressProblems())) go("organisation");
+});
+
+export function startDetails() {
+  detailsForm.keepTyped();
+  defineStep("details", async () => {
+    const { terms } = await setup();
+    byId("terms-link", HTMLAnchorElement).href = terms.url;
+    byId("survey-consent-hint", HTMLElement).textContent = terms.surveyConsentText;
+  });
+}
+
+/** Whether what was typed on this step is still to be asked for. */
+export function detailsAreMissing() {
+  return detailsForm.controls().some((control) => control.required && !draft.fields[control.name]);
+}
+
+function addressProblems() {
+  const problems = ["email", "contactEmail"]
+    .filter((name) => detailsForm.control(name)?.validity.typeMismatch)
+    .map((name) => ({ path: [name], message: say("problem.email") }));
+  if (typed("emailConfirmation") && typed("email") !== typed("emailConfirmation")) {
+    problems.push({ path: ["emailConfirmation"], message: say("problem.email-mismatch") });
+  }
+  return problems;
+}
+
+/** @param {string} name */
+function typed(name) {
+  const control = detailsForm.control(name);
+  return control ? String(typedInto(control)).trim().toLowerCase() : "";
+}

@@ -1,0 +1,98 @@
+// @ts-check
+/** Looking an organisation up while its identifier is typed: late enough, once, and only what can be one. */
+
+import { ask } from "../api.js";
+import { TooManyRequests } from "../failures.js";
+import { language } from "../language.js";
+import { FIND_ORGANISATION } from "../operations.js";
+
+/** @typedef {import("../setup.js").IdentifierTypeInfo} IdentifierTypeInfo */
+
+const PAUSE_MILLISECONDS = 350;
+const MOST_REMEMBERED = 50;
+
+/** The newest look-up; those before it are given up. */
+export class LookUp {
+  /** @type {Map<string, any>} */
+  #remembered = new Map();
+  #newest = new AbortController();
+  #notBefore = 0;
+
+  /**
+   * What is known under *value*: a member of `OrganisationResult`, or null where nothing could be asked.
+   * @param {IdentifierTypeInfo} info
+   * @param {string} value
+   * @param {() => void} begun Called once the service is being asked.
+   * @returns {Promise<any>} Never settles for a look-up that another has followed.
+   */
+  async find(info, value, begun) {
+    this.forget();
+    const newest = this.#newest;
+    const known = this.#remembered.get(keyOf(info, value));
+    if (known) return known;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
+    const result = newest.signal.aborted ? null : await this.#ask(info, value, begun, newest.signal);
+    return newest.signal.aborted ? new Promise(() => {}) : result;
+  }
+
+  /** Give up what is being looked up. */
+  forget() {
+    this.#newest.abort();
+    this.#newest = new AbortController();
+  }
+
+  /**
+   * @param {IdentifierTypeInfo} info
+   * @param {string} value
+   * @param {() => void} begun
+   * @param {AbortSignal} signal
+   */
+  async #ask(info, value, begun, signal) {
+    if (performance.now() < this.#notBefore) return null;
+    begun();
+    try {
+      const result = await ask(FIND_ORGANISATION, { identifier: { type: info.type, value } }, signal);
+      this.#remember(keyOf(info, value), result);
+      return result;
+    } catch (failure) {
+      if (failure instanceof TooManyRequests) this.#notBefore = performance.now() + failure.seconds * 1000;
+      return null; // Signing up goes on without: the service judges the identifier again then.
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @param {any} result
+   */
+  #remember(key, result) {
+    if (this.#remembered.size >= MOST_REMEMBERED) this.#remembered.clear();
+    this.#remembered.set(key, result);
+  }
+}
+
+/**
+ * Whether *value* has the form of an identifier of this type, so that it is worth asking.
+ * @param {IdentifierTypeInfo} info
+ * @param {string} value
+ */
+export function couldBeValid(info, value) {
+  return new RegExp(info.pattern, "u").test(significant(info, value));
+}
+
+/**
+ * *value* without what is ignored in identifiers of this type.
+ * @param {IdentifierTypeInfo} info
+ * @param {string} value
+ */
+function significant(info, value) {
+  const characters = [...value.normalize("NFC").trim()];
+  return characters.filter((character) => !info.ignoredCharacters.includes(character)).join("");
+}
+
+/**
+ * @param {IdentifierTypeInfo} info
+ * @param {string} value
+ */
+function keyOf(info, value) {
+  return `${language()} ${info.type} ${significant(info, value).toUpperCase()}`;
+}

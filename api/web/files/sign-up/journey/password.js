@@ -1,0 +1,122 @@
+// @ts-check
+/** Step 4, behind the link of the e-mail: whose account it is, and the password, judged while it is typed. */
+
+import { activationToken, forgetActivationToken, onActivationLink } from "../activation-token.js";
+import { ask } from "../api.js";
+import { byId, element } from "../dom.js";
+import { draft, forgetDraft, keep } from "../draft.js";
+import { Refusal } from "../failures.js";
+import { Form } from "../form.js";
+import { say, timeOf } from "../language.js";
+import { ACTIVATE_ACCOUNT, INSPECT_ACTIVATION_LINK } from "../operations.js";
+import { setup } from "../setup.js";
+import { defineStep, go } from "../steps.js";
+import { explainLink } from "./resend.js";
+import { judge } from "./strength.js";
+
+const password = byId("new-password", HTMLInputElement);
+const confirmation = byId("password-confirmation", HTMLInputElement);
+const reveal = byId("password-reveal", HTMLButtonElement);
+
+const form = new Form("password-form", async () => {
+  const different = confirmation.value !== "" && confirmation.value !== password.value;
+  const problems = different ? [{ path: ["passwordConfirmation"], message: say("problem.password-mismatch") }] : [];
+  if (form.holds(problems)) await activate();
+});
+
+export function startPassword() {
+  defineStep("password", inspect);
+  defineStep("active", showActive);
+  password.addEventListener("input", judgeTyped);
+  reveal.addEventListener("click", () => show(password.type === "password"));
+  onActivationLink(() => go("password", { replace: true }));
+}
+
+/** What the link is worth. Nothing is sent but the question: the person decides. */
+async function inspect() {
+  const token = activationToken();
+  if (token === null) return useless("LOST", null, null);
+  const link = await ask(INSPECT_ACTIVATION_LINK, { token });
+  if (link.__typename !== "ActivationLink") throw new Refusal(link.message);
+  if (link.state !== "USABLE") return useless(link.state, link.email, link.message);
+  describe(link);
+  judgeTyped();
+}
+
+async function judgeTyped() {
+  judge(password.value, activationToken(), (await setup()).passwordPolicy);
+}
+
+/**
+ * @param {import("./resend.js").Why} why
+ * @param {string | null} email
+ * @param {string | null} message
+ * @returns {"resend"}
+ */
+function useless(why, email, message) {
+  explainLink({ why, email, message });
+  return "resend";
+}
+
+/** @param {any} link An `ActivationLink` that is usable. */
+function describe({ message, email, firstName, lastName, organisation, expiresInSeconds }) {
+  const name = organisation.organisation?.name;
+  const identifier = organisation.identifier.formatted;
+  byId("password-lead", HTMLElement).textContent = message;
+  byId("password-account", HTMLElement).textContent = `${firstName} ${lastName}`;
+  byId("password-email", HTMLElement).textContent = email;
+  byId("password-username", HTMLInputElement).value = email;
+  byId("password-organisation", HTMLElement).replaceChildren(
+    name ? `${name} (${identifier})` : identifier,
+    element("span", organisation.message, "quiet"),
+  );
+  const until = timeOf(new Date(Date.now() + expiresInSeconds * 1000));
+  byId("password-deadline", HTMLElement).textContent = say("password.deadline", { until });
+}
+
+async function activate() {
+  const input = { token: activationToken(), password: password.value, passwordConfirmation: confirmation.value };
+  const result = await ask(ACTIVATE_ACCOUNT, { input });
+  if (result.__typename === "InvalidInput") form.showProblems(result.fields);
+  else if (result.__typename === "ActivationLinkRefused") await refused();
+  else if (result.__typename !== "AccountActivated") throw new Refusal(result.message);
+  else finish(result);
+}
+
+/** The link has come to its end meanwhile: what is shown of it is asked again. */
+async function refused() {
+  forgetPasswords();
+  const instead = await inspect();
+  if (instead) go(instead, { replace: true });
+}
+
+/** @param {any} activated An `AccountActivated`. */
+function finish({ message, nextUrl, account }) {
+  forgetPasswords();
+  forgetActivationToken();
+  forgetDraft();
+  keep({ active: { message, nextUrl, organisation: account.memberships[0]?.organisation.message ?? "" } });
+  go("active", { replace: true });
+}
+
+function showActive() {
+  if (!draft.active) return "welcome";
+  const { message, organisation, nextUrl } = draft.active;
+  byId("active-message", HTMLElement).textContent = message;
+  byId("active-organisation", HTMLElement).textContent = organisation;
+  const next = byId("active-next", HTMLAnchorElement);
+  next.hidden = nextUrl === null;
+  if (nextUrl !== null) next.href = nextUrl;
+}
+
+function forgetPasswords() {
+  password.value = confirmation.value = "";
+  show(false);
+  judgeTyped();
+}
+
+/** @param {boolean} visible */
+function show(visible) {
+  password.type = confirmation.type = visible ? "text" : "password";
+  reveal.setAttribute("aria-pressed", String(visible));
+}

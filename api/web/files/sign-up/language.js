@@ -1,0 +1,106 @@
+// @ts-check
+/** The language of the page, and its words. Messages of the API come in the same language, since each request names it. */
+
+import { recall, remember } from "./draft.js";
+import en from "./words/en.js";
+import fr from "./words/fr.js";
+
+/** @typedef {"fr" | "en"} Language */
+/** @typedef {keyof typeof fr} Word */
+
+const PLACE = "guichet.language";
+
+/** @type {Record<Language, Record<Word, string>>} */
+const words = { fr, en };
+
+/** @type {Language} */
+let current = chosen() ?? preferred();
+
+export function language() {
+  return current;
+}
+
+/**
+ * The words of *name*, with *values* in their places.
+ * @param {Word} name
+ * @param {Record<string, string | number>} [values]
+ */
+export function say(name, values = {}) {
+  return words[current][name].replace(/\{(\w+)\}/g, (_, place) => String(values[place]));
+}
+
+/**
+ * The time of day of *instant*, as people say it here.
+ * @param {Date} instant
+ */
+export function timeOf(instant) {
+  return new Intl.DateTimeFormat(current, { timeStyle: "short" }).format(instant);
+}
+
+/**
+ * A duration in words: 42 seconds, 3 minutes.
+ * @param {number} seconds
+ */
+export function unitsOf(seconds) {
+  const [count, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return new Intl.NumberFormat(current, { style: "unit", unit, unitDisplay: "long" }).format(count);
+}
+
+/** Write the words of the current language into the page. */
+export function translate() {
+  document.documentElement.lang = current;
+  for (const place of document.querySelectorAll("[data-word]")) {
+    place.textContent = say(wordOf(place, "data-word"));
+  }
+  for (const place of document.querySelectorAll("[data-word-label]")) {
+    place.setAttribute("aria-label", say(wordOf(place, "data-word-label")));
+  }
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("data-language") === current));
+  }
+}
+
+/**
+ * Let people switch; *switched* is called once the page's own words have changed.
+ * @param {() => void} switched
+ */
+export function offerLanguages(switched) {
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.addEventListener("click", () => {
+      current = /** @type {Language} */ (button.getAttribute("data-language"));
+      remember(storage(), PLACE, current);
+      translate();
+      switched();
+    });
+  }
+}
+
+/**
+ * @param {Element} place
+ * @param {string} attribute
+ */
+function wordOf(place, attribute) {
+  return /** @type {Word} */ (place.getAttribute(attribute));
+}
+
+/** @returns {Language | null} */
+function chosen() {
+  const value = recall(storage(), PLACE);
+  return typeof value === "string" && Object.hasOwn(words, value) ? /** @type {Language} */ (value) : null;
+}
+
+/** @returns {Language} */
+function preferred() {
+  const known = navigator.languages
+    .map((tag) => tag.slice(0, 2).toLowerCase())
+    .find((tag) => Object.hasOwn(words, tag));
+  return /** @type {Language | undefined} */ (known) ?? "fr";
+}
+
+function storage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}

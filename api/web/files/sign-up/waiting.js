@@ -1,0 +1,69 @@
+// @ts-check
+/** What is shown while a step is not there yet: that it comes, that it is slow, that it failed and how to go on. */
+
+import { clock, countDown } from "./countdown.js";
+import { byId } from "./dom.js";
+import { explain, TooManyRequests, Unreachable } from "./failures.js";
+import { say } from "./language.js";
+import { announce, reveal } from "./view.js";
+
+const SHORT_MILLISECONDS = 250;
+const LONG_MILLISECONDS = 8_000;
+
+let stopCounting = () => {};
+
+/** One step that is waited for. */
+export class Waiting {
+  /** @param {() => boolean} stillWanted */
+  constructor(stillWanted) {
+    stopCounting();
+    const tell = (/** @type {string} */ text) => stillWanted() && this.#tell(say("waiting.title"), text, "running");
+    this.timers = [
+      setTimeout(() => tell(""), SHORT_MILLISECONDS),
+      setTimeout(() => tell(say("waiting.slow")), LONG_MILLISECONDS),
+    ];
+  }
+
+  end() {
+    this.timers.forEach(clearTimeout);
+  }
+
+  /**
+   * @param {unknown} failure
+   * @param {() => void} retry
+   */
+  fail(failure, retry) {
+    this.#tell(say("waiting.failed"), explain(failure), "stopped");
+    const button = byId("waiting-retry", HTMLButtonElement);
+    button.onclick = retry;
+    button.focus();
+    if (failure instanceof Unreachable) addEventListener("online", retry, { once: true });
+    if (failure instanceof TooManyRequests) this.#countDown(failure, retry);
+  }
+
+  /**
+   * @param {TooManyRequests} failure
+   * @param {() => void} retry
+   */
+  #countDown(failure, retry) {
+    const text = explain(failure);
+    const tick = (/** @type {number} */ left) => {
+      byId("waiting-text", HTMLElement).textContent = `${text} ${clock(left)}`;
+    };
+    stopCounting = countDown(failure.seconds, tick, retry);
+  }
+
+  /**
+   * @param {string} title
+   * @param {string} text
+   * @param {"running" | "stopped"} state
+   */
+  #tell(title, text, state) {
+    byId("waiting-title", HTMLElement).textContent = title;
+    byId("waiting-text", HTMLElement).textContent = text;
+    byId("waiting-mark", HTMLElement).hidden = state === "stopped";
+    byId("waiting-retry", HTMLButtonElement).hidden = state === "running";
+    if (byId("waiting", HTMLElement).hidden) reveal("waiting", { focus: false });
+    announce(`${title} ${text}`);
+  }
+}
