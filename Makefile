@@ -1,9 +1,10 @@
 # Everything happens in .venv; nothing is installed anywhere else. `make help` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
+NODE := tests/node
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check bench lock migrations clean
+.PHONY: help serve test check examples bench lock migrations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -21,6 +22,10 @@ check: .venv/.develops ## Format, lint, types and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@if [ -d $(NODE)/node_modules ]; then set -x; $(NODE)/node_modules/.bin/biome ci && $(NODE)/node_modules/.bin/tsc -p jsconfig.json; \
+	else echo "The pages' scripts were not checked: run npm ci --prefix $(NODE)"; fi
+
+examples: examples/python/.venv/.ready examples/typescript/node_modules/.ready ## Set up the example clients
 
 bench: .venv/.develops ## Measure, and print the table that the README shows
 	@$(BIN)/python -m benchmarks
@@ -28,6 +33,7 @@ bench: .venv/.develops ## Measure, and print the table that the README shows
 lock: .venv/.develops ## Write the locks anew, with the newest releases that pyproject.toml admits
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK_OPTIONS) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+	cd examples/python && ../../$(BIN)/uv pip compile pyproject.toml --group dev --upgrade $(LOCK_OPTIONS) -o requirements.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate --custom-compile-command "make lock"
@@ -35,8 +41,8 @@ LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no
 migrations: .venv/.develops ## Write a migration for what has changed in the models
 	$(BIN)/tortoise -c models.database.DEVELOPMENT makemigrations
 
-clean: ## Remove the environment and what was served
-	rm -rf .venv var
+clean: ## Remove what was set up and what was served
+	rm -rf .venv var examples/python/.venv examples/typescript/node_modules $(NODE)/node_modules
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -49,4 +55,13 @@ clean: ## Remove the environment and what was served
 
 .venv/.develops: requirements-dev.lock .venv/.runs
 	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+examples/python/.venv/.ready: examples/python/requirements.lock | .venv/bin/python
+	$(PYTHON) -m venv examples/python/.venv
+	examples/python/.venv/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+examples/typescript/node_modules/.ready: examples/typescript/package-lock.json
+	npm ci --prefix examples/typescript --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

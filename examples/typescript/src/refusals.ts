@@ -1,0 +1,30 @@
+/** What can be expected to go wrong: members of the results' unions that implement `Problem`. */
+
+/** What every refusal has, and what some add. */
+interface Problem {
+  code: string;
+  message: string;
+  fields?: { path: string[]; message: string }[];
+  retryAfterSeconds?: number;
+}
+
+/** A refusal that ends a program. A form shows its message, and that of each field below the field. */
+export class Refused extends Error {
+  constructor({ code, message, fields = [], retryAfterSeconds }: Problem) {
+    const lines = fields.map((field) => `  ${field.path.join(".")}: ${field.message}`);
+    if (retryAfterSeconds !== undefined) lines.push(`  Again in ${retryAfterSeconds} seconds.`);
+    super([`${code}: ${message}`, ...lines].join("\n"));
+  }
+}
+
+/** For default branches: the compiler sees to it that today's members are handled, and this meets those to come. */
+export function unforeseen(answer: never): never {
+  const {
+    __typename,
+    code = __typename,
+    message = "newer than this client",
+  } = answer as Partial<Problem> & {
+    __typename: string;
+  };
+  throw new Refused({ code, message });
+}
