@@ -459,7 +459,7 @@ async def test_page_is_for_browsers_only(
 
 
 async def test_production_has_no_page(settings: Settings) -> None:
-    """GraphiQL, which loads code from elsewhere, is not served in production."""
+    """GraphiQL is not served in production."""
     async with client_of(build_app(in_production(settings))) as client:
         response = await client.get("/graphql", headers={"Accept": BROWSER})
     assert response.status_code == 400

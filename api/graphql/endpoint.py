@@ -20,8 +20,6 @@ from graphql import (
     get_operation_ast,
 )
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse
-from strawberry.http.ides import get_graphql_ide_html
 
 from api.graphql.context import Context, Services
 from api.graphql.executor import AttributeExecutor
@@ -76,13 +74,13 @@ class GraphQLEndpoint:
     """The ASGI application at `/graphql`.
 
     It executes the schema by graphql-core, with documents that were validated once: several times the speed of
-    Strawberry's own view, whose extensions run for each request.
+    Strawberry's own view, whose extensions run for each request. Browsers that come for a page get *page*.
     """
 
-    def __init__(self, schema: GraphQLSchema, services: Services, *, graphiql: bool) -> None:
+    def __init__(self, schema: GraphQLSchema, services: Services, *, page: ASGIApp | None = None) -> None:
         self._schema = schema
         self._services = services
-        self._graphiql = graphiql
+        self._page = page
         self._documents = Documents(schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,8 +92,8 @@ class GraphQLEndpoint:
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> ASGIApp:
-        if self._graphiql and _wants_page(request):
-            return HTMLResponse(get_graphql_ide_html("graphiql"), headers=HEADERS)
+        if self._page and _wants_page(request):
+            return self._page
         media_type = JSON
         try:
             _check_method(request)

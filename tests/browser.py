@@ -1,0 +1,112 @@
+"""A real browser, and the application on a real socket, for tests of pages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # It ships no types.
+from playwright.async_api import async_playwright
+
+from api.app import build_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, Page
+    from starlette.types import ASGIApp
+
+    from api.captcha import CaptchaProvider
+    from api.settings import Settings
+    from tests.conftest import Clock
+
+CHROMIUM = [
+    "--no-sandbox",  # Which root has none of.
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SHUTDOWN_SECONDS = 5
+PHONE, DESKTOP = 320, 1280
+# Axe can't look into a frame that runs no script, as the one that shows a mail.
+AXE_OPTIONS: dict[str, Any] = {"resultTypes": ["violations"], "iframes": False}
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """Where *app* is served, by uvicorn and over a real socket: its URL, without a slash at the end."""
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture
+async def server(settings: Settings, clock: Clock, captcha: CaptchaProvider) -> AsyncIterator[str]:
+    """Where the application of a test is served: its URL, without a slash at the end."""
+    async with serving(build_app(settings, clock=clock, captcha=captcha)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    """Chromium, as the system has it."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield launched
+        await launched.close()
+
+
+@asynccontextmanager
+async def visiting(
+    browser: Browser, url: str, *, width: int = DESKTOP, height: int = 800, bearing: str = "", **options: Any
+) -> AsyncIterator[Page]:
+    """A page at *url*, in a browser that knows nothing yet; *options* are those of Playwright's contexts.
+
+    In the end, nothing was asked of another server, and the browser had nothing to complain about: no error in a
+    script, no breach of a Content-Security-Policy. What has *bearing* in it is borne: a connection that a test cuts.
+    """
+    complaints: list[str] = []
+    origin = "/".join(url.split("/")[:3]) + "/"
+    context = await browser.new_context(viewport={"width": width, "height": height}, **options)
+    try:
+        context.on("request", lambda asked: None if _is_of(asked.url, origin) else complaints.append(asked.url))
+        context.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        context.on("weberror", lambda thrown: complaints.append(str(thrown.error)))
+        page = await context.new_page()
+        await page.goto(url)
+        yield page
+    finally:
+        await context.close()
+    assert [complaint for complaint in complaints if not (bearing and bearing in complaint)] == []
+
+
+async def axe_violations(page: Page) -> list[str]:
+    """What axe finds wrong with *page* as it stands: for each, the rule and where."""
+    results = await Axe().run(page, options=AXE_OPTIONS)
+    return [
+        f"{violation['id']}: {json.dumps([node['target'] for node in violation['nodes']])}"
+        for violation in results.response["violations"]
+    ]
+
+
+def _is_of(url: str, origin: str) -> bool:
+    """Whether *url* asks nobody but the server at *origin*."""
+    return url.startswith((origin, "data:", "blob:", "about:"))

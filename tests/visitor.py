@@ -1,0 +1,145 @@
+"""A person at the reference page, who sees, types and presses."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser import DESKTOP, axe_violations, visiting
+from tests.client import SIRET, token_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from playwright.async_api import Browser, Locator, Page, Request
+
+    from api.mail.relay import Relay
+    from tests.conftest import Letterbox
+
+    NewestLink = Callable[[], Awaitable[str]]
+
+SCREENSHOTS = Path(".ci/artefacts/screens")
+DETAILS = {
+    "email": "camille.durand@exemple.fr",
+    "emailConfirmation": "camille.durand@exemple.fr",
+    "firstName": "Camille",
+    "lastName": "Durand",
+}
+CUT = "net::ERR"  # What the browser says of a connection that a test cuts.
+
+
+class Visitor:
+    """What one person does at the page, step by step."""
+
+    def __init__(self, page: Page, base: str) -> None:
+        self.page = page
+        self.base = base
+        self.operations: list[str] = []
+        page.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        name = re.match(r"\s*(?:query|mutation) (\w+)", (request.post_data_json or {}).get("query", ""))
+        if name is not None:
+            self.operations.append(name[1])
+
+    def asked(self, operation: str) -> int:
+        """How often the page has sent *operation*."""
+        return self.operations.count(operation)
+
+    def step(self, name: str) -> Locator:
+        return self.page.locator(f"#{name}")
+
+    async def is_at(self, name: str) -> None:
+        """The step *name* is shown, and no other."""
+        await expect(self.step(name)).to_be_visible()
+        await expect(self.page.locator("main > section:visible")).to_have_count(1)
+
+    def field(self, name: str) -> Locator:
+        """The field *name* of the step that is shown."""
+        return self.page.locator(f'main > section:not([hidden]) [name="{name}"]')
+
+    async def has_problem(self, name: str, text: str | re.Pattern[str] = "") -> None:
+        """There is a problem under the field *name*, which assistive technology is told of."""
+        field = self.field(name)
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        problem = self.page.locator(f"#{await field.get_attribute('id')}-problem")
+        await expect(problem).to_be_visible()
+        await expect(problem).to_contain_text(text or re.compile(r"\S"))
+        described_by = await field.get_attribute("aria-describedby") or ""
+        assert await problem.get_attribute("id") in described_by.split()
+
+    async def fill(self, **values: str) -> None:
+        for name, value in values.items():
+            await self.field(name).fill(value)
+
+    async def press(self, *, times: int = 1) -> None:
+        """Press the button of the form that is shown."""
+        await self.page.locator("main > section:not([hidden]) button[type=submit]").click(click_count=times)
+
+    async def begin(self) -> None:
+        """From the first page to the form."""
+        await self.step("welcome").get_by_role("link").first.click()
+        await self.is_at("details")
+
+    async def give_details(self, **changes: str) -> None:
+        await self.fill(**DETAILS | changes)
+        await self.field("acceptTerms").check()
+        await self.press()
+        await self.is_at("organisation")
+
+    async def give_organisation(self, siret: str = SIRET, name: str = "Exemple SA") -> None:
+        """An organisation that nobody knows, by its name."""
+        await self.field("organisation.identifier.value").fill(siret)
+        await self.field("organisation.name").fill(name)
+        await self.press()
+        await self.is_at("captcha")
+
+    async def reach_captcha(self, **details: str) -> None:
+        await self.begin()
+        await self.give_details(**details)
+        await self.give_organisation()
+
+    async def answer(self, answer: str) -> None:
+        await self.fill(answer=answer)
+        await self.press()
+
+    async def open_link(self, token: str) -> None:
+        """Open the activation link of a mail, in the same tab."""
+        await self.page.goto("about:blank")
+        await self.page.goto(f"{self.base}/#token={token}")
+
+    async def choose_password(self, password: str, confirmation: str | None = None) -> None:
+        await self.fill(password=password, passwordConfirmation=password if confirmation is None else confirmation)
+        await self.press()
+
+    async def looks_right(self, name: str, *, axe: bool = True) -> None:
+        """The page can be used by all and read without scrolling sideways; a screenshot is kept for people."""
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        assert not axe or await axe_violations(self.page) == [], name
+        assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+@asynccontextmanager
+async def visitor(
+    browser: Browser, base: str, *, width: int = DESKTOP, bearing: str = "", address: str = "/", **options: Any
+) -> AsyncIterator[Visitor]:
+    """Somebody who opens the page, in French unless *options* say otherwise."""
+    look: dict[str, Any] = {"locale": "fr-FR"} | options
+    async with visiting(browser, f"{base}{address}", width=width, bearing=bearing, **look) as page:
+        yield Visitor(page, base)
+
+
+@pytest.fixture
+def newest_link(relay: Relay, letterbox: Letterbox) -> NewestLink:
+    """Gives the token of the link that the newest mail brings."""
+
+    async def token() -> str:
+        await relay.deliver_due()
+        return token_in(letterbox.messages[-1])
+
+    return token
