@@ -30,6 +30,9 @@ from api.rate_limits import RateLimits, open_storage, parse_limits
 from api.registration.activation import Activation
 from api.registration.form import Terms
 from api.registration.sign_up import SignUp
+from api.settings import Maildir
+from api.web.graphiql import GraphiQL
+from api.web.mailbox import mailbox_routes
 from api.web.pages import Pages
 from models.database import database, is_ready
 from models.organisation import find_organisations
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.settings import Settings
@@ -75,6 +79,7 @@ def build_app(
     captcha = captcha or _captcha(settings)
     passwords = Passwords()
     services = _services(settings, captcha, passwords, relay, clock)
+    graphiql = None if settings.in_production else GraphiQL()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -91,6 +96,8 @@ def build_app(
             Route("/schema.graphql", _schema_file),
             Route("/health/live", _live),
             Route("/health/ready", _ready),
+            *([Mount("/graphiql", graphiql)] if graphiql else []),
+            *_mailbox_routes(settings),
             Mount("/", Pages("sign-up")),
         ],
         middleware=[
@@ -98,7 +105,7 @@ def build_app(
             Middleware(
                 At,
                 path="/graphql",
-                endpoint=GraphQLEndpoint(schema._schema, services, graphiql=not settings.in_production),
+                endpoint=GraphQLEndpoint(schema._schema, services, page=graphiql and graphiql.page),
             ),
         ],
         lifespan=lifespan,
@@ -138,6 +145,14 @@ def _services(
         find_organisation=LookUps(find_organisations).find,
         clock=clock,
     )
+
+
+def _mailbox_routes(settings: Settings) -> list[BaseRoute]:
+    """The mailbox page, where mails go to a folder; never in production, as it shows everybody's activation links."""
+    destination = settings.mail_destination
+    if settings.in_production or not isinstance(destination, Maildir):
+        return []
+    return mailbox_routes(destination.path)
 
 
 def _captcha(settings: Settings) -> CaptchaProvider:

@@ -1,0 +1,16 @@
+// @ts-check
+
+/**
+ * The element that is known to be there.
+ *
+ * @template {Element} T
+ * @param {ParentNode} scope
+ * @param {string} selector
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function element(scope, selector, type) {
+  const found = scope.querySelector(selector);
+  if (!(found instanceof type)) throw new Error(`${selector} is missing`);
+  return found;
+}

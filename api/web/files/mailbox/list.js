@@ -1,0 +1,74 @@
+// @ts-check
+// The list of mails.
+
+import { element } from "./dom.js";
+import { titleOf } from "./mail.js";
+
+/** @typedef {import("./mailbox.js").Mail} Mail */
+
+const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+const list = element(document, "#list", HTMLElement);
+const rows = element(list, "ol", HTMLOListElement);
+const row = element(document, "template", HTMLTemplateElement).content;
+
+/** @type {Map<string, HTMLLIElement>} A row is made once: one that has the keyboard’s focus keeps it. */
+let known = new Map();
+
+/**
+ * @param {Mail[]} mails
+ * @param {Mail | undefined} chosen
+ * @param {Set<string>} unseen
+ */
+export function showList(mails, chosen, unseen) {
+  list.hidden = mails.length === 0;
+  const before = known;
+  known = new Map(mails.map((mail) => [mail.id, before.get(mail.id) ?? rowOf(mail)]));
+  for (const [id, item] of before) if (!known.has(id)) item.remove();
+  placeRows();
+  for (const [id, item] of known) mark(item, { current: id === chosen?.id, unseen: unseen.has(id) });
+}
+
+/** Rows that stand where they should aren’t touched. */
+function placeRows() {
+  let place = rows.firstElementChild;
+  for (const item of known.values()) {
+    if (item === place) place = place.nextElementSibling;
+    else rows.insertBefore(item, place);
+  }
+}
+
+/**
+ * @param {Mail} mail
+ * @returns {HTMLLIElement}
+ */
+function rowOf(mail) {
+  const item = element(/** @type {DocumentFragment} */ (row.cloneNode(true)), "li", HTMLLIElement);
+  const time = element(item, "time", HTMLTimeElement);
+  element(item, "a", HTMLAnchorElement).href = `#${mail.id}`;
+  element(item, ".subject", HTMLElement).textContent = titleOf(mail);
+  element(item, ".to", HTMLElement).textContent = mail.to;
+  time.dateTime = mail.sentAt;
+  time.textContent = briefly(new Date(mail.sentAt));
+  return item;
+}
+
+/**
+ * The time for today, the day for any other.
+ *
+ * @param {Date} instant
+ */
+function briefly(instant) {
+  const today = instant.toDateString() === new Date().toDateString();
+  return (today ? TIME : DAY).format(instant);
+}
+
+/**
+ * @param {HTMLLIElement} item
+ * @param {{ current: boolean, unseen: boolean }} state
+ */
+function mark(item, { current, unseen }) {
+  element(item, "a", HTMLAnchorElement).setAttribute("aria-current", String(current));
+  element(item, ".unseen", HTMLElement).hidden = !unseen;
+}

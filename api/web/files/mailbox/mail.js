@@ -1,0 +1,72 @@
+// @ts-check
+// The mail that is shown, as HTML or as text.
+
+import { element } from "./dom.js";
+
+/** @typedef {import("./mailbox.js").Mail} Mail */
+
+const URLS = /(https?:\/\/[^\s<>"]+)/;
+const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "medium" });
+
+const article = element(document, "article", HTMLElement);
+const sent = element(article, "time", HTMLTimeElement);
+const text = element(article, "#text", HTMLElement);
+const asHtml = element(article, "#as-html", HTMLButtonElement);
+const asText = element(article, "#as-text", HTMLButtonElement);
+let frame = element(article, "iframe", HTMLIFrameElement);
+
+/** @param {Mail | undefined} mail */
+export function showMail(mail) {
+  article.hidden = !mail;
+  if (!mail) return;
+  element(article, "#subject", HTMLElement).textContent = titleOf(mail);
+  element(article, "#to", HTMLElement).textContent = mail.to;
+  sent.dateTime = mail.sentAt;
+  sent.textContent = FULL.format(new Date(mail.sentAt));
+  showHtml(mail);
+  showText(mail);
+  article.scrollTop = 0;
+}
+
+/** @param {Mail} mail */
+export function titleOf(mail) {
+  return mail.subject || "(no subject)";
+}
+
+/**
+ * In a new frame: one that went from mail to mail would have its own places in the history.
+ *
+ * @param {Mail} mail
+ */
+function showHtml(mail) {
+  const fresh = /** @type {HTMLIFrameElement} */ (frame.cloneNode());
+  fresh.src = `messages/${mail.id}`;
+  frame.replaceWith(fresh);
+  frame = fresh;
+}
+
+/** @param {Mail} mail */
+function showText(mail) {
+  const parts = (mail.text || "(no text)").split(URLS);
+  text.replaceChildren(...parts.map((part) => (URLS.test(part) ? linkTo(part) : part)));
+}
+
+/** @param {string} url */
+function linkTo(url) {
+  const link = document.createElement("a");
+  link.href = url;
+  link.textContent = url;
+  link.target = "_blank";
+  return link;
+}
+
+/** @param {boolean} html */
+function showAs(html) {
+  asHtml.setAttribute("aria-pressed", String(html));
+  asText.setAttribute("aria-pressed", String(!html));
+  frame.hidden = !html;
+  text.hidden = html;
+}
+
+asHtml.addEventListener("click", () => showAs(true));
+asText.addEventListener("click", () => showAs(false));

@@ -1,0 +1,158 @@
+"""The mailbox of development: the mails as a person gets them, from the Maildir that they are delivered to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mailbox
+import re
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.utils import parsedate_to_datetime
+from hashlib import blake2b
+from html import escape
+from os import fsencode
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+
+from api.web.pages import HEADERS, Pages
+
+if TYPE_CHECKING:
+    from mailbox import MaildirMessage
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+MOST_MESSAGES = 50
+NO_STORE = HEADERS | {"Cache-Control": "no-store"}  # The mails have links that can be used.
+ONLY_SHOWN = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:; frame-ancestors 'self'"
+)
+HEAD = re.compile(r"<head(?:\s[^>]*)?>", re.IGNORECASE)
+NEW_TAB = '<base target="_blank">'  # The pages that links lead to may refuse to be shown in a frame, as ours does.
+AS_TEXT = '<!doctype html><meta name="color-scheme" content="light dark"><pre style="white-space:pre-wrap">{}</pre>'
+
+
+def mailbox_routes(folder: Path) -> list[BaseRoute]:
+    """The page at `/mailbox/`, and what it asks for."""
+    shown = Mailbox(folder)
+    return [
+        Route("/mailbox", RedirectResponse("/mailbox/")),
+        Route("/mailbox/messages", shown.messages),
+        Route("/mailbox/messages/{id}", shown.message),
+        Mount("/mailbox", Pages("mailbox")),
+    ]
+
+
+class Mailbox:
+    """The mails in *folder*, which is never made, and read in threads.
+
+    A message has an id of its own making: no part of an address ever becomes the name of a file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def messages(self, request: Request) -> Response:
+        """The newest, newest first. Who has this state already is told so, without any mail being read."""
+        newest = await asyncio.to_thread(self._newest)
+        headers = NO_STORE | {"ETag": f'"{_digest("/".join(newest))}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        summaries = await asyncio.to_thread(self._summaries, newest)
+        return Response(json.dumps({"messages": summaries}), media_type="application/json", headers=headers)
+
+    async def message(self, request: Request) -> Response:
+        """One mail, as a page to show in a frame: it loads nothing, runs nothing, and its links open a new tab."""
+        page = await asyncio.to_thread(self._page, request.path_params["id"])
+        if page is None:
+            raise HTTPException(404)
+        return HTMLResponse(page, headers=NO_STORE | {"Content-Security-Policy": ONLY_SHOWN})
+
+    def _newest(self) -> dict[str, str]:
+        """The Maildir's key of each message, by its id."""
+        try:
+            keys = mailbox.Maildir(self._folder, create=False).keys()
+        except (mailbox.NoSuchMailboxError, FileNotFoundError, NotADirectoryError):
+            return {}
+        return {_digest(key): key for key in sorted(keys, key=_delivered, reverse=True)[:MOST_MESSAGES]}
+
+    def _read(self, key: str) -> MaildirMessage | None:
+        """The message, unless it has just been removed."""
+        try:
+            return mailbox.Maildir(self._folder, create=False).get_message(key)
+        except (mailbox.NoSuchMailboxError, KeyError, OSError):
+            return None
+
+    def _summaries(self, newest: dict[str, str]) -> list[dict[str, str]]:
+        read = ((id_, self._read(key)) for id_, key in newest.items())
+        return [_summary(id_, message) for id_, message in read if message is not None]
+
+    def _page(self, id_: str) -> bytes | None:
+        key = self._newest().get(id_)
+        message = self._read(key) if key is not None else None
+        if message is None:
+            return None
+        html = _text(message, "html")
+        if html is None:
+            html = AS_TEXT.format(escape(_text(message, "plain") or ""))
+        page = HEAD.sub(lambda head: head[0] + NEW_TAB, html, count=1) if HEAD.search(html) else NEW_TAB + html
+        return page.encode("utf-8", "replace")
+
+
+def _delivered(key: str) -> list[int]:
+    """When: the name of a message begins with seconds, microseconds, process and count, not all of one width."""
+    return [int(number) for number in re.findall(r"[0-9]+", key)]
+
+
+def _digest(text: str) -> str:
+    return blake2b(fsencode(text), digest_size=12).hexdigest()
+
+
+def _summary(id_: str, message: MaildirMessage) -> dict[str, str]:
+    return {
+        "id": id_,
+        "subject": _header(message, "Subject"),
+        "to": _header(message, "To"),
+        "sentAt": _sent_at(message).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "text": _text(message, "plain") or "",
+    }
+
+
+def _header(message: MaildirMessage, name: str) -> str:
+    """On one line; as it was written, where it can't be decoded."""
+    written = message.get(name, "")
+    try:
+        decoded = str(make_header(decode_header(written)))
+    except (MessageError, LookupError, ValueError):
+        decoded = str(written)
+    return " ".join(decoded.split())
+
+
+def _sent_at(message: MaildirMessage) -> datetime:
+    """What the mail says, else when it was delivered."""
+    try:
+        sent_at = parsedate_to_datetime(str(message["Date"]))
+        return (sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return datetime.fromtimestamp(message.get_date(), UTC)
+
+
+def _text(message: MaildirMessage, subtype: str) -> str | None:
+    """The first text of that kind; what its charset can't read becomes �."""
+    parts = (part for part in message.walk() if part.get_content_type() == f"text/{subtype}")
+    part = next(parts, None)
+    content = None if part is None else part.get_payload(decode=True)
+    if part is None or not isinstance(content, bytes):
+        return None
+    try:
+        text = content.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):
+        text = content.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n")
