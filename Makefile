@@ -22,7 +22,7 @@ check: .venv/.develops ## Format, lint, types and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	@if [ -d $(NODE)/node_modules ]; then set -x; $(NODE)/node_modules/.bin/biome ci && $(NODE)/node_modules/.bin/tsc -p jsconfig.json; \
+	@if [ -d $(NODE)/node_modules ]; then set -x; $(NODE)/node_modules/.bin/biome check --colors=off --error-on-warnings && $(NODE)/node_modules/.bin/tsc -p jsconfig.json; \
 	else echo "The pages' scripts were not checked: run npm ci --prefix $(NODE)"; fi
 
 examples: examples/python/.venv/.ready examples/typescript/node_modules/.ready ## Set up the example clients

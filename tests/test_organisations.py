@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +16,7 @@ from api.messages import Language, translate
 from api.settings import Settings
 from models import organisation
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierProblem, IdentifierType
-from models.organisation import KnownOrganisation, OrganisationStatus, RegisterEntry
+from models.organisation import KnownOrganisation, OrganisationStatus
 from tests.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
@@ -28,24 +27,13 @@ from tests.client import (
     client_of,
 )
 from tests.conftest import Clock
+from tests.register import register
 
 pytestmark = pytest.mark.anyio
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 VAT_NUMBER = "DE 136695976"
 FORMATTED_SIRET = "732 829 320 00074"
-
-
-async def register(siret: str = SIRET, **changes: Any) -> RegisterEntry:
-    """Have the national register know an establishment."""
-    values: dict[str, Any] = {
-        "name": "EXEMPLE SA",
-        "status": OrganisationStatus.ACTIVE,
-        "postal_code": "44000",
-        "city": "NANTES",
-        "as_of": Clock().now,
-    }
-    return await RegisterEntry.create(siret=siret, **(values | changes))
 
 
 async def find_all(portal: Portal, *identifiers: tuple[str, str], language: str | None = None) -> Answer:

@@ -35,9 +35,9 @@ export class Form {
   keepTyped() {
     for (const control of this.controls()) {
       fill(control, draft.fields[control.name]);
-      control.addEventListener("input", () =>
-        keep({ fields: { ...draft.fields, [control.name]: typedInto(control) } }),
-      );
+      const keepIt = () => keep({ fields: { ...draft.fields, [control.name]: typedInto(control) } });
+      control.addEventListener("input", keepIt);
+      control.addEventListener("change", keepIt); // Some browsers fill in without any input.
     }
   }
 
@@ -84,8 +84,7 @@ export class Form {
    */
   tell(text, tone) {
     this.notice.className = `notice ${tone}`;
-    this.notice.replaceChildren(element("p", text));
-    this.notice.hidden = text === "";
+    this.notice.replaceChildren(...(text ? [element("p", text)] : []));
   }
 
   /**
@@ -139,7 +138,7 @@ export class Form {
   /** @param {boolean} busy */
   #setBusy(busy) {
     this.#busy = busy;
-    this.element.toggleAttribute("aria-busy", busy);
+    this.element.setAttribute("aria-busy", String(busy));
     this.button.classList.toggle("busy", busy);
     if (busy) this.button.setAttribute("aria-disabled", "true");
     else if (!this.#waiting) this.button.removeAttribute("aria-disabled");

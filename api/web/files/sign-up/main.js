@@ -15,6 +15,7 @@ import { defineStep, showAgain, startSteps } from "./steps.js";
 translate();
 offerLanguages(showAgain);
 within(document, ".languages").hidden = false;
+within(document, "#waiting").classList.remove("starting");
 defineStep("welcome", () => {});
 startDetails();
 startOrganisation();

@@ -7,6 +7,7 @@ import { Form, setProblem } from "../form.js";
 import { say } from "../language.js";
 import { setup } from "../setup.js";
 import { defineStep } from "../steps.js";
+import { announce } from "../view.js";
 import { detailsAreMissing } from "./details.js";
 import { couldBeValid, LookUp } from "./look-up.js";
 import { onOrganisationProblems, register } from "./registration.js";
@@ -93,8 +94,10 @@ function show(found) {
   finding.replaceChildren();
   finding.className = "finding";
   if (found === null) return;
-  if (found.__typename === "InvalidIdentifier") setProblem(identifier, found.message);
-  else if (found.__typename === "Unavailable") finding.append(element("p", say("finding.unavailable"), "quiet"));
+  if (found.__typename === "InvalidIdentifier") {
+    setProblem(identifier, found.message);
+    announce(found.message); // The focus stays where the person types.
+  } else if (found.__typename === "Unavailable") finding.append(element("p", say("finding.unavailable"), "quiet"));
   else finding.append(...describe(found));
 }
 

@@ -18,6 +18,9 @@ const password = byId("new-password", HTMLInputElement);
 const confirmation = byId("password-confirmation", HTMLInputElement);
 const reveal = byId("password-reveal", HTMLButtonElement);
 
+/** @type {import("./strength.js").Policy | null} */
+let policy = null;
+
 const form = new Form("password-form", async () => {
   const different = confirmation.value !== "" && confirmation.value !== password.value;
   const problems = different ? [{ path: ["passwordConfirmation"], message: say("problem.password-mismatch") }] : [];
@@ -36,6 +39,7 @@ export function startPassword() {
 async function inspect() {
   const token = activationToken();
   if (token === null) return useless("LOST", null, null);
+  policy = (await setup()).passwordPolicy;
   const link = await ask(INSPECT_ACTIVATION_LINK, { token });
   if (link.__typename !== "ActivationLink") throw new Refusal(link.message);
   if (link.state !== "USABLE") return useless(link.state, link.email, link.message);
@@ -43,8 +47,8 @@ async function inspect() {
   judgeTyped();
 }
 
-async function judgeTyped() {
-  judge(password.value, activationToken(), (await setup()).passwordPolicy);
+function judgeTyped() {
+  if (policy) judge(password.value, activationToken(), policy);
 }
 
 /**

@@ -74,7 +74,7 @@ export default {
   "organisationName.hint": "As it stands on its official documents.",
 
   "captcha.title": "Verification",
-  "captcha.lead": "Copy the characters of the picture, or listen to them: that is where robots stop.",
+  "captcha.lead": "Copy the characters of the picture, or listen to them, to show that you are not a robot.",
   "captcha.label": "Copy the characters",
   "captcha.hint": "{length} characters, as you see them in the picture or hear them.",
   "captcha.renew": "Another picture",

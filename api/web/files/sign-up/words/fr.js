@@ -76,7 +76,7 @@ export default {
   "organisationName.hint": "Sa dénomination, telle qu’elle figure sur ses documents officiels.",
 
   "captcha.title": "Vérification",
-  "captcha.lead": "Recopiez les caractères de l’image, ou écoutez-les : les robots s’y arrêtent.",
+  "captcha.lead": "Recopiez les caractères de l’image, ou écoutez-les, pour montrer que vous n’êtes pas un robot.",
   "captcha.label": "Reproduire la suite de caractères",
   "captcha.hint": "{length} caractères, tels que vous les voyez sur l’image ou les entendez.",
   "captcha.renew": "Une autre image",

@@ -1,0 +1,152 @@
+"""The reference page as files: how it is served, and what can be seen of it without a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.app import build_app
+from api.settings import Environment
+from tests.client import client_of
+
+if TYPE_CHECKING:
+    import httpx
+
+    from api.settings import Settings
+
+pytestmark = pytest.mark.anyio
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+FOLDER = Path("api/web/files/sign-up")
+FILES = [file for file in FOLDER.rglob("*") if file.is_file()]
+STRICT = {"default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'none'"}
+
+
+class Elements(HTMLParser):
+    """Every element of a page, with its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def named(self, *tags: str) -> list[dict[str, str]]:
+        return [attributes for tag, attributes in self.found if tag in tags]
+
+
+@pytest.fixture
+def page() -> Elements:
+    return Elements((FOLDER / "index.html").read_text())
+
+
+def words(language: str) -> dict[str, str]:
+    """The words of the page in *language*."""
+    lines = re.findall(r'^  ("[^"]+":\s+".*"),$', (FOLDER / f"words/{language}.js").read_text(), re.MULTILINE)
+    found: dict[str, str] = json.loads(f"{{{','.join(lines)}}}")
+    return found
+
+
+@on_sqlite
+@pytest.mark.parametrize("environment", list(Environment))
+async def test_page_is_served_under_a_strict_policy(settings: Settings, environment: Environment) -> None:
+    """In production too: nothing from elsewhere, nothing inline, in no frame, and no address that tells others."""
+    async with client_of(build_app(settings.model_copy(update={"environment": environment}))) as client:
+        response = await client.get("/")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = {directive.strip() for directive in response.headers["content-security-policy"].split(";")}
+    assert policy >= STRICT
+    assert "unsafe" not in response.headers["content-security-policy"]
+    assert "require-trusted-types-for 'script'" in policy
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "set-cookie" not in response.headers
+
+
+@on_sqlite
+async def test_every_file_is_served_with_its_type_and_policy(http: httpx.AsyncClient) -> None:
+    """Modules as JavaScript, styles as CSS; what browsers have already is not sent again."""
+    types = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+    for file in FILES:
+        response = await http.get(f"/{file.relative_to(FOLDER)}")
+        assert response.status_code == 200, file
+        assert response.headers["content-type"].partition(";")[0] == types[file.suffix]
+        assert response.headers["cache-control"] == "no-cache"
+        again = await http.get(f"/{file.relative_to(FOLDER)}", headers={"If-None-Match": response.headers["etag"]})
+        assert again.status_code == 304
+        assert again.headers["content-security-policy"] == response.headers["content-security-policy"]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "path",
+    ["/words", "/words/", "/../pages.py", "/%2e%2e/pages.py", "/journey/../../../pages.py", "/%00", f"/{'a' * 5000}"],
+)
+async def test_nothing_else_is_served(http: httpx.AsyncClient, path: str) -> None:
+    """No folder is listed, and no path leads out of the page's own."""
+    assert (await http.get(path)).status_code == 404
+
+
+@on_sqlite
+async def test_page_only_reads(http: httpx.AsyncClient) -> None:
+    """A link that scanners fetch, twice and by other methods, is nothing but a file."""
+    assert (await http.head("/")).status_code == 200
+    assert (await http.post("/")).status_code == 405
+
+
+def test_both_languages_have_the_same_words(page: Elements) -> None:
+    """Whatever the page or its scripts name has words in both, with the same places to fill in."""
+    french, english = words("fr"), words("en")
+    assert french.keys() == english.keys()
+    for name, text in french.items():
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", english[name])), name
+    named = {value for _, attributes in page.found for key, value in attributes.items() if key.startswith("data-word")}
+    scripts = "".join(file.read_text() for file in FOLDER.rglob("*.js") if file.parent.name != "words")
+    named |= set(re.findall(r'say\("([^"]+)"', scripts))
+    assert named <= french.keys()
+
+
+def test_no_word_is_left_over(page: Elements) -> None:
+    """Translators are given only what is shown."""
+    html = (FOLDER / "index.html").read_text()
+    scripts = "".join(file.read_text() for file in FOLDER.rglob("*.js") if file.parent.name != "words")
+    made = re.compile(r"^(resend\.title|resend\.lead|restart)\.")
+    unused = [name for name in words("fr") if f'"{name}"' not in html + scripts and not made.match(name)]
+    assert unused == []
+
+
+def test_french_is_set_as_french_is(page: Elements) -> None:
+    """No line ends before a colon, a semicolon, a question or exclamation mark; apostrophes are typographic."""
+    for name, text in words("fr").items():
+        assert re.search(r" [:;?!]|'", text) is None, name
+
+
+def test_every_module_is_fetched_at_once(page: Elements) -> None:
+    """Browsers need not follow imports one after the other."""
+    preloaded = {link["href"] for link in page.named("link") if link.get("rel") == "modulepreload"}
+    started = {script["src"] for script in page.named("script")}
+    assert preloaded | started == {str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*.js")}
+
+
+def test_every_field_can_be_filled_in_by_the_browser(page: Elements) -> None:
+    """Each has a label and the purpose that autofill and people with cognitive disabilities rely on (WCAG 1.3.5)."""
+    labelled = {label.get("for") for label in page.named("label")}
+    purposes = {}
+    for field in page.named("input", "select"):
+        if "unseen" in field.get("class", ""):
+            continue
+        assert field["id"] in labelled
+        assert not {"onpaste", "readonly", "maxlength"} & field.keys()
+        purposes[field["id"]] = field.get("autocomplete")
+    assert purposes["email"] == purposes["contact-email"] == purposes["resend-email"] == "email"
+    assert (purposes["first-name"], purposes["last-name"], purposes["phone"]) == ("given-name", "family-name", "tel")
+    assert purposes["organisation-name"] == "organization"
+    assert purposes["new-password"] == purposes["password-confirmation"] == "new-password"
