@@ -13,7 +13,7 @@ import uvicorn
 
 from api.app import build_app
 from api.logs import configure_logging
-from api.settings import PREFIX, load_settings
+from api.settings import PREFIX, Maildir, load_settings
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -32,6 +32,8 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     :raises SystemExit: with 1, the server can't start.
     """
     settings = _lead_to_this_server(settings, host, port)
+    if not settings.in_production:
+        _show_around(settings, _address(host, port))
     if settings.in_production and "terms_url" not in settings.model_fields_set:
         logger.warning("%sTERMS_URL is not set: people accept conditions that are a placeholder", PREFIX)
     # Uvicorn raises the signal again once it has shut down: that end is as planned.
@@ -76,5 +78,15 @@ def _lead_to_this_server(settings: Settings, host: str, port: int) -> Settings:
     """In development, where no page is set, activation links lead to the reference page of this server."""
     if settings.in_production or "activation_url" in settings.model_fields_set:
         return settings
-    shown = f"[{host}]" if ":" in host else host
-    return settings.model_copy(update={"activation_url": f"http://{shown}:{port}/"})
+    return settings.model_copy(update={"activation_url": _address(host, port)})
+
+
+def _show_around(settings: Settings, here: str) -> None:
+    """Tell a developer what there is to open."""
+    logger.info("Sign up at %s, or send queries from %sgraphql", here, here)
+    if isinstance(settings.mail_destination, Maildir):
+        logger.info("The mails come to %smailbox/", here)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

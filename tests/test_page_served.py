@@ -1,0 +1,46 @@
+"""What a developer has who runs `guichet serve` and opens a browser."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.client import PASSWORD
+from tests.test_command_line import Guichet
+from tests.visitor import Visitor, visitor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[str]:
+    """Where `guichet serve` serves, in a process and with a mailbox of its own; its captchas have a known answer."""
+    guichet = Guichet(tmp_path, CAPTCHA="fixed:ABC123")
+    assert (await asyncio.to_thread(guichet.run, "migrate")).code == 0
+    with guichet.serving() as process:
+        yield process.url
+
+
+async def test_server_and_browser_are_enough(browser: Browser, service: str) -> None:
+    """What `guichet serve` starts is all: the mails come to its mailbox page, and their link leads to the password."""
+    async with visitor(browser, service) as person:
+        await person.reach_captcha()
+        await person.answer("abc 123")
+        await person.is_at("sent")
+        await person.page.get_by_role("link", name="boîte aux lettres").click()
+        link = person.page.frame_locator("iframe").get_by_role("link", name="Activer ce compte")
+        async with person.page.expect_popup() as opened:
+            await link.click(timeout=15_000)
+        activating = Visitor(await opened.value, service)
+        await activating.is_at("password")
+        assert "token" not in activating.page.url
+        await activating.choose_password(PASSWORD)
+        await activating.is_at("active")
