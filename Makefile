@@ -22,8 +22,10 @@ check: .venv/.develops ## Format, lint, types and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	@if [ -d $(NODE)/node_modules ]; then set -x; $(NODE)/node_modules/.bin/biome check --colors=off --error-on-warnings && $(NODE)/node_modules/.bin/tsc -p jsconfig.json; \
-	else echo "The pages' scripts were not checked: run npm ci --prefix $(NODE)"; fi
+	@if [ -d $(NODE)/node_modules ]; then \
+		$(NODE)/node_modules/.bin/prettier --check api/web/files examples/typescript/src && \
+		$(NODE)/node_modules/.bin/tsc -p jsconfig.json; \
+	else echo "The pages' scripts were not checked: run npm ci --ignore-scripts --prefix $(NODE)"; fi
 
 examples: examples/python/.venv/.ready examples/typescript/node_modules/.ready ## Set up the example clients
 
@@ -63,5 +65,5 @@ examples/python/.venv/.ready: examples/python/requirements.lock | .venv/bin/pyth
 	@touch $@
 
 examples/typescript/node_modules/.ready: examples/typescript/package-lock.json
-	npm ci --prefix examples/typescript --ignore-scripts --no-audit --no-fund --silent
+	npm ci --prefix examples/typescript --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
