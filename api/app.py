@@ -54,6 +54,7 @@ GRACE_SECONDS = 10
 PURGE_SECONDS = 3600
 CORS_SECONDS = 600
 DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+SHARED_PATHS = {"/graphql", "/schema.graphql"}
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -212,10 +213,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 class CrossOrigin(CORSMiddleware):
-    """Starlette's own, out of the way of requests that come from no browser's page."""
+    """Starlette's own, for the API alone, and out of the way of requests that come from no browser's page."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
+        shared = scope["type"] == "http" and scope["path"] in SHARED_PATHS
+        if shared and any(name == b"origin" for name, _ in scope["headers"]):
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -312,7 +312,7 @@ async def client_of(app: Starlette, address: str = "192.0.2.1") -> AsyncIterator
     transport = httpx.ASGITransport(app, client=(address, 50000))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         yield client
 

@@ -174,7 +174,7 @@ async def http(settings: Settings, clock: Clock, captcha: KnownCaptcha) -> Async
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 50000))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         yield client
 

@@ -50,6 +50,10 @@ ODD_FILES: dict[str, bytes] = {
     "a date that is none": b"Date: yesterday\n\nBonjour",
     "a date out of time": b"Date: Fri, 31 Dec 9999 23:59:59 -2300\n\nBonjour",
     "a part that is missing": b"Content-Type: multipart/alternative; boundary=x\n\n--x\n\n",
+    "a charset in bad pieces": b"Content-Type: text/plain; charset*=a\\0''x; charset*1*=zz\n\nBonjour",
+    "parts in parts in parts": b"".join(
+        b"Content-Type: multipart/mixed; boundary=%d\n\n--%d\n" % (n, n) for n in range(2000)
+    ),
     "a broken encoding": b"Content-Type: text/html\nContent-Transfer-Encoding: base64\n\n<p>!",
 }
 
@@ -263,7 +267,7 @@ async def test_reading_keeps_no_request_waiting(
 @pytest.mark.parametrize(
     ("html", "shown"),
     [
-        ("<HEAD lang=fr><header></HEAD>À bientôt", '<HEAD lang=fr><base target="_blank"><header></HEAD>À bientôt'),
+        ("<HEAD lang=fr><header></HEAD>À bientôt", '<base target="_blank"><HEAD lang=fr><header></HEAD>À bientôt'),
         ("<header>À bientôt</header>", '<base target="_blank"><header>À bientôt</header>'),
     ],
 )
@@ -529,3 +533,26 @@ async def test_a_sign_up_is_seen_from_its_first_mail_on(settings: Settings, brow
         await rows(page).first.click()
         await expect(subject(page)).to_have_text("Activate your account")
         await expect(page.frame_locator("iframe").get_by_role("link", name="Activate this account")).to_be_visible()
+
+
+@pytest.mark.parametrize("host", ["rebind.evil.example", "rebind.evil.example:8000", "localhost.evil.example", ""])
+async def test_names_of_strangers_are_refused(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
+    """A page whose name was pointed at this machine reads no mails."""
+    await deliver()
+    for path in ("/mailbox/messages", "/mailbox/"):
+        assert (await http.get(path, headers={"Host": host})).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.7:8000"])
+async def test_own_names_are_answered(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
+    """A developer's machine, and a phone beside it, read the mails."""
+    await deliver()
+    assert (await http.get("/mailbox/messages", headers={"Host": host})).status_code == 200
+
+
+async def test_other_origins_read_no_mails(http: httpx.AsyncClient, deliver: Deliver) -> None:
+    """What other programs of this machine serve may call the API in development, and not look at the mails."""
+    await deliver()
+    origin = {"Origin": "http://localhost:3000"}
+    assert "access-control-allow-origin" in (await http.get("/graphql?query={__typename}", headers=origin)).headers
+    assert "access-control-allow-origin" not in (await http.get("/mailbox/messages", headers=origin)).headers

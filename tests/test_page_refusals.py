@@ -19,6 +19,8 @@ from tests.client import OTHER_SIRET, PASSWORD, SIRET
 from tests.register import register
 from tests.visitor import CUT, DETAILS, visitor
 
+SIGN_IN = "https://portal.example.org/sign-in"
+
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
@@ -53,9 +55,9 @@ async def test_what_is_missing_is_said_at_once(browser: Browser, server: str) ->
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("email", "camille", "pas valide"),
-        ("emailConfirmation", "autre@exemple.fr", "pas identiques"),
-        ("contactEmail", "camille@", "pas valide"),
+        ("email", "camille", "pas valable"),
+        ("emailConfirmation", "autre@exemple.fr", "pas les mêmes"),
+        ("contactEmail", "camille@", "pas valable"),
     ],
 )
 async def test_addresses_are_looked_at_before_the_next_step(
@@ -187,6 +189,81 @@ async def test_typing_does_not_hammer_the_service(browser: Browser, server: str)
         assert person.asked("FindOrganisation") == 2
 
 
+async def test_number_that_may_go_on_is_no_mistake_yet(browser: Browser, server: str) -> None:
+    """Where lengths differ, a check digit is wrong only once the person has left the field."""
+    async with visitor(browser, server) as person:
+        await person.begin()
+        await person.give_details()
+        await person.field("organisation.identifier.type").select_option("UE_HORS_FRANCE")
+        identifier = person.field("organisation.identifier.value")
+        await identifier.press_sequentially("BE042875949")
+        await person.page.wait_for_timeout(1_500)
+        await expect(identifier).not_to_have_attribute("aria-invalid", "true")
+        await identifier.press("Tab")
+        await person.has_problem("organisation.identifier.value", "clé de contrôle")
+        await identifier.press("End")
+        await identifier.press_sequentially("7")
+        await expect(person.field("organisation.name")).to_be_visible()
+        await expect(identifier).not_to_have_attribute("aria-invalid", "true")
+
+
+async def test_name_that_is_asked_for_does_not_blink(browser: Browser, server: str) -> None:
+    """While an identifier stays unknown, letter by letter, the field for the name stays, and little is said aloud."""
+    async with visitor(browser, server) as person:
+        await person.begin()
+        await person.give_details()
+        await person.field("organisation.identifier.type").select_option("HORS_UE")
+        identifier = person.field("organisation.identifier.value")
+        await identifier.fill("CHNES")
+        await expect(person.field("organisation.name")).to_be_visible()
+        await person.page.evaluate(
+            "window.changes = 0; new MutationObserver(all => changes += all.length)"
+            ".observe(document.getElementById('organisation-name-field'), { attributes: true })"
+        )
+        await identifier.press_sequentially("TLE SA", delay=50)
+        await person.page.wait_for_timeout(1_500)
+        assert await person.page.evaluate("changes") <= 2
+        assert person.asked("FindOrganisation") == 2
+
+
+async def test_name_that_is_asked_for_no_more_hinders_nobody(browser: Browser, server: str) -> None:
+    """A name that was typed for another organisation is not sent for one that is known, and comes back if needed."""
+    await register(PARIS, name="LA POSTE")
+    async with visitor(browser, server) as person:
+        await person.begin()
+        await person.give_details()
+        identifier, name = person.field("organisation.identifier.value"), person.field("organisation.name")
+        await identifier.fill(SIRET)
+        await name.fill("Mon\u202enom")
+        await identifier.fill(PARIS)
+        await expect(person.page.locator("#finding")).to_contain_text("LA POSTE")
+        await expect(name).to_be_hidden()
+        await identifier.fill(SIRET)
+        await expect(name).to_have_value("Mon\u202enom")
+        await person.press()
+        await person.has_problem("organisation.name")
+        await identifier.fill(PARIS)
+        await expect(name).to_be_hidden()
+        await person.press()
+        await person.is_at("captcha")
+
+
+async def test_refused_field_is_seen_and_has_the_focus(browser: Browser, server: str) -> None:
+    """Whatever the look-up does meanwhile, and however far down the field is, the person is taken to it."""
+    async with visitor(browser, server, height=500) as person:
+        await person.begin()
+        await person.give_details()
+        identifier, name = person.field("organisation.identifier.value"), person.field("organisation.name")
+        await identifier.fill(SIRET)
+        await identifier.press("Enter")
+        await person.has_problem("organisation.name")
+        await expect(name).to_be_focused()
+        await name.fill("a" * 300)
+        await person.press()
+        await person.has_problem("organisation.name", "200")
+        await expect(name).to_be_in_viewport(ratio=1)
+
+
 async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> None:
     """An answer that comes late, to what stands there no more, changes nothing."""
     await register(PARIS, name="LA POSTE")
@@ -271,13 +348,15 @@ async def test_wrong_answers_bring_new_pictures_until_none_is_left(
         await expect(person.step("restart")).to_contain_text("essais sont épuisés")
         await person.press()
         await person.is_at("captcha")
+        await person.page.go_back()
+        await person.is_at("captcha")
         await person.answer(captcha.answer)
         await person.is_at("sent")
     assert await Registration.all().count() == 2
 
 
 async def test_captcha_can_be_heard(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """The sound is of the picture that is then shown; its answer opens the way."""
+    """The sound is of the picture that is then shown, and can be heard again; its answer opens the way."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         await expect(person.page.locator("#captcha-picture")).to_have_attribute("alt", re.compile(r"\w{5}"))
@@ -369,9 +448,12 @@ async def test_refused_password_leaves_the_link_usable(
         await person.has_problem("password")
         await person.has_problem("passwordConfirmation")
         await person.choose_password(PASSWORD, "Soleil")
-        await person.has_problem("passwordConfirmation", "pas identiques")
+        await person.has_problem("passwordConfirmation", "pas les mêmes")
         await person.choose_password("Camille-Durand-1")
         await person.has_problem("password", "votre nom")
+        await person.choose_password("durand")
+        for words in ("12 caractères", "3 de ces types", "votre nom"):
+            await person.has_problem("password", words)
         await person.choose_password(PASSWORD)
         await person.is_at("active")
 
@@ -402,6 +484,7 @@ async def test_link_that_is_of_no_use_says_why_and_leads_to_another(
         await person.open_link(second)
         await expect(person.step("resend")).to_contain_text("Ce lien a déjà servi")
         await expect(person.step("resend").get_by_role("button")).to_have_count(0)
+        await expect(person.step("resend").get_by_role("link").first).to_have_attribute("href", SIGN_IN)
         await person.page.get_by_role("button", name="English").click()
         await expect(person.step("resend")).to_contain_text("This link has been used")
 
@@ -505,3 +588,204 @@ async def test_another_form_is_another_registration(browser: Browser, server: st
         await person.answer(captcha.answer)
         await expect(person.step("sent")).to_contain_text("juste@exemple.fr")
     assert {registration.email for registration in await Registration.all()} == {DETAILS["email"], "juste@exemple.fr"}
+
+
+# --- In whatever order things are done ---
+
+
+async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str) -> None:
+    """Who has gone back while the form was being sent goes on typing there; what was sent is not lost."""
+    async with visitor(browser, server) as person:
+        await person.begin()
+        await person.give_details()
+        await person.field("organisation.identifier.value").fill(SIRET)
+        await person.field("organisation.name").fill("Exemple SA")
+        arrived, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            answer = await route.fetch()
+            arrived.set()
+            await go_on.wait()
+            await route.fulfill(response=answer)
+
+        await person.page.route("**/graphql", hold, times=1)
+        await person.press()
+        await arrived.wait()
+        await person.page.go_back()
+        await person.is_at("details")
+        go_on.set()
+        await person.page.wait_for_timeout(500)
+        await person.is_at("details")
+        await person.press()
+        await person.is_at("organisation")
+        await person.press()
+        await person.is_at("captcha")
+    assert await Registration.all().count() == 1
+
+
+async def test_captcha_of_another_form_does_not_go_on(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """An address that was corrected on the way back is the one that the mails go to, however one goes forward."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.page.go_back()
+        await person.page.go_back()
+        await person.is_at("details")
+        await person.fill(email="juste@exemple.fr", emailConfirmation="juste@exemple.fr")
+        await person.page.go_forward()
+        await person.page.go_forward()
+        await person.is_at("organisation")
+        await person.press()
+        await person.is_at("captcha")
+        await person.answer(captcha.answer)
+        await expect(person.step("sent")).to_contain_text("juste@exemple.fr")
+    assert {message.recipient for message in await OutboxMessage.all()} == {"juste@exemple.fr"}
+
+
+async def test_where_the_mails_went_is_said_after_a_lost_answer(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
+    """The page names the address that was registered, not one that has been typed since."""
+    async with visitor(browser, server, bearing=CUT) as person:
+        await person.reach_captcha()
+        await person.fill(answer=captcha.answer)
+
+        async def lose(route: Route) -> None:
+            await route.fetch()
+            await route.abort()
+
+        await person.page.route("**/graphql", lose, times=1)
+        await person.press()
+        await expect(person.step("captcha").locator(".notice")).to_contain_text("ne répond pas")
+        await person.page.reload()
+        await expect(person.step("sent")).to_contain_text(DETAILS["email"])
+
+
+async def test_second_person_finds_an_empty_form(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Once the account is active, nothing of it is left in the page, and another sign-up can begin."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+        token = await newest_link()
+        await person.page.evaluate("token => { location.hash = `token=${token}` }", token)
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+        assert DETAILS["email"] not in await person.page.evaluate("JSON.stringify({...sessionStorage})")
+        await person.page.locator(".brand").click()
+        await person.begin()
+        for name in DETAILS:
+            await expect(person.field(name)).to_have_value("")
+        await expect(person.field("acceptTerms")).not_to_be_checked()
+        await person.give_details(email="b@exemple.fr", emailConfirmation="b@exemple.fr")
+
+
+async def test_activation_for_somebody_else_leaves_the_form(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Who opens a colleague's link in the tab of an own sign-up loses nothing of it."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+        token = await newest_link()
+        await person.step("sent").get_by_role("link", name="Corriger").click()
+        await person.fill(email="b@exemple.fr")
+        await person.open_link(token)
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+        await person.page.goto(f"{server}/?step=details")
+        await expect(person.field("email")).to_have_value("b@exemple.fr")
+
+
+async def test_fields_that_were_filled_in_unnoticed_count(browser: Browser, server: str) -> None:
+    """A password manager that sets values without any event is taken at its word."""
+    async with visitor(browser, server) as person:
+        await person.begin()
+        for name, value in DETAILS.items():
+            await person.field(name).evaluate("(field, value) => { field.value = value }", value)
+        await person.field("acceptTerms").check()
+        await person.press()
+        await person.is_at("organisation")
+
+
+async def test_way_to_another_link_is_open_after_a_used_one(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """What was said of one link does not stay when a person asks for another."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+        token = await newest_link()
+        await person.open_link(token)
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+        await person.open_link(token)
+        await expect(person.step("resend")).to_contain_text("a déjà servi")
+        await person.step("resend").get_by_role("link", name="Revenir").click()
+        await person.step("welcome").get_by_role("link", name="Recevoir").click()
+        await person.is_at("resend")
+        await expect(person.field("email")).to_be_visible()
+        await person.fill(email="b@exemple.fr")
+        await person.page.reload()
+        await expect(person.field("email")).to_have_value("b@exemple.fr")
+
+
+async def test_passwords_do_not_outlive_their_step(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Cancelled, or overtaken by another link, what was typed is gone."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+        token = await newest_link()
+        await person.open_link(token)
+        await person.fill(password=PASSWORD)
+        await person.step("password").get_by_role("link", name="Annuler").click()
+        await person.is_at("welcome")
+        assert await person.page.locator("#new-password").input_value() == ""
+        await person.page.go_back()
+        await person.is_at("password")
+        await person.fill(password=PASSWORD)
+        await person.page.evaluate("token => { location.hash = `token=${token}` }", token)
+        await expect(person.field("password")).to_have_value("")
+
+
+async def test_state_of_another_time_is_shown_by_its_message(browser: Browser, server: str) -> None:
+    """Enums may gain members: a link whose state the page does not know is said in the service's words."""
+    link = {"__typename": "ActivationLink", "state": "REVOKED", "email": "a@exemple.fr", "message": "Lien révoqué."}
+    async with visitor(browser, server) as person:
+
+        async def answer(route: Route) -> None:
+            operation = route.request.post_data or ""
+            await (
+                route.fulfill(json={"data": {"link": link}})
+                if "InspectActivationLink" in operation
+                else route.continue_()
+            )
+
+        await person.page.route("**/graphql", answer)
+        await person.open_link("revoked")
+        await expect(person.step("resend")).to_contain_text("Lien révoqué.")
+        await expect(person.field("email")).to_have_value("a@exemple.fr")
+
+
+async def test_limit_on_pictures_does_not_hold_the_answer_back(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
+    """Who has asked for too many pictures can still answer the one that is there."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        haste = {"__typename": "TooManyRequests", "code": "TOO_MANY_REQUESTS", "message": "", "retryAfterSeconds": 60}
+
+        async def refuse(route: Route) -> None:
+            await route.fulfill(json={"data": {"renewCaptcha": haste}})
+
+        await person.page.route("**/graphql", refuse, times=1)
+        await person.page.locator("#captcha-renew").click()
+        await expect(person.page.locator("#captcha-renew")).to_have_attribute("aria-disabled", "true")
+        await person.answer(captcha.answer)
+        await person.is_at("sent")

@@ -263,7 +263,8 @@ async def test_step_that_needs_the_service_comes_once_it_is_there(browser: Brows
         await person.page.context.set_offline(True)
         await person.step("welcome").get_by_role("link").first.click()
         await person.is_at("waiting")
-        await expect(person.page.locator("#waiting-retry")).to_be_focused()
+        await expect(person.page.locator("#waiting-title")).to_be_focused()
+        await expect(person.page).to_have_title("La page n’a pas pu s’afficher – Guichet")
         await person.page.locator("#waiting-retry").click()
         await person.is_at("waiting")
         await person.page.context.set_offline(False)
@@ -343,3 +344,43 @@ async def test_steps_can_not_be_skipped(browser: Browser, server: str) -> None:
         await person.fill(**DETAILS)
         await person.page.goto(f"{server}/?step=captcha")
         await person.is_at("details")
+
+
+RUBBISH = ("null", "[]", '"text"', "{", '{"fields": null}', '{"fields": {"email": 3}}', '{"__proto__": {"fields": 1}}')
+
+
+@pytest.mark.parametrize("kept", RUBBISH)
+async def test_rubbish_in_the_browsers_storage_does_no_harm(browser: Browser, server: str, kept: str) -> None:
+    """Whatever another version of the page, or somebody else, has left there: the sign-up works."""
+    async with visitor(browser, server) as person:
+        await person.page.evaluate(
+            "kept => { sessionStorage['guichet.draft'] = kept; localStorage['guichet.language'] = kept }", kept
+        )
+        await person.page.reload()
+        await person.reach_captcha()
+
+
+async def test_browser_that_keeps_nothing_is_enough(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """Where storage is forbidden, the page forgets more, and works."""
+    async with visitor(browser, server) as person:
+        await person.page.add_init_script(
+            "for (const kind of ['sessionStorage', 'localStorage'])"
+            " Object.defineProperty(window, kind, { get() { throw new DOMException('forbidden') } })"
+        )
+        await person.page.reload()
+        await person.reach_captcha()
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+
+
+async def test_title_says_the_step_and_that_something_is_wrong(browser: Browser, server: str) -> None:
+    """Who has many windows, or does not see this one, knows where the sign-up stands."""
+    async with visitor(browser, server) as person:
+        await expect(person.page).to_have_title("Créez votre compte – Guichet")
+        await person.begin()
+        await expect(person.page).to_have_title("Informations personnelles – étape 1 sur 4 – Guichet")
+        await person.press()
+        await expect(person.page).to_have_title("Erreur – Informations personnelles – étape 1 sur 4 – Guichet")
+        await expect(person.page.locator("#announcement")).to_have_text("5 champs sont à corriger")
+        await person.give_details()
+        await expect(person.page).to_have_title("Informations sur l’organisation – étape 2 sur 4 – Guichet")

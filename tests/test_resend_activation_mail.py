@@ -44,7 +44,7 @@ async def test_answer_never_tells_what_waits(portal: Portal) -> None:
         assert await portal.resend_activation_mail(address, accept="en") == {
             "__typename": "ActivationMailRequested",
             "email": address,
-            "message": f"If a registration waits for its activation at {address},"
+            "message": f"If a registration is awaiting activation at {address},"
             " an e-mail has just left for that address.",
         }
 

@@ -122,6 +122,8 @@ class Visitor:
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
         assert not axe or await axe_violations(self.page) == [], name
         assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        empty = "[...document.querySelectorAll('.notice:empty')].every(notice => notice.offsetHeight === 0)"
+        assert await self.page.evaluate(empty), name
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ problem-ACTIVATION_LINK_UNKNOWN = This activation link is not valid. Check that 
 problem-ACTIVATION_LINK_EXPIRED = This activation link has expired. Ask for a new one.
 problem-ACTIVATION_LINK_USED = This link has been used: the account is active. You can sign in.
 problem-ACTIVATION_LINK_USED-with-url = This link has been used: the account is active. Sign in at { $url }.
-problem-ACTIVATION_LINK_SUPERSEDED = An account has been activated for this address by another request. This link is of no more use.
+problem-ACTIVATION_LINK_SUPERSEDED = An account has been activated for this address by another request. This link is no longer needed.
 problem-ORGANISATION_NOT_FOUND = No organisation is known under this identifier. You can declare it when you create your account.
 
 ## Fields (FieldProblemCode)
@@ -94,7 +94,7 @@ captcha-image-description = Picture of distorted characters, to copy in order to
 ## Sign-up
 
 activation-mail-sent = Two e-mails are on their way to { $email }: a summary, and the activation link.
-activation-mail-requested = If a registration waits for its activation at { $email }, an e-mail has just left for that address.
+activation-mail-requested = If a registration is awaiting activation at { $email }, an e-mail has just left for that address.
 
 ## Activation
 

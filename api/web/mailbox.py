@@ -15,8 +15,10 @@ from html import escape
 from os import fsencode
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from api.web.pages import HEADERS, Pages
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 MOST_MESSAGES = 50
 NO_STORE = HEADERS | {"Cache-Control": "no-store"}  # The mails have links that can be used.
@@ -34,7 +37,11 @@ ONLY_SHOWN = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; frame-ancestors 'self'"
 )
-HEAD = re.compile(r"<head(?:\s[^>]*)?>", re.IGNORECASE)
+OWN_NAME = re.compile(r"(localhost|[0-9.]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.IGNORECASE)
+DOCTYPE = re.compile(r"\A\s*(?:<!doctype[^>]*>)?", re.IGNORECASE)
+NEVER = "1970-01-01T00:00:00Z"
+CANT_BE_READ = "This mail can’t be read."
+UNREADABLE = (LookupError, MessageError, OSError, RecursionError, TypeError, ValueError)
 NEW_TAB = '<base target="_blank">'  # The pages that links lead to may refuse to be shown in a frame, as ours does.
 AS_TEXT = '<!doctype html><meta name="color-scheme" content="light dark"><pre style="white-space:pre-wrap">{}</pre>'
 
@@ -42,12 +49,27 @@ AS_TEXT = '<!doctype html><meta name="color-scheme" content="light dark"><pre st
 def mailbox_routes(folder: Path) -> list[BaseRoute]:
     """The page at `/mailbox/`, and what it asks for."""
     shown = Mailbox(folder)
+    routes = [
+        Route("/messages", shown.messages),
+        Route("/messages/{id}", shown.message),
+        Mount("/", Pages("mailbox")),
+    ]
     return [
         Route("/mailbox", RedirectResponse("/mailbox/")),
-        Route("/mailbox/messages", shown.messages),
-        Route("/mailbox/messages/{id}", shown.message),
-        Mount("/mailbox", Pages("mailbox")),
+        Mount("/mailbox", routes=routes, middleware=[Middleware(OwnNamesOnly)]),
     ]
+
+
+class OwnNamesOnly:
+    """Refuses names that a stranger may have pointed at this machine, to read the mails from a page of theirs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host", "")
+        refused = PlainTextResponse("The mailbox answers to localhost and IP addresses only.", 403)
+        await (self._app if OWN_NAME.fullmatch(host) else refused)(scope, receive, send)
 
 
 class Mailbox:
@@ -91,19 +113,27 @@ class Mailbox:
             return None
 
     def _summaries(self, newest: dict[str, str]) -> list[dict[str, str]]:
-        read = ((id_, self._read(key)) for id_, key in newest.items())
-        return [_summary(id_, message) for id_, message in read if message is not None]
+        told = (self._summary(id_, key) for id_, key in newest.items())
+        return [summary for summary in told if summary is not None]
+
+    def _summary(self, id_: str, key: str) -> dict[str, str] | None:
+        """What the list says of a mail: nothing if it has just been removed, little if it can't be read."""
+        try:
+            message = self._read(key)
+            return None if message is None else {"id": id_, **_summary(message)}
+        except UNREADABLE:
+            return {"id": id_, "subject": CANT_BE_READ, "to": "", "sentAt": NEVER, "text": CANT_BE_READ}
 
     def _page(self, id_: str) -> bytes | None:
         key = self._newest().get(id_)
-        message = self._read(key) if key is not None else None
-        if message is None:
-            return None
-        html = _text(message, "html")
+        try:
+            message = self._read(key) if key is not None else None
+            html = None if message is None else _html(message)
+        except UNREADABLE:
+            html = AS_TEXT.format(CANT_BE_READ)
         if html is None:
-            html = AS_TEXT.format(escape(_text(message, "plain") or ""))
-        page = HEAD.sub(lambda head: head[0] + NEW_TAB, html, count=1) if HEAD.search(html) else NEW_TAB + html
-        return page.encode("utf-8", "replace")
+            return None
+        return DOCTYPE.sub(lambda doctype: doctype[0] + NEW_TAB, html, count=1).encode("utf-8", "replace")
 
 
 def _delivered(key: str) -> list[int]:
@@ -115,9 +145,8 @@ def _digest(text: str) -> str:
     return blake2b(fsencode(text), digest_size=12).hexdigest()
 
 
-def _summary(id_: str, message: MaildirMessage) -> dict[str, str]:
+def _summary(message: MaildirMessage) -> dict[str, str]:
     return {
-        "id": id_,
         "subject": _header(message, "Subject"),
         "to": _header(message, "To"),
         "sentAt": _sent_at(message).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -142,6 +171,11 @@ def _sent_at(message: MaildirMessage) -> datetime:
         return (sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, LookupError, OverflowError):
         return datetime.fromtimestamp(message.get_date(), UTC)
+
+
+def _html(message: MaildirMessage) -> str:
+    html = _text(message, "html")
+    return AS_TEXT.format(escape(_text(message, "plain") or "")) if html is None else html
 
 
 def _text(message: MaildirMessage, subtype: str) -> str | None:

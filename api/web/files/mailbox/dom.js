@@ -9,7 +9,7 @@
  * @param {new () => T} type
  * @returns {T}
  */
-export function element(scope, selector, type) {
+export function find(scope, selector, type) {
   const found = scope.querySelector(selector);
   if (!(found instanceof type)) throw new Error(`${selector} is missing`);
   return found;

@@ -1,7 +1,7 @@
 // @ts-check
 // The list of mails.
 
-import { element } from "./dom.js";
+import { find } from "./dom.js";
 import { titleOf } from "./mail.js";
 
 /** @typedef {import("./mailbox.js").Mail} Mail */
@@ -9,9 +9,9 @@ import { titleOf } from "./mail.js";
 const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
-const list = element(document, "#list", HTMLElement);
-const rows = element(list, "ol", HTMLOListElement);
-const row = element(document, "template", HTMLTemplateElement).content;
+const list = find(document, "#list", HTMLElement);
+const rows = find(list, "ol", HTMLOListElement);
+const row = find(document, "template", HTMLTemplateElement).content;
 
 /** @type {Map<string, HTMLLIElement>} A row is made once: one that has the keyboard’s focus keeps it. */
 let known = new Map();
@@ -44,11 +44,11 @@ function placeRows() {
  * @returns {HTMLLIElement}
  */
 function rowOf(mail) {
-  const item = element(/** @type {DocumentFragment} */ (row.cloneNode(true)), "li", HTMLLIElement);
-  const time = element(item, "time", HTMLTimeElement);
-  element(item, "a", HTMLAnchorElement).href = `#${mail.id}`;
-  element(item, ".subject", HTMLElement).textContent = titleOf(mail);
-  element(item, ".to", HTMLElement).textContent = mail.to;
+  const item = find(/** @type {DocumentFragment} */ (row.cloneNode(true)), "li", HTMLLIElement);
+  const time = find(item, "time", HTMLTimeElement);
+  find(item, "a", HTMLAnchorElement).href = `#${mail.id}`;
+  find(item, ".subject", HTMLElement).textContent = titleOf(mail);
+  find(item, ".to", HTMLElement).textContent = mail.to;
   time.dateTime = mail.sentAt;
   time.textContent = briefly(new Date(mail.sentAt));
   return item;
@@ -69,6 +69,6 @@ function briefly(instant) {
  * @param {{ current: boolean, unseen: boolean }} state
  */
 function mark(item, { current, unseen }) {
-  element(item, "a", HTMLAnchorElement).setAttribute("aria-current", String(current));
-  element(item, ".unseen", HTMLElement).hidden = !unseen;
+  find(item, "a", HTMLAnchorElement).setAttribute("aria-current", String(current));
+  find(item, ".unseen", HTMLElement).hidden = !unseen;
 }

@@ -1,26 +1,26 @@
 // @ts-check
 // The mail that is shown, as HTML or as text.
 
-import { element } from "./dom.js";
+import { find } from "./dom.js";
 
 /** @typedef {import("./mailbox.js").Mail} Mail */
 
 const URLS = /(https?:\/\/[^\s<>"]+)/;
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "medium" });
 
-const article = element(document, "article", HTMLElement);
-const sent = element(article, "time", HTMLTimeElement);
-const text = element(article, "#text", HTMLElement);
-const asHtml = element(article, "#as-html", HTMLButtonElement);
-const asText = element(article, "#as-text", HTMLButtonElement);
-let frame = element(article, "iframe", HTMLIFrameElement);
+const article = find(document, "article", HTMLElement);
+const sent = find(article, "time", HTMLTimeElement);
+const text = find(article, "#text", HTMLElement);
+const asHtml = find(article, "#as-html", HTMLButtonElement);
+const asText = find(article, "#as-text", HTMLButtonElement);
+let frame = find(article, "iframe", HTMLIFrameElement);
 
 /** @param {Mail | undefined} mail */
 export function showMail(mail) {
   article.hidden = !mail;
   if (!mail) return;
-  element(article, "#subject", HTMLElement).textContent = titleOf(mail);
-  element(article, "#to", HTMLElement).textContent = mail.to;
+  find(article, "#subject", HTMLElement).textContent = titleOf(mail);
+  find(article, "#to", HTMLElement).textContent = mail.to;
   sent.dateTime = mail.sentAt;
   sent.textContent = FULL.format(new Date(mail.sentAt));
   showHtml(mail);

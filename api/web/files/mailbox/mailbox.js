@@ -1,7 +1,7 @@
 // @ts-check
 // The mails of development, newest first: asked for again and again, while the page can be seen.
 
-import { element } from "./dom.js";
+import { find } from "./dom.js";
 import { showList } from "./list.js";
 import { showMail, titleOf } from "./mail.js";
 
@@ -10,8 +10,8 @@ import { showMail, titleOf } from "./mail.js";
 const POLL_MILLISECONDS = 1500;
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
-const status = element(document, "#status", HTMLElement);
-const empty = element(document, "#empty", HTMLElement);
+const status = find(document, "#status", HTMLElement);
+const empty = find(document, "#empty", HTMLElement);
 
 /** @type {Mail[] | undefined} Nothing is known before the first answer. */
 let mails;
@@ -94,7 +94,7 @@ function say(news) {
 
 addEventListener("hashchange", () => {
   choose(addressed());
-  element(document, "article", HTMLElement).scrollIntoView();
+  find(document, "article", HTMLElement).scrollIntoView();
 });
 document.addEventListener("visibilitychange", poll);
 poll();

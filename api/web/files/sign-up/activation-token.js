@@ -1,8 +1,11 @@
 // @ts-check
 /**
  * The token of an activation link. It comes in the fragment, which browsers send to no server; it leaves the address
- * bar, and with it the history, before anything is loaded or asked; and it lives in this variable only.
+ * bar before anything is loaded or asked; and it lives in this variable only. A browser's own history may keep the
+ * address that was opened: what protects there is that a link works once, and for an hour.
  */
+
+const LONGEST_TOKEN = 1_000; // Many times as long as any of ours: what is longer is of no use either.
 
 let token = takeFromAddress();
 
@@ -36,5 +39,5 @@ function takeFromAddress() {
   address.hash = "";
   address.searchParams.set("step", "password");
   history.replaceState(null, "", address);
-  return value;
+  return value.slice(0, LONGEST_TOKEN);
 }

@@ -11,7 +11,7 @@ const PATIENCE_MILLISECONDS = 30_000;
  * Send *operation* and give its data.
  * @param {string} operation
  * @param {Record<string, unknown>} variables
- * @param {AbortSignal} [signal] Gives the request up, and the promise rejects; else it is given up after 30 seconds.
+ * @param {AbortSignal} [signal] Gives the request up. Without, it is given up after 30 seconds.
  * @returns {Promise<any>}
  * @throws {Unreachable | ServiceFailed}
  */
@@ -39,9 +39,12 @@ export async function ask(operation, variables, signal) {
  * The body of the answer.
  * @param {string} operation
  * @param {Record<string, unknown>} variables
- * @param {AbortSignal | undefined} signal
+ * @param {AbortSignal} [signal]
  */
 async function answer(operation, variables, signal) {
+  const abort = new AbortController();
+  const patience = setTimeout(() => abort.abort(), PATIENCE_MILLISECONDS);
+  signal?.addEventListener("abort", () => abort.abort());
   try {
     const response = await fetch(ADDRESS, {
       method: "POST",
@@ -53,12 +56,13 @@ async function answer(operation, variables, signal) {
       body: JSON.stringify({ query: operation, variables }),
       cache: "no-store",
       credentials: "omit",
-      signal: signal ?? AbortSignal.timeout(PATIENCE_MILLISECONDS),
+      signal: abort.signal,
     });
     return await response.json();
   } catch (failure) {
-    if (signal?.aborted) throw failure;
     if (failure instanceof SyntaxError) throw new ServiceFailed(""); // A proxy's page, say.
     throw new Unreachable();
+  } finally {
+    clearTimeout(patience);
   }
 }

@@ -37,3 +37,17 @@ export function element(name, text, className = "") {
   if (className) made.className = className;
   return made;
 }
+
+/**
+ * *text* as nodes, with its addresses as links.
+ * @param {string} text
+ * @returns {(string | HTMLElement)[]}
+ */
+export function linked(text) {
+  return text.split(/(https?:\/\/\S*[^\s.,;:!?])/).map((part, number) => {
+    if (number % 2 === 0) return part;
+    const link = element("a", part);
+    link.setAttribute("href", part);
+    return link;
+  });
+}

@@ -4,21 +4,35 @@
  * Secrets never come here: no password, no token, no captcha answer.
  */
 
+import { recall, remember } from "./storage.js";
+
 /**
  * @typedef {object} Draft
  * @property {Record<string, string | boolean>} fields What was typed, by the fields' names.
  * @property {{key: string, input: string} | null} attempt The idempotency key, and the input that it stands for.
- * @property {string | null} registrationId The registration that waits for its captcha.
+ * @property {{id: string, email: string} | null} registration The one that awaits its captcha, and where its mails will go.
  * @property {{email: string, minutes: number | null} | null} sent Where the mails went, and how long the link works.
- * @property {{message: string, organisation: string, nextUrl: string | null} | null} active The account that was activated.
+ * @property {"expired" | "exhausted" | null} ended Why the registration before was of no more use.
+ * @property {{organisation: string, nextUrl: string | null} | null} active The account that was activated.
  */
 
 const PLACE = "guichet.draft";
 
 /** @type {Draft} */
-const empty = { fields: {}, attempt: null, registrationId: null, sent: null, active: null };
+const empty = { fields: {}, attempt: null, registration: null, sent: null, ended: null, active: null };
 
-export const draft = { ...empty, ...recall(sessionStorageOrNull(), PLACE) };
+/** What each property is, where it is not null. */
+const SHAPES = {
+  attempt: { key: "string", input: "string" },
+  registration: { id: "string", email: "string" },
+  sent: { email: "string" },
+  active: { organisation: "string" },
+};
+
+/** @type {(() => void)[]} */
+const forgetting = [];
+
+export const draft = recalled() ?? structuredClone(empty);
 
 /**
  * Change the draft, and keep it.
@@ -26,45 +40,65 @@ export const draft = { ...empty, ...recall(sessionStorageOrNull(), PLACE) };
  */
 export function keep(changes) {
   Object.assign(draft, changes);
-  remember(sessionStorageOrNull(), PLACE, draft);
+  remember("sessionStorage", PLACE, draft);
 }
 
-/** Forget everything: the sign-up is over. */
-export function forgetDraft() {
+/**
+ * Keep what stands in one field.
+ * @param {string} name
+ * @param {string | boolean} value
+ */
+export function keepField(name, value) {
+  keep({ fields: { ...draft.fields, [name]: value } });
+}
+
+/**
+ * Forget all that was typed for *email*: its sign-up is over. Another person's, in the same tab, goes on.
+ * @param {string} email
+ */
+export function forgetDraftOf(email) {
+  if (String(draft.fields.email ?? "").toLowerCase() !== email.toLowerCase()) return;
   keep(structuredClone(empty));
+  for (const forgot of forgetting) forgot();
 }
 
 /**
- * What is stored at *place*; nothing where the browser keeps nothing, or something that is not ours.
- * @param {Storage | null} storage
- * @param {string} place
+ * Call *forgot* when the draft is forgotten: what is on the screen has to go too.
+ * @param {() => void} forgot
  */
-export function recall(storage, place) {
-  try {
-    return JSON.parse(storage?.getItem(place) ?? "null");
-  } catch {
-    return null;
+export function onForgotten(forgot) {
+  forgetting.push(forgot);
+}
+
+/**
+ * What was kept, where it is a draft: another version of this page may have left something else.
+ * @returns {Draft | null}
+ */
+function recalled() {
+  const found = recall("sessionStorage", PLACE);
+  return isDraft(found) ? found : null;
+}
+
+/**
+ * @param {any} found
+ * @returns {found is Draft}
+ */
+function isDraft(found) {
+  if (!has(found, {}) || !has(found.fields, {})) return false;
+  return Object.keys(empty).every((name) => name in found) && Object.entries(SHAPES).every(isShaped);
+
+  /** @param {[string, Record<string, string>]} shape */
+  function isShaped([name, shape]) {
+    return found[name] === null || has(found[name], shape);
   }
 }
 
 /**
- * Store *value*, where the browser lets us: a page without storage still works, it only forgets.
- * @param {Storage | null} storage
- * @param {string} place
- * @param {unknown} value
+ * Whether *value* is an object with these properties, of these types.
+ * @param {any} value
+ * @param {Record<string, string>} shape
  */
-export function remember(storage, place, value) {
-  try {
-    storage?.setItem(place, JSON.stringify(value));
-  } catch {
-    // Full, or forbidden.
-  }
-}
-
-function sessionStorageOrNull() {
-  try {
-    return sessionStorage;
-  } catch {
-    return null;
-  }
+function has(value, shape) {
+  const isRecord = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isRecord && Object.entries(shape).every(([name, type]) => typeof value[name] === type);
 }

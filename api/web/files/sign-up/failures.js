@@ -32,7 +32,7 @@ export class Refusal extends Error {}
  * @param {unknown} failure
  */
 export function explain(failure) {
-  if (failure instanceof Refusal) return failure.message;
+  if (failure instanceof Refusal && failure.message) return failure.message;
   if (failure instanceof TooManyRequests) return say("failure.haste", { wait: unitsOf(failure.seconds) });
   if (failure instanceof Unreachable) return say(navigator.onLine ? "failure.unreachable" : "failure.offline");
   if (failure instanceof ServiceFailed && failure.reference) {

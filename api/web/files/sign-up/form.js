@@ -1,24 +1,30 @@
 // @ts-check
-/** A form: what was typed is kept, one sending at a time, problems under their fields, failures above the button. */
+/** A form: what was typed is kept, one thing is done at a time, problems stand at their fields, failures at the end. */
 
 import { clock, countDown } from "./countdown.js";
 import { byId, element, within } from "./dom.js";
-import { draft, keep } from "./draft.js";
+import { draft, keepField, onForgotten } from "./draft.js";
 import { explain, TooManyRequests } from "./failures.js";
+import { fill, isControl, labelOf, missing, setProblem, typedInto } from "./field.js";
 import { language, say } from "./language.js";
+import { announce, showTitle } from "./view.js";
 
-/** @typedef {{path: string[], message: string}} FieldProblem */
-/** @typedef {HTMLInputElement | HTMLSelectElement} Control */
+/** @typedef {import("./field.js").Control} Control */
+/** @typedef {import("./field.js").FieldProblem} FieldProblem */
+/** @typedef {{control: Control, message: string}} ShownProblem */
 
 const SLOW_MILLISECONDS = 8_000;
 
 export class Form {
   #busy = false;
-  #waiting = false;
+  /** @type {Set<HTMLElement>} */
+  #waiting = new Set();
+  #prefix = "";
+  #keepsTyped = false;
 
   /**
    * @param {string} id
-   * @param {() => Promise<void>} work What a submission does. What it throws is shown above the button.
+   * @param {() => Promise<void>} work What a submission does. What it throws is told at the end of the form.
    */
   constructor(id, work) {
     this.element = byId(id, HTMLFormElement);
@@ -29,16 +35,28 @@ export class Form {
       event.preventDefault();
       this.run(work);
     });
+    this.element.closest("section")?.addEventListener("shown", () => {
+      if (this.#waiting.size === 0) this.tell("", "good");
+    });
   }
 
-  /** Keep what is typed here, and fill in what was kept. */
-  keepTyped() {
+  /**
+   * Keep what is typed here, under names that begin with *prefix*, and fill in what was kept.
+   * @param {string} [prefix]
+   */
+  keepTyped(prefix = "") {
+    this.#keepsTyped = true;
+    this.#prefix = prefix;
     for (const control of this.controls()) {
-      fill(control, draft.fields[control.name]);
-      const keepIt = () => keep({ fields: { ...draft.fields, [control.name]: typedInto(control) } });
-      control.addEventListener("input", keepIt);
-      control.addEventListener("change", keepIt); // Some browsers fill in without any input.
+      fill(control, draft.fields[prefix + control.name]);
+      for (const event of ["input", "change"]) control.addEventListener(event, () => this.#keep(control));
     }
+    onForgotten(() => this.element.reset());
+  }
+
+  /** @param {Control} control */
+  #keep(control) {
+    keepField(this.#prefix + control.name, typedInto(control));
   }
 
   controls() {
@@ -61,168 +79,116 @@ export class Form {
   }
 
   /**
-   * Show *problems* under their fields and in the summary, in place of those from before; the first gets the focus.
+   * Show *problems* at their fields, in place of those from before. The first field gets the focus; where there are
+   * several, a summary leads to each.
    * @param {FieldProblem[]} problems
    * @returns {FieldProblem[]} Those of fields that are not in this form.
    */
   showProblems(problems) {
-    for (const control of this.controls()) setProblem(control, "");
-    const ours = problems.flatMap(({ path, message }) => {
-      const control = this.control(path.join("."));
-      return control ? [{ control, message }] : [];
+    const ours = this.controls().flatMap((control) => {
+      const messages = problems.filter(({ path }) => path.join(".") === control.name).map(({ message }) => message);
+      setProblem(control, messages.join(" "));
+      return messages.length ? [{ control, message: messages.join(" ") }] : [];
     });
-    for (const { control, message } of ours) setProblem(control, message);
     this.#summarise(ours);
-    firstOf(this.controls(), ours)?.focus();
+    showTitle();
+    ours[0]?.control.focus();
     return problems.filter(({ path }) => !this.control(path.join(".")));
   }
 
   /**
-   * Say *text* above the button.
+   * Say *text* at the end of the form.
    * @param {string} text
-   * @param {"good" | "bad" | "busy"} tone
+   * @param {"good" | "bad" | "slow"} tone
    */
   tell(text, tone) {
     this.notice.className = `notice ${tone}`;
+    this.notice.lang = language();
     this.notice.replaceChildren(...(text ? [element("p", text)] : []));
   }
 
   /**
-   * Do *work*, unless something is being done, or has to be waited for.
+   * Do *work*, which *button* has asked for, unless something is being done, or has to be waited for.
    * @param {() => Promise<void>} work
+   * @param {HTMLElement} [button]
    */
-  async run(work) {
-    if (this.#busy || this.#waiting) return;
-    this.#setBusy(true);
-    this.tell("", "busy");
-    const slow = setTimeout(() => this.tell(say("waiting.slow"), "busy"), SLOW_MILLISECONDS);
+  async run(work, button = this.button) {
+    if (this.#busy || this.#waiting.has(button)) return;
+    if (this.#keepsTyped) this.controls().forEach((control) => this.#keep(control)); // Browsers fill in unnoticed.
+    this.tell("", "slow");
+    this.#setBusy(true, button);
+    const slow = setTimeout(() => this.tell(say("waiting.slow"), "slow"), SLOW_MILLISECONDS);
     try {
       await work();
-      if (this.notice.classList.contains("busy")) this.tell("", "busy");
+      if (this.notice.classList.contains("slow")) this.tell("", "slow");
     } catch (failure) {
-      this.#explain(failure);
+      this.tell(explain(failure), "bad");
+      if (failure instanceof TooManyRequests) this.#wait(failure.seconds, button);
     } finally {
       clearTimeout(slow);
-      this.#setBusy(false);
+      this.#setBusy(false, button);
     }
   }
 
-  /** @param {unknown} failure */
-  #explain(failure) {
-    this.tell(explain(failure), "bad");
-    if (failure instanceof TooManyRequests) this.#wait(failure.seconds);
-    else if (!(failure instanceof Error)) throw failure;
-  }
-
   /**
-   * Nothing is sent for *seconds*, which are counted down: seen each second, told at the beginning and the end.
+   * *button* does nothing for *seconds*, which are counted down: seen each second, told at the beginning and the end.
    * @param {number} seconds
+   * @param {HTMLElement} button
    */
-  #wait(seconds) {
+  #wait(seconds, button) {
     const left = element("p", "", "countdown");
     left.setAttribute("aria-hidden", "true");
     this.notice.append(left);
-    this.#waiting = true;
-    this.button.setAttribute("aria-disabled", "true");
-    countDown(
-      seconds,
-      (now) => (left.textContent = clock(now)),
-      () => {
-        this.#waiting = false;
-        this.button.removeAttribute("aria-disabled");
-        this.tell(say("failure.haste-over"), "good");
-      },
-    );
+    this.#waiting.add(button);
+    const tick = (/** @type {number} */ now) => {
+      left.textContent = clock(now);
+    };
+    countDown(seconds, tick, () => {
+      this.#waiting.delete(button);
+      this.#hold();
+      if (left.isConnected) this.tell(say("failure.haste-over"), "good");
+    });
   }
 
-  /** @param {boolean} busy */
-  #setBusy(busy) {
+  /**
+   * @param {boolean} busy
+   * @param {HTMLElement} button
+   */
+  #setBusy(busy, button) {
     this.#busy = busy;
     this.element.setAttribute("aria-busy", String(busy));
-    this.button.classList.toggle("busy", busy);
-    if (busy) this.button.setAttribute("aria-disabled", "true");
-    else if (!this.#waiting) this.button.removeAttribute("aria-disabled");
+    button.classList.toggle("busy", busy);
+    this.#hold();
   }
 
-  /** @param {{control: Control, message: string}[]} problems */
+  /** Show on every button whether it would do anything now. */
+  #hold() {
+    for (const button of this.element.querySelectorAll("button")) {
+      button.setAttribute("aria-disabled", String(this.#busy || this.#waiting.has(button)));
+    }
+  }
+
+  /** @param {ShownProblem[]} problems */
   #summarise(problems) {
     if (!(this.summary instanceof HTMLElement)) return;
+    const title = say("summary.title", { count: problems.length });
     this.summary.hidden = problems.length < 2;
-    const lines = problems.map(({ control, message }) => {
-      const line = document.createElement("li");
-      const link = element("a", `${labelOf(control)} – ${message}`);
-      link.setAttribute("href", `#${control.id}`);
-      link.addEventListener("click", (event) => {
-        event.preventDefault();
-        control.focus();
-      });
-      line.append(link);
-      return line;
-    });
-    within(this.summary, "ul").replaceChildren(...lines);
+    this.summary.lang = language();
+    within(this.summary, "h2").textContent = title;
+    within(this.summary, "ul").replaceChildren(...problems.map(lineOf));
+    if (problems.length > 1) announce(title);
   }
 }
 
-/**
- * @param {Element} candidate
- * @returns {candidate is Control}
- */
-function isControl(candidate) {
-  const typed = candidate instanceof HTMLInputElement || candidate instanceof HTMLSelectElement;
-  return typed && candidate.name !== "";
-}
-
-/**
- * Show *message* under *control*, or nothing.
- * @param {Control} control
- * @param {string} message
- */
-export function setProblem(control, message) {
-  const place = byId(`${control.id}-problem`, HTMLElement);
-  place.textContent = message;
-  place.hidden = message === "";
-  place.lang = language();
-  if (message === "") control.removeAttribute("aria-invalid");
-  else control.setAttribute("aria-invalid", "true");
-}
-
-/** @param {Control} control */
-export function typedInto(control) {
-  return control instanceof HTMLInputElement && control.type === "checkbox" ? control.checked : control.value;
-}
-
-/**
- * @param {Control} control
- * @param {string | boolean | undefined} value
- */
-function fill(control, value) {
-  if (typeof value === "boolean" && control instanceof HTMLInputElement) control.checked = value;
-  else if (typeof value === "string") control.value = value;
-}
-
-/**
- * @param {Control} control
- * @returns {FieldProblem[]}
- */
-function missing(control) {
-  const value = typedInto(control);
-  const hidden = control.closest("[hidden]:not(section)") !== null;
-  const empty = value === false || (typeof value === "string" && value.trim() === "");
-  if (!control.required || hidden || !empty) return [];
-  const message = value === false ? say("problem.terms") : say("problem.required");
-  return [{ path: control.name.split("."), message }];
-}
-
-/**
- * The first control, in reading order, that has one of *problems*.
- * @param {Control[]} controls
- * @param {{control: Control}[]} problems
- */
-function firstOf(controls, problems) {
-  return controls.find((control) => problems.some((problem) => problem.control === control));
-}
-
-/** @param {Control} control */
-function labelOf(control) {
-  return control.labels?.[0]?.textContent ?? "";
+/** @param {ShownProblem} problem */
+function lineOf({ control, message }) {
+  const line = document.createElement("li");
+  const link = element("a", `${labelOf(control)} – ${message}`);
+  link.setAttribute("href", `#${control.id}`);
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    control.focus();
+  });
+  line.append(link);
+  return line;
 }

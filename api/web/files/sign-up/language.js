@@ -1,7 +1,7 @@
 // @ts-check
 /** The language of the page, and its words. Messages of the API come in the same language, since each request names it. */
 
-import { recall, remember } from "./draft.js";
+import { recall, remember } from "./storage.js";
 import en from "./words/en.js";
 import fr from "./words/fr.js";
 
@@ -12,6 +12,7 @@ const PLACE = "guichet.language";
 
 /** @type {Record<Language, Record<Word, string>>} */
 const words = { fr, en };
+const LOCALES = { fr: "fr-FR", en: "en-GB" };
 
 /** @type {Language} */
 let current = chosen() ?? preferred();
@@ -30,11 +31,20 @@ export function say(name, values = {}) {
 }
 
 /**
+ * Whether there are words of *name*: what the service says may be newer than this page.
+ * @param {string} name
+ * @returns {name is Word}
+ */
+export function isWord(name) {
+  return Object.hasOwn(fr, name);
+}
+
+/**
  * The time of day of *instant*, as people say it here.
  * @param {Date} instant
  */
 export function timeOf(instant) {
-  return new Intl.DateTimeFormat(current, { timeStyle: "short" }).format(instant);
+  return new Intl.DateTimeFormat(LOCALES[current], { timeStyle: "short" }).format(instant);
 }
 
 /**
@@ -43,7 +53,7 @@ export function timeOf(instant) {
  */
 export function unitsOf(seconds) {
   const [count, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
-  return new Intl.NumberFormat(current, { style: "unit", unit, unitDisplay: "long" }).format(count);
+  return new Intl.NumberFormat(LOCALES[current], { style: "unit", unit, unitDisplay: "long" }).format(count);
 }
 
 /** Write the words of the current language into the page. */
@@ -68,7 +78,7 @@ export function offerLanguages(switched) {
   for (const button of document.querySelectorAll("[data-language]")) {
     button.addEventListener("click", () => {
       current = /** @type {Language} */ (button.getAttribute("data-language"));
-      remember(storage(), PLACE, current);
+      remember("localStorage", PLACE, current);
       translate();
       switched();
     });
@@ -85,7 +95,7 @@ function wordOf(place, attribute) {
 
 /** @returns {Language | null} */
 function chosen() {
-  const value = recall(storage(), PLACE);
+  const value = recall("localStorage", PLACE);
   return typeof value === "string" && Object.hasOwn(words, value) ? /** @type {Language} */ (value) : null;
 }
 
@@ -95,12 +105,4 @@ function preferred() {
     .map((tag) => tag.slice(0, 2).toLowerCase())
     .find((tag) => Object.hasOwn(words, tag));
   return /** @type {Language | undefined} */ (known) ?? "fr";
-}
-
-function storage() {
-  try {
-    return localStorage;
-  } catch {
-    return null;
-  }
 }

@@ -3,7 +3,7 @@
 
 const ORGANISATION = `
   fragment Known on Organisation {
-    identifier { formatted } name status onPortal postalCode city message
+    name status postalCode city message
   }
 `;
 const PENDING = `
@@ -16,7 +16,7 @@ const PENDING = `
 const REFUSED = `
   fragment Refused on Problem {
     code message
-    ... on InvalidInput { fields { path code message } }
+    ... on InvalidInput { fields { path message } }
     ... on TooManyRequests { retryAfterSeconds }
   }
 `;
@@ -24,10 +24,10 @@ const REFUSED = `
 export const SETUP = `
   query Setup {
     identifierTypes {
-      type label fieldLabel formatHint ignoredCharacters pattern example inputMode hasLookup
+      type label fieldLabel formatHint ignoredCharacters pattern minLength maxLength example inputMode hasLookup
     }
     terms { version url surveyConsentText }
-    passwordPolicy { minLength maxLength minCharacterTypes }
+    passwordPolicy { minLength minCharacterTypes }
   }
 `;
 export const FIND_ORGANISATION = `
@@ -106,7 +106,7 @@ export const ACTIVATE_ACCOUNT = `
     activateAccount(input: $input) {
       __typename
       ... on AccountActivated {
-        message nextUrl account { memberships { organisation { message } } }
+        nextUrl account { memberships { organisation { message } } }
       }
       ...Refused
     }

@@ -13,6 +13,8 @@ import { SETUP } from "./operations.js";
  * @property {string} formatHint
  * @property {string} ignoredCharacters
  * @property {string} pattern
+ * @property {number} minLength
+ * @property {number} maxLength
  * @property {string} example
  * @property {"NUMERIC" | "TEXT"} inputMode
  * @property {boolean} hasLookup

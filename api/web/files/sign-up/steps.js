@@ -7,8 +7,10 @@ import { Waiting } from "./waiting.js";
 /** @typedef {"welcome" | "details" | "organisation" | "captcha" | "sent" | "resend" | "restart" | "password" | "active"} Step */
 
 /**
- * What a step needs before it can be shown. It may name another step that has to be shown instead.
- * @typedef {(again: boolean) => Promise<Step | void> | Step | void} Enter
+ * What a step needs before it can be shown. It may name another step that has to be shown instead. *again* tells that
+ * the step was there already, in another language; *isWanted* whether it still is to be shown, after something was
+ * waited for.
+ * @typedef {(again: boolean, isWanted: () => boolean) => Promise<Step | void> | Step | void} Enter
  */
 
 const HOME = "welcome";
@@ -21,7 +23,7 @@ let current = null;
 let turn = 0;
 
 /**
- * Say what *step* needs. *enter* is told whether the step was there already, in another language.
+ * Say what *step* needs.
  * @param {Step} step
  * @param {Enter} enter
  */
@@ -34,6 +36,7 @@ export function startSteps() {
   addEventListener("popstate", () => {
     if (stepOfAddress() !== current) show(stepOfAddress());
   });
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // The draft may have changed since.
   document.addEventListener("click", follow);
   show(stepOfAddress());
 }
@@ -47,6 +50,12 @@ export function go(step, { replace = false } = {}) {
   const address = step === HOME ? location.pathname : `?step=${step}`;
   history[replace || step === current ? "replaceState" : "pushState"](null, "", address);
   show(step);
+}
+
+/** Tells, whenever it is called, whether the step that is shown now still is: a late answer takes nobody elsewhere. */
+export function presence() {
+  const step = current;
+  return () => step === current;
 }
 
 /** Show the current step again: its language has changed. */
@@ -65,7 +74,7 @@ async function show(step, again = false) {
   const waiting = new Waiting(isWanted);
   current = step;
   try {
-    const instead = await steps.get(step)?.(again);
+    const instead = await steps.get(step)?.(again, isWanted);
     if (!isWanted()) return;
     if (instead) go(instead, { replace: true });
     else reveal(step, { focus });

@@ -5,7 +5,7 @@ import { clock, countDown } from "./countdown.js";
 import { byId } from "./dom.js";
 import { explain, TooManyRequests, Unreachable } from "./failures.js";
 import { say } from "./language.js";
-import { announce, reveal } from "./view.js";
+import { announce, reveal, showTitle } from "./view.js";
 
 const SHORT_MILLISECONDS = 250;
 const LONG_MILLISECONDS = 8_000;
@@ -36,7 +36,7 @@ export class Waiting {
     this.#tell(say("waiting.failed"), explain(failure), "stopped");
     const button = byId("waiting-retry", HTMLButtonElement);
     button.onclick = retry;
-    button.focus();
+    byId("waiting-title", HTMLElement).focus();
     if (failure instanceof Unreachable) addEventListener("online", retry, { once: true });
     if (failure instanceof TooManyRequests) this.#countDown(failure, retry);
   }
@@ -64,6 +64,7 @@ export class Waiting {
     byId("waiting-mark", HTMLElement).hidden = state === "stopped";
     byId("waiting-retry", HTMLButtonElement).hidden = state === "running";
     if (byId("waiting", HTMLElement).hidden) reveal("waiting", { focus: false });
+    showTitle();
     announce(`${title} ${text}`);
   }
 }

@@ -6,90 +6,126 @@ import { byId } from "../dom.js";
 import { draft } from "../draft.js";
 import { Refusal } from "../failures.js";
 import { Form } from "../form.js";
-import { say, timeOf } from "../language.js";
+import { language, say, timeOf } from "../language.js";
 import { RENEW_CAPTCHA, RENEW_CAPTCHA_WITH_SOUND, VERIFY_CAPTCHA } from "../operations.js";
-import { defineStep } from "../steps.js";
+import { defineStep, presence } from "../steps.js";
 import { announce } from "../view.js";
-import { goSent, startAgain, takePending } from "./registration.js";
+import { endWithMails, isOutdated, startAgain, takePending } from "./registration.js";
 
 const picture = byId("captcha-picture", HTMLImageElement);
 const sound = byId("captcha-sound", HTMLAudioElement);
 const answer = byId("answer", HTMLInputElement);
 
+/** @type {{length: number, pictureEnd: Date, registrationEnd: Date} | null} The challenge that is shown. */
+let shown = null;
+
+let renewals = 0;
+
 const form = new Form("captcha-form", async () => {
-  if (!form.holds()) return;
-  const input = { registrationId: draft.registrationId, answer: answer.value };
-  const result = await ask(VERIFY_CAPTCHA, { input });
-  if (result.__typename === "ActivationMailSent") {
-    answer.value = "";
-    goSent(result.email, result.linkLifetimeMinutes);
-  } else if (result.__typename === "CaptchaRejected" && result.registration.captcha) {
-    showChallenge(result.registration);
-    form.showProblems([{ path: ["answer"], message: result.message }]);
-  } else if (result.__typename === "CaptchaRejected") startAgain("exhausted");
-  else if (result.__typename === "RegistrationNotFound") startAgain("expired");
-  else throw new Refusal(result.message);
+  if (form.holds() && draft.registration) await verify(draft.registration);
 });
 
 export function startCaptcha() {
-  defineStep("captcha", async () => {
-    const pending = takePending();
-    if (pending) return showChallenge(pending);
-    if (draft.registrationId === null) return draft.sent ? "sent" : "organisation";
-    await renew(RENEW_CAPTCHA);
-  });
-  byId("captcha-renew", HTMLButtonElement).addEventListener("click", () => form.run(anotherPicture));
-  byId("captcha-listen", HTMLButtonElement).addEventListener("click", () => form.run(listen));
+  defineStep("captcha", enter);
+  const renewing = byId("captcha-renew", HTMLButtonElement);
+  const listening = byId("captcha-listen", HTMLButtonElement);
+  renewing.addEventListener("click", () => form.run(anotherPicture, renewing));
+  listening.addEventListener("click", () => form.run(listen, listening));
+}
+
+/**
+ * @param {boolean} again
+ * @returns {Promise<import("../steps.js").Step | void>}
+ */
+async function enter(again) {
+  if (draft.registration === null) return draft.sent ? "sent" : "organisation";
+  if (isOutdated()) return "organisation";
+  if (again && shown) return showWords(shown); // The picture, and what was typed of it, stay.
+  const pending = takePending();
+  if (pending) showChallenge(pending);
+  else await renew(RENEW_CAPTCHA);
+}
+
+/** @param {{id: string, email: string}} registration */
+async function verify({ id, email }) {
+  const isHere = presence();
+  const result = await ask(VERIFY_CAPTCHA, { input: { registrationId: id, answer: answer.value } });
+  if (result.__typename === "ActivationMailSent") endWithMails(email, result.linkLifetimeMinutes, isHere);
+  else if (result.__typename === "RegistrationNotFound") startAgain("expired", isHere);
+  else if (result.__typename !== "CaptchaRejected") throw new Refusal(result.message);
+  else if (!result.registration.captcha) startAgain("exhausted", isHere);
+  else {
+    showChallenge(result.registration);
+    form.showProblems([{ path: ["answer"], message: result.message }]);
+  }
 }
 
 async function anotherPicture() {
   if (await renew(RENEW_CAPTCHA)) announce(say("captcha.renewed"));
 }
 
+/** Hear the challenge: what is heard again is the same, until another picture is asked for. */
 async function listen() {
-  const challenge = await renew(RENEW_CAPTCHA_WITH_SOUND);
-  if (!challenge) return;
-  if (!challenge.audio) throw new Refusal(say("captcha.no-sound"));
-  sound.src = challenge.audio;
-  sound.hidden = false;
-  announce(say("captcha.sounding"));
+  if (sound.hidden) {
+    const challenge = await renew(RENEW_CAPTCHA_WITH_SOUND);
+    if (!challenge) return;
+    if (!challenge.audio) throw new Refusal(say("captcha.no-sound"));
+    sound.src = challenge.audio;
+    sound.hidden = false;
+  }
+  sound.currentTime = 0;
   await sound.play().catch(() => sound.focus()); // Where the browser does not play by itself, the person does.
 }
 
 /**
- * Show another challenge of the same registration.
+ * Show another challenge of the same registration; of several that are asked for, the last.
  * @param {string} operation
  * @returns {Promise<any>} The `Captcha`; nothing where the registration awaits none any more: another step shows that.
  */
 async function renew(operation) {
-  const result = await ask(operation, { registrationId: draft.registrationId });
-  if (result.__typename === "RegistrationNotFound") startAgain("expired");
+  if (!draft.registration) return;
+  const mine = ++renewals;
+  const isHere = presence();
+  const { id, email } = draft.registration;
+  const result = await ask(operation, { registrationId: id });
+  if (mine !== renewals) return;
+  if (result.__typename === "RegistrationNotFound") startAgain("expired", isHere);
   else if (result.__typename !== "PendingRegistration") throw new Refusal(result.message);
-  else if (result.state === "VERIFIED") goSent(String(draft.fields.email), null);
-  else if (!result.captcha) startAgain("exhausted");
+  else if (result.state === "VERIFIED") endWithMails(email, null, isHere);
+  else if (!result.captcha) startAgain("exhausted", isHere);
   else showChallenge(result);
   return result.captcha;
 }
 
 /** @param {any} registration A `PendingRegistration` that awaits its captcha. */
-function showChallenge({ captcha, organisation, expiresInSeconds }) {
+function showChallenge(registration) {
+  const { captcha, organisation } = registration;
+  const now = Date.now();
+  shown = {
+    length: captcha.length,
+    pictureEnd: new Date(now + captcha.expiresInSeconds * 1000),
+    registrationEnd: new Date(now + registration.expiresInSeconds * 1000),
+  };
   picture.src = captcha.image;
   picture.alt = captcha.imageDescription;
+  picture.lang = language();
   sound.pause();
   sound.hidden = true;
   sound.removeAttribute("src");
   answer.value = "";
+  form.showProblems([]);
   answer.inputMode = /^[0-9]+$/.test(captcha.alphabet) ? "numeric" : "text";
-  const name = organisation.organisation?.name ?? organisation.identifier.formatted;
-  byId("captcha-organisation", HTMLElement).textContent = `${name} – ${organisation.message}`;
-  byId("answer-hint", HTMLElement).textContent = say("captcha.hint", { length: captcha.length });
-  byId("captcha-deadline", HTMLElement).textContent = say("captcha.deadline", {
-    picture: timeIn(captcha.expiresInSeconds),
-    registration: timeIn(expiresInSeconds),
-  });
+  const place = byId("captcha-organisation", HTMLElement);
+  place.textContent = `${organisation.organisation?.name ?? organisation.identifier.formatted} – ${organisation.message}`;
+  place.lang = language();
+  showWords(shown);
 }
 
-/** @param {number} seconds */
-function timeIn(seconds) {
-  return timeOf(new Date(Date.now() + seconds * 1000));
+/** @param {{length: number, pictureEnd: Date, registrationEnd: Date}} challenge */
+function showWords({ length, pictureEnd, registrationEnd }) {
+  byId("answer-hint", HTMLElement).textContent = say("captcha.hint", { length });
+  byId("captcha-deadline", HTMLElement).textContent = say("captcha.deadline", {
+    picture: timeOf(pictureEnd),
+    registration: timeOf(registrationEnd),
+  });
 }

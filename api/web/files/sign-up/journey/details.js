@@ -3,7 +3,8 @@
 
 import { byId } from "../dom.js";
 import { draft } from "../draft.js";
-import { Form, typedInto } from "../form.js";
+import { typedInto } from "../field.js";
+import { Form } from "../form.js";
 import { say } from "../language.js";
 import { setup } from "../setup.js";
 import { defineStep, go } from "../steps.js";
@@ -14,8 +15,9 @@ export const detailsForm = new Form("details-form", async () => {
 
 export function startDetails() {
   detailsForm.keepTyped();
-  defineStep("details", async () => {
+  defineStep("details", async (_, isWanted) => {
     const { terms } = await setup();
+    if (!isWanted()) return;
     byId("terms-link", HTMLAnchorElement).href = terms.url;
     byId("survey-consent-hint", HTMLElement).textContent = terms.surveyConsentText;
   });

@@ -9,6 +9,8 @@ import { FIND_ORGANISATION } from "../operations.js";
 /** @typedef {import("../setup.js").IdentifierTypeInfo} IdentifierTypeInfo */
 
 const PAUSE_MILLISECONDS = 350;
+const LONG_PAUSE_MILLISECONDS = 1_000;
+const SLOW_MILLISECONDS = 500;
 const MOST_REMEMBERED = 50;
 
 /** The newest look-up; those before it are given up. */
@@ -22,16 +24,17 @@ export class LookUp {
    * What is known under *value*: a member of `OrganisationResult`, or null where nothing could be asked.
    * @param {IdentifierTypeInfo} info
    * @param {string} value
-   * @param {() => void} begun Called once the service is being asked.
+   * @param {() => void} slow Called where the answer takes so long that something should be said.
    * @returns {Promise<any>} Never settles for a look-up that another has followed.
    */
-  async find(info, value, begun) {
+  async find(info, value, slow) {
     this.forget();
     const newest = this.#newest;
     const known = this.#remembered.get(keyOf(info, value));
     if (known) return known;
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
-    const result = newest.signal.aborted ? null : await this.#ask(info, value, begun, newest.signal);
+    const pause = mayGoOn(info) ? LONG_PAUSE_MILLISECONDS : PAUSE_MILLISECONDS;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    const result = newest.signal.aborted ? null : await this.#ask(info, value, slow, newest.signal);
     return newest.signal.aborted ? new Promise(() => {}) : result;
   }
 
@@ -44,12 +47,12 @@ export class LookUp {
   /**
    * @param {IdentifierTypeInfo} info
    * @param {string} value
-   * @param {() => void} begun
+   * @param {() => void} slow
    * @param {AbortSignal} signal
    */
-  async #ask(info, value, begun, signal) {
+  async #ask(info, value, slow, signal) {
     if (performance.now() < this.#notBefore) return null;
-    begun();
+    const timer = setTimeout(() => signal.aborted || slow(), SLOW_MILLISECONDS);
     try {
       const result = await ask(FIND_ORGANISATION, { identifier: { type: info.type, value } }, signal);
       this.#remember(keyOf(info, value), result);
@@ -57,6 +60,8 @@ export class LookUp {
     } catch (failure) {
       if (failure instanceof TooManyRequests) this.#notBefore = performance.now() + failure.seconds * 1000;
       return null; // Signing up goes on without: the service judges the identifier again then.
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -68,6 +73,14 @@ export class LookUp {
     if (this.#remembered.size >= MOST_REMEMBERED) this.#remembered.clear();
     this.#remembered.set(key, result);
   }
+}
+
+/**
+ * Whether a value of this type that is whole may also be the beginning of a longer one.
+ * @param {IdentifierTypeInfo} info
+ */
+export function mayGoOn(info) {
+  return info.minLength !== info.maxLength;
 }
 
 /**

@@ -2,14 +2,15 @@
 /** Step 2: the organisation, looked up while its identifier is typed. */
 
 import { byId, element } from "../dom.js";
-import { draft, keep } from "../draft.js";
-import { Form, setProblem } from "../form.js";
-import { say } from "../language.js";
+import { draft, keepField } from "../draft.js";
+import { setProblem } from "../field.js";
+import { Form } from "../form.js";
+import { language, say } from "../language.js";
 import { setup } from "../setup.js";
 import { defineStep } from "../steps.js";
 import { announce } from "../view.js";
 import { detailsAreMissing } from "./details.js";
-import { couldBeValid, LookUp } from "./look-up.js";
+import { couldBeValid, LookUp, mayGoOn } from "./look-up.js";
 import { onOrganisationProblems, register } from "./registration.js";
 
 /** @typedef {import("../setup.js").IdentifierTypeInfo} IdentifierTypeInfo */
@@ -18,21 +19,25 @@ const NAMELESS = "PARTICULIER"; // A natural person has no organisation's name.
 
 const type = byId("identifier-type", HTMLSelectElement);
 const identifier = byId("identifier", HTMLInputElement);
+const name = byId("organisation-name", HTMLInputElement);
 const nameField = byId("organisation-name-field", HTMLElement);
 const finding = byId("finding", HTMLElement);
 const lookUp = new LookUp();
 
 /** @type {IdentifierTypeInfo[]} */
 let types = [];
+let looked = "";
 
 const form = new Form("organisation-form", async () => {
   if (form.holds()) await register();
 });
 
 export function startOrganisation() {
-  defineStep("organisation", async () => {
+  defineStep("organisation", async (_, isWanted) => {
     if (detailsAreMissing()) return "details";
-    types = (await setup()).identifierTypes;
+    const { identifierTypes } = await setup();
+    if (!isWanted()) return;
+    types = identifierTypes;
     listTypes();
     guide();
     look();
@@ -47,8 +52,9 @@ export function startOrganisation() {
     setProblem(identifier, "");
     look();
   });
+  identifier.addEventListener("blur", look);
   onOrganisationProblems((problems) => {
-    if (problems.some(({ path }) => path.join(".") === "organisation.name")) askName(true);
+    if (problems.some(({ path }) => path.join(".") === name.name)) askName(true);
     return form.showProblems(problems);
   });
 }
@@ -56,7 +62,7 @@ export function startOrganisation() {
 function listTypes() {
   const chosen = draft.fields[type.name] ?? types[0]?.type;
   type.replaceChildren(...types.map((info) => new Option(info.label, info.type, false, info.type === chosen)));
-  keep({ fields: { ...draft.fields, [type.name]: type.value } });
+  keepField(type.name, type.value);
 }
 
 /** The chosen type. */
@@ -78,27 +84,45 @@ function guide() {
 async function look() {
   const info = chosenType();
   const value = identifier.value;
+  const asked = `${language()} ${type.value} ${value}`;
+  if (asked === looked) return; // The step is entered again: what is shown stands.
+  looked = asked;
   lookUp.forget();
-  show(null);
-  askName(info !== undefined && !info.hasLookup && info.type !== NAMELESS);
-  if (!info?.hasLookup || !couldBeValid(info, value)) return;
-  const found = await lookUp.find(info, value, () =>
-    finding.replaceChildren(element("p", say("finding.looking"), "quiet")),
-  );
-  show(found ?? { __typename: "Unavailable" });
-  askName(["OrganisationNotFound", "Unavailable"].includes(found?.__typename ?? "Unavailable"));
+  const promising = info?.hasLookup && couldBeValid(info, value);
+  if (!promising || nameField.hidden) finding.replaceChildren(); // Else, while it may stay unknown, nothing blinks.
+  if (!promising) askName(info !== undefined && !info.hasLookup && info.type !== NAMELESS);
+  if (!info || !promising) return;
+  const found = await lookUp.find(info, value, () => showQuietly(say("finding.looking")));
+  if (found === null) looked = "";
+  show(found ?? { __typename: "Unavailable" }, mayGoOn(info));
 }
 
-/** @param {any} found A member of `OrganisationResult`; one that is not known here is shown by its message. */
-function show(found) {
+/** @param {string} text */
+function showQuietly(text) {
+  finding.className = "finding";
+  finding.replaceChildren(element("p", text, "quiet"));
+}
+
+/**
+ * Show *found*; a member of the union that is not known here is shown by its message.
+ * @param {any} found A member of `OrganisationResult`.
+ * @param {boolean} unfinished Whether more may follow: a check digit that is wrong so far is then no mistake yet.
+ */
+function show(found, unfinished) {
   finding.replaceChildren();
   finding.className = "finding";
-  if (found === null) return;
+  askName(["OrganisationNotFound", "Unavailable"].includes(found.__typename));
   if (found.__typename === "InvalidIdentifier") {
-    setProblem(identifier, found.message);
-    announce(found.message); // The focus stays where the person types.
-  } else if (found.__typename === "Unavailable") finding.append(element("p", say("finding.unavailable"), "quiet"));
+    if (unfinished && document.activeElement === identifier) looked = "";
+    else sayWrong(found.message);
+  } else if (found.__typename === "Unavailable") showQuietly(say("finding.unavailable"));
   else finding.append(...describe(found));
+}
+
+/** @param {string} message */
+function sayWrong(message) {
+  setProblem(identifier, message);
+  announce(message); // The focus stays where the person types.
 }
 
 /** @param {any} found */
@@ -112,10 +136,16 @@ function describe(found) {
     ...(found.name ? [element("p", found.name, "name")] : []),
     ...(place ? [element("p", place)] : []),
     element("p", found.message),
+    ...(nameField.hidden ? [] : [element("p", say("finding.name"))]),
   ];
 }
 
-/** @param {boolean} wanted */
+/**
+ * Ask for the organisation's name or not. One that is not asked for stays in its field, and is not sent.
+ * @param {boolean} wanted
+ */
 function askName(wanted) {
   nameField.hidden = !wanted;
+  keepField(name.name, wanted ? name.value : "");
+  if (!wanted) setProblem(name, "");
 }

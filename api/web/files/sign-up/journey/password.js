@@ -3,15 +3,15 @@
 
 import { activationToken, forgetActivationToken, onActivationLink } from "../activation-token.js";
 import { ask } from "../api.js";
-import { byId, element } from "../dom.js";
-import { draft, forgetDraft, keep } from "../draft.js";
+import { byId, element, within } from "../dom.js";
+import { draft, forgetDraftOf, keep } from "../draft.js";
 import { Refusal } from "../failures.js";
 import { Form } from "../form.js";
 import { say, timeOf } from "../language.js";
 import { ACTIVATE_ACCOUNT, INSPECT_ACTIVATION_LINK } from "../operations.js";
 import { setup } from "../setup.js";
-import { defineStep, go } from "../steps.js";
-import { explainLink } from "./resend.js";
+import { defineStep, go, presence } from "../steps.js";
+import { explainLink } from "./activation-mail.js";
 import { judge } from "./strength.js";
 
 const password = byId("new-password", HTMLInputElement);
@@ -28,20 +28,30 @@ const form = new Form("password-form", async () => {
 });
 
 export function startPassword() {
-  defineStep("password", inspect);
+  defineStep("password", async (again, isWanted) => {
+    if (!again) forgetPasswords(); // They may have been typed for another link.
+    return inspect(isWanted);
+  });
   defineStep("active", showActive);
   password.addEventListener("input", judgeTyped);
   reveal.addEventListener("click", () => show(password.type === "password"));
+  within(form.element, "[data-go]").addEventListener("click", forgetPasswords);
   onActivationLink(() => go("password", { replace: true }));
 }
 
-/** What the link is worth. Nothing is sent but the question: the person decides. */
-async function inspect() {
+/**
+ * Show what the link is worth. Nothing is sent but the question: the person decides.
+ * @param {() => boolean} isWanted
+ * @returns {Promise<"resend" | void>}
+ */
+async function inspect(isWanted) {
   const token = activationToken();
   if (token === null) return useless("LOST", null, null);
   policy = (await setup()).passwordPolicy;
   const link = await ask(INSPECT_ACTIVATION_LINK, { token });
+  if (!isWanted()) return;
   if (link.__typename !== "ActivationLink") throw new Refusal(link.message);
+  if (link.state === "USED") forgetDraftOf(link.email);
   if (link.state !== "USABLE") return useless(link.state, link.email, link.message);
   describe(link);
   judgeTyped();
@@ -52,7 +62,7 @@ function judgeTyped() {
 }
 
 /**
- * @param {import("./resend.js").Why} why
+ * @param {string} why
  * @param {string | null} email
  * @param {string | null} message
  * @returns {"resend"}
@@ -90,23 +100,22 @@ async function activate() {
 /** The link has come to its end meanwhile: what is shown of it is asked again. */
 async function refused() {
   forgetPasswords();
-  const instead = await inspect();
+  const instead = await inspect(presence());
   if (instead) go(instead, { replace: true });
 }
 
 /** @param {any} activated An `AccountActivated`. */
-function finish({ message, nextUrl, account }) {
+function finish({ nextUrl, account }) {
   forgetPasswords();
   forgetActivationToken();
-  forgetDraft();
-  keep({ active: { message, nextUrl, organisation: account.memberships[0]?.organisation.message ?? "" } });
+  forgetDraftOf(byId("password-username", HTMLInputElement).value);
+  keep({ active: { nextUrl, organisation: account.memberships[0]?.organisation.message ?? "" } });
   go("active", { replace: true });
 }
 
 function showActive() {
   if (!draft.active) return "welcome";
-  const { message, organisation, nextUrl } = draft.active;
-  byId("active-message", HTMLElement).textContent = message;
+  const { organisation, nextUrl } = draft.active;
   byId("active-organisation", HTMLElement).textContent = organisation;
   const next = byId("active-next", HTMLAnchorElement);
   next.hidden = nextUrl === null;

@@ -3,21 +3,20 @@
 
 import { ask } from "../api.js";
 import { byId } from "../dom.js";
-import { draft, keep } from "../draft.js";
+import { draft, keep, keepField } from "../draft.js";
 import { Refusal } from "../failures.js";
 import { Form } from "../form.js";
 import { language, say } from "../language.js";
 import { CREATE_ACCOUNT } from "../operations.js";
 import { forgetSetup, setup } from "../setup.js";
-import { defineStep, go } from "../steps.js";
+import { defineStep, go, presence } from "../steps.js";
+import { uuid } from "../uuid.js";
 import { detailsForm } from "./details.js";
 
-/** @typedef {import("../form.js").FieldProblem} FieldProblem */
+/** @typedef {import("../field.js").FieldProblem} FieldProblem */
 
 /** @type {any} The newest `PendingRegistration`, until its step has shown it. */
 let pending = null;
-/** @type {"expired" | "exhausted"} */
-let reason = "expired";
 /** @type {(problems: FieldProblem[]) => FieldProblem[]} */
 let showOrganisationProblems = (problems) => problems;
 
@@ -41,17 +40,19 @@ export function takePending() {
  * stands for what was typed, and a new one is made only for another form.
  */
 export async function register() {
+  const isHere = presence();
+  const email = typed("email");
   let result = await createAccount();
   if (isSpent(result)) {
     keep({ attempt: null });
     result = await createAccount();
   }
-  if (result.__typename === "InvalidInput") return showProblems(result.fields);
+  if (result.__typename === "InvalidInput") return showProblems(result.fields, isHere);
   if (result.__typename !== "PendingRegistration") throw new Refusal(result.message);
-  keep({ registrationId: result.id, sent: null });
-  if (result.state === "VERIFIED") return goSent(typed("email"), null);
+  keep({ registration: { id: result.id, email }, sent: null, ended: null });
+  if (result.state === "VERIFIED") return endWithMails(email, null, isHere);
   pending = result;
-  go("captcha");
+  if (isHere()) go("captcha");
 }
 
 async function createAccount() {
@@ -67,36 +68,50 @@ function isSpent(result) {
   return result.state === "CAPTCHA_ATTEMPTS_EXHAUSTED" || result.__typename === "IdempotencyConflict";
 }
 
+/** Whether something else has been typed since the form was sent: what came of that one must not go on. */
+export function isOutdated() {
+  if (draft.attempt === null) return false;
+  const { termsVersion, language: inLanguage, ...sent } = JSON.parse(draft.attempt.input);
+  return JSON.stringify(sent) !== JSON.stringify(typedInput());
+}
+
 /**
  * Both mails have been promised.
  * @param {string} email
  * @param {number | null} minutes How long the link works, where the service has said so.
+ * @param {() => boolean} isHere
  */
-export function goSent(email, minutes) {
-  keep({ registrationId: null, sent: { email, minutes } });
-  go("sent", { replace: true });
+export function endWithMails(email, minutes, isHere) {
+  keep({ registration: null, sent: { email, minutes } });
+  if (isHere()) go("sent", { replace: true });
 }
 
 /**
- * The registration is of no more use: what was typed makes another.
+ * The registration can't go on: what was typed makes another.
  * @param {"expired" | "exhausted"} why
+ * @param {() => boolean} isHere
  */
-export function startAgain(why) {
-  reason = why;
-  keep({ registrationId: null, attempt: null });
-  go("restart", { replace: true });
+export function startAgain(why, isHere) {
+  keep({ registration: null, attempt: null, ended: why });
+  if (isHere()) go("restart", { replace: true });
 }
 
 export function startRegistration() {
   new Form("restart-form", register);
   defineStep("restart", () => {
-    byId("restart-title", HTMLElement).textContent = say(`restart.${reason}`);
+    if (draft.registration !== null) return "captcha";
+    if (draft.ended === null) return "organisation";
+    byId("restart-title", HTMLElement).textContent = say(`restart.${draft.ended}`);
   });
 }
 
 /** The form as the contract has it. */
 async function formInput() {
   const { terms } = await setup();
+  return { ...typedInput(), termsVersion: terms.version, language: language().toUpperCase() };
+}
+
+function typedInput() {
   return {
     email: typed("email"),
     emailConfirmation: typed("emailConfirmation"),
@@ -105,13 +120,11 @@ async function formInput() {
     phone: typed("phone"),
     contactEmail: typed("contactEmail"),
     acceptTerms: draft.fields.acceptTerms === true,
-    termsVersion: terms.version,
     surveyConsent: draft.fields.surveyConsent === true,
     organisation: {
       identifier: { type: typed("organisation.identifier.type"), value: typed("organisation.identifier.value") },
       name: typed("organisation.name"),
     },
-    language: language().toUpperCase(),
   };
 }
 
@@ -128,21 +141,11 @@ function keyFor(input) {
 }
 
 /**
- * A random UUID. `crypto.randomUUID` is there on secure origins only, and a phone may look at a page in development.
- */
-function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-/**
- * Each problem under its field, on the first step that has one.
+ * Each problem at its field; the first step that has one is shown.
  * @param {FieldProblem[]} problems
+ * @param {() => boolean} isHere
  */
-function showProblems(problems) {
+function showProblems(problems, isHere) {
   if (problems.some(({ path }) => path[0] === "termsVersion")) askAgreementAgain();
   const placed = problems.map(({ path, message }) => ({
     path: path[0] === "termsVersion" ? ["acceptTerms"] : path,
@@ -151,7 +154,7 @@ function showProblems(problems) {
   const beyondDetails = detailsForm.showProblems(placed);
   const beyondBoth = showOrganisationProblems(beyondDetails);
   if (beyondBoth.length === problems.length) throw new Refusal(problems[0].message);
-  go(beyondDetails.length < problems.length ? "details" : "organisation");
+  if (isHere()) go(beyondDetails.length < problems.length ? "details" : "organisation");
 }
 
 /** The terms have changed: what was agreed to is no longer what is asked. */
@@ -159,5 +162,5 @@ function askAgreementAgain() {
   forgetSetup();
   const box = detailsForm.control("acceptTerms");
   if (box instanceof HTMLInputElement) box.checked = false;
-  keep({ fields: { ...draft.fields, acceptTerms: false } });
+  keepField("acceptTerms", false);
 }

@@ -20,6 +20,8 @@ const suggestions = byId("password-suggestions", HTMLElement);
 
 let newest = new AbortController();
 let notBefore = 0;
+/** @type {Check | null} What was last said, which stands until the next is known. */
+let last = null;
 
 /**
  * Tick off the rules that *password* keeps, and show how strong it is; of several calls, the newest counts.
@@ -31,11 +33,13 @@ export async function judge(password, token, policy) {
   newest.abort();
   newest = new AbortController();
   const { signal } = newest;
-  showRules(password, policy, null);
+  if (password === "") last = null;
+  showRules(password, policy, last);
   if (password === "") return showStrength(null);
   await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
   const check = signal.aborted ? null : await askFor(password, token, signal);
   if (signal.aborted) return;
+  last = check;
   showRules(password, policy, check);
   showStrength(check);
 }
@@ -94,7 +98,8 @@ function rules(password, { minLength, minCharacterTypes }, check) {
 function showStrength(check) {
   meter.value = check ? check.score + 1 : 0; // So that the weakest is seen too.
   meter.setAttribute("aria-valuetext", check?.strengthLabel ?? "");
-  label.textContent = check ? check.strengthLabel : "";
+  const words = check ? check.strengthLabel : "";
+  if (label.textContent !== words) label.textContent = words; // Said aloud only when it changes.
   suggestions.hidden = !check?.suggestions.length;
   suggestions.replaceChildren(...(check?.suggestions ?? []).map((text) => element("li", text)));
 }

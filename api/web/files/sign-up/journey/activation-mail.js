@@ -3,15 +3,13 @@
 
 import { activationToken } from "../activation-token.js";
 import { ask } from "../api.js";
-import { byId } from "../dom.js";
+import { byId, linked } from "../dom.js";
 import { draft } from "../draft.js";
 import { Refusal } from "../failures.js";
 import { Form } from "../form.js";
-import { say } from "../language.js";
+import { isWord, say } from "../language.js";
 import { RESEND_ACTIVATION_MAIL } from "../operations.js";
 import { defineStep } from "../steps.js";
-
-/** @typedef {"EXPIRED" | "USED" | "SUPERSEDED" | "UNKNOWN" | "LOST" | "WANTED"} Why */
 
 const email = byId("resend-email", HTMLInputElement);
 const form = new Form("resend-form", async () => {
@@ -19,18 +17,24 @@ const form = new Form("resend-form", async () => {
 });
 const sentForm = new Form("sent-form", () => resend(sentForm, draft.sent?.email ?? ""));
 
-/** @type {{why: Why, email: string | null, message: string | null}} */
-let refused = { why: "WANTED", email: null, message: null };
+/** @typedef {{why: string, email: string | null, message: string | null}} Link The state of a link, or LOST, or WANTED. */
+
+/** @type {Link} */
+const WANTED = { why: "WANTED", email: null, message: null };
+let link = WANTED;
+/** @type {Link | null} */
+let next = null;
 
 /**
- * Say why the link is of no use, when the step is shown.
- * @param {{why: Why, email: string | null, message: string | null}} link
+ * Say why a link is of no use, when the step is shown next.
+ * @param {Link} refused
  */
-export function explainLink(link) {
-  refused = link;
+export function explainLink(refused) {
+  next = refused;
 }
 
-export function startResend() {
+export function startActivationMail() {
+  form.keepTyped("resend.");
   defineStep("sent", showSent);
   defineStep("resend", showResend);
 }
@@ -45,14 +49,16 @@ function showSent() {
 
 /** @param {boolean} again */
 function showResend(again) {
-  if (again && refused.message !== null && activationToken() !== null) return "password"; // Ask in the new language.
-  const { why, message } = refused;
-  byId("resend-title", HTMLElement).textContent = say(`resend.title.${why}`);
-  byId("resend-lead", HTMLElement).textContent =
-    message ?? say(why === "LOST" ? "resend.lead.LOST" : "resend.lead.WANTED");
-  form.element.hidden = why === "USED" || why === "SUPERSEDED";
-  form.tell("", "good");
-  if (email.value === "") email.value = refused.email ?? draft.sent?.email ?? "";
+  if (again && link.message !== null && activationToken() !== null) return "password"; // Ask in the new language.
+  link = next ?? (again ? link : WANTED);
+  next = null;
+  const title = `resend.title.${link.why}`;
+  const lead = link.message ?? say(link.why === "LOST" ? "resend.lead.LOST" : "resend.lead.WANTED");
+  byId("resend-title", HTMLElement).textContent = say(isWord(title) ? title : "resend.title.UNKNOWN");
+  byId("resend-lead", HTMLElement).replaceChildren(...linked(lead));
+  form.element.hidden = link.why === "USED" || link.why === "SUPERSEDED";
+  const known = link.email ?? draft.sent?.email;
+  if (known && email.value === "") email.value = known;
 }
 
 /**

@@ -1,0 +1,66 @@
+// @ts-check
+/** One field of a form: what stands in it, what is missing, and what is wrong with it. */
+
+import { byId } from "./dom.js";
+import { language, say } from "./language.js";
+
+/** @typedef {HTMLInputElement | HTMLSelectElement} Control */
+/** @typedef {{path: string[], message: string}} FieldProblem The path is that of the contract's input. */
+
+/**
+ * @param {Element} candidate
+ * @returns {candidate is Control}
+ */
+export function isControl(candidate) {
+  const typed = candidate instanceof HTMLInputElement || candidate instanceof HTMLSelectElement;
+  return typed && candidate.name !== "";
+}
+
+/** @param {Control} control */
+export function typedInto(control) {
+  return control instanceof HTMLInputElement && control.type === "checkbox" ? control.checked : control.value;
+}
+
+/**
+ * Put *value* back, if it is one of this kind of field.
+ * @param {Control} control
+ * @param {unknown} value
+ */
+export function fill(control, value) {
+  if (typeof value !== typeof typedInto(control)) return;
+  if (typeof value === "boolean" && control instanceof HTMLInputElement) control.checked = value;
+  else control.value = String(value);
+}
+
+/**
+ * The problem of a field that must be filled in, can be seen, and is empty.
+ * @param {Control} control
+ * @returns {FieldProblem[]}
+ */
+export function missing(control) {
+  const value = typedInto(control);
+  const hidden = control.closest("[hidden]:not(section)") !== null;
+  const empty = value === false || (typeof value === "string" && value.trim() === "");
+  if (!control.required || hidden || !empty) return [];
+  const message = value === false ? say("problem.terms") : say("problem.required");
+  return [{ path: control.name.split("."), message }];
+}
+
+/**
+ * Show *message* at *control*, or nothing.
+ * @param {Control} control
+ * @param {string} message
+ */
+export function setProblem(control, message) {
+  const place = byId(`${control.id}-problem`, HTMLElement);
+  place.textContent = message;
+  place.hidden = message === "";
+  place.lang = language();
+  if (message === "") control.removeAttribute("aria-invalid");
+  else control.setAttribute("aria-invalid", "true");
+}
+
+/** @param {Control} control */
+export function labelOf(control) {
+  return control.labels?.[0]?.textContent ?? "";
+}

@@ -1,0 +1,14 @@
+// @ts-check
+
+/**
+ * A random UUID (RFC 9562, version 4).
+ *
+ * `crypto.randomUUID` is there on secure origins only, and a phone may look at a developer's machine without TLS.
+ */
+export function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
