@@ -17,6 +17,8 @@ import pytest
 
 from tests.test_command_line import CAPTCHA, PROJECT, Done, Guichet
 
+pytestmark = pytest.mark.xdist_group("examples")  # Their code is generated where they stand.
+
 EXAMPLES = PROJECT / "examples"
 TYPESCRIPT = EXAMPLES / "typescript"
 PYTHON = EXAMPLES / "python"

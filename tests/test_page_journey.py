@@ -191,9 +191,7 @@ async def test_opening_a_link_submits_nothing(
 ) -> None:
     """The token leaves the address bar and is in no URL that is asked for; the page only asks what it is worth."""
     async with visitor(browser, server) as person:
-        await person.reach_captcha()
-        await person.answer(captcha.answer)
-        await person.is_at("sent")
+        await person.sign_up(captcha)
         token = await newest_link()
         person.operations.clear()
         addresses: list[str] = []

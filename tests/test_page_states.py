@@ -118,9 +118,7 @@ async def test_activation_looks_right(
 ) -> None:
     """Axe finds nothing on any state of the activation, and nothing is cut off."""
     async with visitor(browser, server, **look.options) as person:
-        await person.reach_captcha()
-        await person.answer(captcha.answer)
-        await person.is_at("sent")
+        await person.sign_up(captcha)
         token = await newest_link()
         await person.open_link(token)
         await person.is_at("password")
@@ -368,9 +366,7 @@ async def test_browser_that_keeps_nothing_is_enough(browser: Browser, server: st
             " Object.defineProperty(window, kind, { get() { throw new DOMException('forbidden') } })"
         )
         await person.page.reload()
-        await person.reach_captcha()
-        await person.answer(captcha.answer)
-        await person.is_at("sent")
+        await person.sign_up(captcha)
 
 
 async def test_title_says_the_step_and_that_something_is_wrong(browser: Browser, server: str) -> None:

@@ -51,7 +51,7 @@ async def test_answer_never_tells_what_waits(portal: Portal) -> None:
 
 @pytest.mark.parametrize(
     ("accept", "beginning"),
-    [(None, "Si une inscription attend"), ("fr-FR, en", "Si une"), ("en, fr;q=0.9", "If a registration waits")],
+    [(None, "Si une inscription attend"), ("fr-FR, en", "Si une"), ("en, fr;q=0.9", "If a registration is awaiting")],
 )
 async def test_language_is_the_header_s(portal: Portal, accept: str | None, beginning: str) -> None:
     """The answer speaks the language of the header, French without one."""

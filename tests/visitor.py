@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page, Request
 
     from api.mail.relay import Relay
-    from tests.conftest import Letterbox
+    from tests.conftest import KnownCaptcha, Letterbox
 
     NewestLink = Callable[[], Awaitable[str]]
 
@@ -107,6 +107,12 @@ class Visitor:
     async def answer(self, answer: str) -> None:
         await self.fill(answer=answer)
         await self.press()
+
+    async def sign_up(self, captcha: KnownCaptcha) -> None:
+        """To where two mails have been promised."""
+        await self.reach_captcha()
+        await self.answer(captcha.answer)
+        await self.is_at("sent")
 
     async def open_link(self, token: str) -> None:
         """Open the activation link of a mail, in the same tab."""

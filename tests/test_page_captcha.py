@@ -1,0 +1,93 @@
+"""The reference page in a real browser: the captcha, seen, heard, missed and expired."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from models.registration import Registration
+from tests.visitor import visitor
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+    from tests.conftest import Clock, KnownCaptcha
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+
+async def test_wrong_answers_bring_new_pictures_until_none_is_left(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
+    """Each says how many are left; after the last, all that was typed makes another registration at one press."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        for left in (4, 3, 2, 1):
+            picture = await person.page.locator("#captcha-picture").get_attribute("src")
+            await person.answer(captcha.wrong_answer)
+            await person.has_problem("answer", str(left))
+            await expect(person.page.locator("#captcha-picture")).not_to_have_attribute("src", picture or "")
+            await expect(person.field("answer")).to_have_value("")
+            await expect(person.field("answer")).to_be_focused()
+        await person.answer(captcha.wrong_answer)
+        await person.is_at("restart")
+        await expect(person.step("restart")).to_contain_text("essais sont épuisés")
+        await person.press()
+        await person.is_at("captcha")
+        await person.page.go_back()
+        await person.is_at("captcha")
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+    assert await Registration.all().count() == 2
+
+
+async def test_captcha_can_be_heard(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """The sound is of the picture that is then shown, and can be heard again; its answer opens the way."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await expect(person.page.locator("#captcha-picture")).to_have_attribute("alt", re.compile(r"\w{5}"))
+        await person.page.get_by_role("button", name="Écouter").click()
+        sound = person.page.locator("#captcha-sound")
+        await expect(sound).to_be_visible(timeout=20_000)
+        await expect(sound).to_have_js_property("error", None)
+        assert (
+            await sound.evaluate(
+                "e => new Promise(r => e.duration ? r(e.duration) : e.ondurationchange = () => r(e.duration))"
+            )
+            > 1
+        )
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+
+
+async def test_expired_registration_is_taken_up_again(
+    browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha
+) -> None:
+    """After half an hour, the page says so, keeps everything, and one press brings a new picture."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        clock.advance(minutes=31)
+        await person.answer(captcha.answer)
+        await person.is_at("restart")
+        await expect(person.step("restart")).to_contain_text("expiré")
+        await person.press()
+        await person.is_at("captcha")
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+
+
+async def test_expired_picture_costs_no_attempt(
+    browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha
+) -> None:
+    """The time that a picture has is announced; after it, another one is there at once."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await expect(person.page.locator("#captcha-deadline")).to_contain_text(re.compile(r"\d\d:\d\d"))
+        clock.advance(minutes=11)
+        await person.answer(captcha.answer)
+        await person.has_problem("answer", "plus valable")
+        await person.answer(captcha.answer)
+        await person.is_at("sent")

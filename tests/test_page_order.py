@@ -1,0 +1,279 @@
+"""The reference page in a real browser: in whatever order things are done, each has its effect, and once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from models.account import Account
+from models.outbox import OutboxMessage
+from models.registration import Registration
+from tests.client import PASSWORD, SIRET
+from tests.visitor import CUT, DETAILS, visitor
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Route
+
+    from tests.conftest import KnownCaptcha
+    from tests.visitor import NewestLink
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+
+# --- Once, whatever happens ---
+
+
+async def test_double_clicks_have_no_second_effect(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """However often a button is pressed, there is one registration, two mails, and one account."""
+    async with visitor(browser, server) as person:
+        await person.begin()
+        await person.give_details()
+        await person.field("organisation.identifier.value").fill(SIRET)
+        await person.field("organisation.name").fill("Exemple SA")
+        await person.press(times=3)
+        await person.is_at("captcha")
+        await person.fill(answer=captcha.answer)
+        await person.press(times=3)
+        await person.is_at("sent")
+        assert await Registration.all().count() == 1
+        assert await OutboxMessage.all().count() == 2
+        await person.open_link(await newest_link())
+        await person.fill(password=PASSWORD, passwordConfirmation=PASSWORD)
+        await person.press(times=3)
+        await person.is_at("active")
+    assert await Account.all().count() == 1
+
+
+async def test_lost_answers_have_no_second_effect(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """The service did what it was asked, and the connection broke: asked again, it does not do it again."""
+    async with visitor(browser, server, bearing=CUT) as person:
+        await person.begin()
+        await person.give_details()
+        await person.field("organisation.identifier.value").fill(SIRET)
+        await person.field("organisation.name").fill("Exemple SA")
+
+        async def lose(route: Route) -> None:
+            await route.fetch()
+            await route.abort()
+
+        for step, following in (("organisation", "captcha"), ("captcha", "sent")):
+            if step == "captcha":
+                await person.fill(answer=captcha.answer)
+            await person.page.route("**/graphql", lose, times=1)
+            await person.press()
+            await expect(person.step(step).locator(".notice")).to_contain_text("ne répond pas")
+            await person.press()
+            await person.is_at(following)
+        assert await Registration.all().count() == 1
+        assert await OutboxMessage.all().count() == 2
+
+
+async def test_another_form_is_another_registration(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """Who goes back and corrects the address gets the mails at the new one."""
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        await person.step("sent").get_by_role("link", name="Corriger").click()
+        await person.give_details(email="juste@exemple.fr", emailConfirmation="juste@exemple.fr")
+        await person.press()
+        await person.is_at("captcha")
+        await person.answer(captcha.answer)
+        await expect(person.step("sent")).to_contain_text("juste@exemple.fr")
+    assert {registration.email for registration in await Registration.all()} == {DETAILS["email"], "juste@exemple.fr"}
+
+
+# --- In whatever order things are done ---
+
+
+async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str) -> None:
+    """Who has gone back while the form was being sent goes on typing there; what was sent is not lost."""
+    async with visitor(browser, server) as person:
+        await person.begin()
+        await person.give_details()
+        await person.field("organisation.identifier.value").fill(SIRET)
+        await person.field("organisation.name").fill("Exemple SA")
+        arrived, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            answer = await route.fetch()
+            arrived.set()
+            await go_on.wait()
+            await route.fulfill(response=answer)
+
+        await person.page.route("**/graphql", hold, times=1)
+        await person.press()
+        await arrived.wait()
+        await person.page.go_back()
+        await person.is_at("details")
+        go_on.set()
+        await person.page.wait_for_timeout(500)
+        await person.is_at("details")
+        await person.press()
+        await person.is_at("organisation")
+        await person.press()
+        await person.is_at("captcha")
+    assert await Registration.all().count() == 1
+
+
+async def test_captcha_of_another_form_does_not_go_on(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """An address that was corrected on the way back is the one that the mails go to, however one goes forward."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.page.go_back()
+        await person.page.go_back()
+        await person.is_at("details")
+        await person.fill(email="juste@exemple.fr", emailConfirmation="juste@exemple.fr")
+        await person.page.go_forward()
+        await person.page.go_forward()
+        await person.is_at("organisation")
+        await person.press()
+        await person.is_at("captcha")
+        await person.answer(captcha.answer)
+        await expect(person.step("sent")).to_contain_text("juste@exemple.fr")
+    assert {message.recipient for message in await OutboxMessage.all()} == {"juste@exemple.fr"}
+
+
+async def test_where_the_mails_went_is_said_after_a_lost_answer(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
+    """The page names the address that was registered, not one that has been typed since."""
+    async with visitor(browser, server, bearing=CUT) as person:
+        await person.reach_captcha()
+        await person.fill(answer=captcha.answer)
+
+        async def lose(route: Route) -> None:
+            await route.fetch()
+            await route.abort()
+
+        await person.page.route("**/graphql", lose, times=1)
+        await person.press()
+        await expect(person.step("captcha").locator(".notice")).to_contain_text("ne répond pas")
+        await person.page.reload()
+        await expect(person.step("sent")).to_contain_text(DETAILS["email"])
+
+
+async def test_second_person_finds_an_empty_form(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Once the account is active, nothing of it is left in the page, and another sign-up can begin."""
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        token = await newest_link()
+        await person.page.evaluate("token => { location.hash = `token=${token}` }", token)
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+        assert DETAILS["email"] not in await person.page.evaluate("JSON.stringify({...sessionStorage})")
+        await person.page.locator(".brand").click()
+        await person.begin()
+        for name in DETAILS:
+            await expect(person.field(name)).to_have_value("")
+        await expect(person.field("acceptTerms")).not_to_be_checked()
+        await person.give_details(email="b@exemple.fr", emailConfirmation="b@exemple.fr")
+
+
+async def test_activation_for_somebody_else_leaves_the_form(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Who opens a colleague's link in the tab of an own sign-up loses nothing of it."""
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        token = await newest_link()
+        await person.step("sent").get_by_role("link", name="Corriger").click()
+        await person.fill(email="b@exemple.fr")
+        await person.open_link(token)
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+        await person.page.goto(f"{server}/?step=details")
+        await expect(person.field("email")).to_have_value("b@exemple.fr")
+
+
+async def test_fields_that_were_filled_in_unnoticed_count(browser: Browser, server: str) -> None:
+    """A password manager that sets values without any event is taken at its word."""
+    async with visitor(browser, server) as person:
+        await person.begin()
+        for name, value in DETAILS.items():
+            await person.field(name).evaluate("(field, value) => { field.value = value }", value)
+        await person.field("acceptTerms").check()
+        await person.press()
+        await person.is_at("organisation")
+
+
+async def test_way_to_another_link_is_open_after_a_used_one(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """What was said of one link does not stay when a person asks for another."""
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        token = await newest_link()
+        await person.open_link(token)
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+        await person.open_link(token)
+        await expect(person.step("resend")).to_contain_text("a déjà servi")
+        await person.step("resend").get_by_role("link", name="Revenir").click()
+        await person.step("welcome").get_by_role("link", name="Recevoir").click()
+        await person.is_at("resend")
+        await expect(person.field("email")).to_be_visible()
+        await person.fill(email="b@exemple.fr")
+        await person.page.reload()
+        await expect(person.field("email")).to_have_value("b@exemple.fr")
+
+
+async def test_passwords_do_not_outlive_their_step(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Cancelled, or overtaken by another link, what was typed is gone."""
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        token = await newest_link()
+        await person.open_link(token)
+        await person.fill(password=PASSWORD)
+        await person.step("password").get_by_role("link", name="Annuler").click()
+        await person.is_at("welcome")
+        assert await person.page.locator("#new-password").input_value() == ""
+        await person.page.go_back()
+        await person.is_at("password")
+        await person.fill(password=PASSWORD)
+        await person.page.evaluate("token => { location.hash = `token=${token}` }", token)
+        await expect(person.field("password")).to_have_value("")
+
+
+async def test_state_of_another_time_is_shown_by_its_message(browser: Browser, server: str) -> None:
+    """Enums may gain members: a link whose state the page does not know is said in the service's words."""
+    link = {"__typename": "ActivationLink", "state": "REVOKED", "email": "a@exemple.fr", "message": "Lien révoqué."}
+    async with visitor(browser, server) as person:
+
+        async def answer(route: Route) -> None:
+            operation = route.request.post_data or ""
+            await (
+                route.fulfill(json={"data": {"link": link}})
+                if "InspectActivationLink" in operation
+                else route.continue_()
+            )
+
+        await person.page.route("**/graphql", answer)
+        await person.open_link("revoked")
+        await expect(person.step("resend")).to_contain_text("Lien révoqué.")
+        await expect(person.field("email")).to_have_value("a@exemple.fr")
+
+
+async def test_limit_on_pictures_does_not_hold_the_answer_back(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
+    """Who has asked for too many pictures can still answer the one that is there."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        haste = {"__typename": "TooManyRequests", "code": "TOO_MANY_REQUESTS", "message": "", "retryAfterSeconds": 60}
+
+        async def refuse(route: Route) -> None:
+            await route.fulfill(json={"data": {"renewCaptcha": haste}})
+
+        await person.page.route("**/graphql", refuse, times=1)
+        await person.page.locator("#captcha-renew").click()
+        await expect(person.page.locator("#captcha-renew")).to_have_attribute("aria-disabled", "true")
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
