@@ -91,3 +91,17 @@ async def test_expired_picture_costs_no_attempt(
         await person.has_problem("answer", "plus valable")
         await person.answer(captcha.answer)
         await person.is_at("sent")
+
+
+async def test_new_captcha_has_no_old_problem(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """What was wrong with an answer to one registration is not said of the next."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.answer(captcha.wrong_answer)
+        await person.has_problem("answer")
+        await person.page.go_back()
+        await person.field("organisation.name").fill("Exemple SARL")
+        await person.press()
+        await person.is_at("captcha")
+        await expect(person.field("answer")).not_to_have_attribute("aria-invalid", "true")
+        await expect(person.page.locator("#captcha-title")).to_be_focused()

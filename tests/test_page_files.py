@@ -24,7 +24,14 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 FOLDER = Path("api/web/files/sign-up")
 FILES = [file for file in FOLDER.rglob("*") if file.is_file()]
-STRICT = {"default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'none'"}
+STRICT = {
+    "trusted-types 'none'",
+    "default-src 'none'",
+    "script-src 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "form-action 'none'",
+}
 
 
 class Elements(HTMLParser):

@@ -167,7 +167,8 @@ async def test_second_person_finds_an_empty_form(
         await person.choose_password(PASSWORD)
         await person.is_at("active")
         assert DETAILS["email"] not in await person.page.evaluate("JSON.stringify({...sessionStorage})")
-        await person.page.locator(".brand").click()
+        await person.page.go_back()
+        await person.is_at("welcome")
         await person.begin()
         for name in DETAILS:
             await expect(person.field(name)).to_have_value("")
