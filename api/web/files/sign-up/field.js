@@ -16,9 +16,21 @@ export function isControl(candidate) {
   return typed && candidate.name !== "";
 }
 
-/** @param {Control} control */
+/**
+ * What stands in *control*: nothing, where it is not asked for now.
+ * @param {Control} control
+ */
 export function typedInto(control) {
-  return control instanceof HTMLInputElement && control.type === "checkbox" ? control.checked : control.value;
+  if (control instanceof HTMLInputElement && control.type === "checkbox") return control.checked;
+  return isAsked(control) ? control.value : "";
+}
+
+/**
+ * Whether *control* is to be filled in on its step, even if another step is shown.
+ * @param {Control} control
+ */
+function isAsked(control) {
+  return control.closest("[hidden]:not(section)") === null;
 }
 
 /**
@@ -39,9 +51,8 @@ export function fill(control, value) {
  */
 export function missing(control) {
   const value = typedInto(control);
-  const hidden = control.closest("[hidden]:not(section)") !== null;
   const empty = value === false || (typeof value === "string" && value.trim() === "");
-  if (!control.required || hidden || !empty) return [];
+  if (!control.required || !isAsked(control) || !empty) return [];
   const message = value === false ? say("problem.terms") : say("problem.required");
   return [{ path: control.name.split("."), message }];
 }

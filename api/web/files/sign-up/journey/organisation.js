@@ -146,6 +146,5 @@ function describe(found) {
  */
 function askName(wanted) {
   nameField.hidden = !wanted;
-  keepField(name.name, wanted ? name.value : "");
   if (!wanted) setProblem(name, "");
 }
