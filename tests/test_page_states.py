@@ -159,12 +159,26 @@ async def test_failures_look_right(browser: Browser, server: str, look: Look) ->
         await person.looks_right(f"waiting-offline-{look.name}")
         await person.page.context.set_offline(False)
         await person.give_details()
-        await person.field("organisation.identifier.value").fill(SIRET)
-        await person.field("organisation.name").fill("Exemple SA")
-        await person.page.route("**/graphql", hasty)
-        await person.press()
-        await expect(person.step("organisation").locator(".countdown")).to_be_visible()
-        await person.looks_right(f"haste-{look.name}")
+        for name, answering in (("haste", hasty), ("failure", failing)):
+            await person.page.route("**/graphql", answering)
+            await person.field("organisation.identifier.value").fill("")
+            await person.field("organisation.identifier.value").fill(SIRET)
+            await expect(person.page.locator("#finding .quiet")).to_be_visible()
+            await person.field("organisation.name").fill("Exemple SA")
+            await person.press()
+            await expect(person.step("organisation").locator(".notice.bad")).to_be_visible()
+            await person.looks_right(f"organisation-{name}-{look.name}")
+            await person.page.reload()
+            await expect(person.page.locator("#waiting-retry")).to_be_visible()
+            await person.looks_right(f"waiting-{name}-{look.name}")
+            await person.page.unroute("**/graphql")
+            await person.page.reload()
+            await person.is_at("organisation")
+        await person.page.route("**/graphql", lambda _: None)
+        await person.page.reload()
+        await expect(person.page.locator("#waiting-mark")).to_be_visible()
+        await expect(person.step("waiting")).to_have_css("opacity", "1")
+        await person.looks_right(f"waiting-{look.name}")
 
 
 @every_look
@@ -191,6 +205,12 @@ async def hasty(route: Route) -> None:
         "retryAfterSeconds": 75,
     }
     await route.fulfill(json={"data": {"field": refusal}})
+
+
+async def failing(route: Route) -> None:
+    """As the service answers when it has failed."""
+    error = {"message": "Internal error.", "extensions": {"reference": "5f0c"}}
+    await route.fulfill(json={"errors": [error], "data": None})
 
 
 @pytest.fixture
@@ -271,12 +291,7 @@ async def test_step_that_needs_the_service_comes_once_it_is_there(browser: Brows
 
 async def test_failure_of_the_service_gives_its_reference(filled: Visitor) -> None:
     """A person can quote the reference, under which the log has the rest."""
-    failure = {"errors": [{"message": "Internal error.", "extensions": {"reference": "5f0c"}}], "data": None}
-
-    async def fail(route: Route) -> None:
-        await route.fulfill(json=failure)
-
-    await filled.page.route("**/graphql", fail, times=1)
+    await filled.page.route("**/graphql", failing, times=1)
     await filled.press()
     await expect(filled.step("organisation").locator(".notice")).to_contain_text("5f0c")
     await filled.press()
