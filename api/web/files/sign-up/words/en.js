@@ -25,6 +25,7 @@ export default {
   "progress.password": "Password",
 
   "waiting.title": "One moment…",
+  "waiting.reload": "If nothing changes, load the page again.",
   "waiting.slow": "This is taking longer than usual. What you typed is kept.",
   "waiting.failed": "The page could not be shown",
   "failure.offline": "You are offline. What you typed is kept: try again once you are connected.",

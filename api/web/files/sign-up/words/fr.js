@@ -25,6 +25,7 @@ export default {
   "progress.password": "Mot de passe",
 
   "waiting.title": "Un instant…",
+  "waiting.reload": "Si rien ne change, rechargez la page.",
   "waiting.slow": "Cela prend plus de temps que d’habitude. Vos saisies sont conservées.",
   "waiting.failed": "La page n’a pas pu s’afficher",
   "failure.offline":
