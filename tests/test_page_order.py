@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from models.account import Account
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.client import PASSWORD, SIRET
+from tests.client import OTHER_SIRET, PASSWORD, SIRET
 from tests.visitor import CUT, DETAILS, visitor
 
 if TYPE_CHECKING:
@@ -278,3 +278,126 @@ async def test_limit_on_pictures_does_not_hold_the_answer_back(
         await expect(person.page.locator("#captcha-renew")).to_have_attribute("aria-disabled", "true")
         await person.answer(captcha.answer)
         await person.is_at("sent")
+
+
+async def test_captcha_of_another_form_does_not_come_back(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+    """Once another form has been sent, the captcha of the first is gone, even where the answer was lost."""
+    async with visitor(browser, server, bearing=CUT) as person:
+        await person.reach_captcha()
+        await person.page.go_back()
+        await person.page.go_back()
+        await person.give_details(email="juste@exemple.fr", emailConfirmation="juste@exemple.fr")
+
+        async def lose(route: Route) -> None:
+            await route.fetch()
+            await route.abort()
+
+        await person.page.route("**/graphql", lose, times=1)
+        await person.press()
+        await expect(person.step("organisation").locator(".notice")).to_contain_text("ne répond pas")
+        await person.page.goto(f"{server}/?step=captcha")
+        await person.is_at("organisation")
+        await person.press()
+        await person.is_at("captcha")
+        await person.answer(captcha.answer)
+        await expect(person.step("sent")).to_contain_text("juste@exemple.fr")
+
+
+async def test_late_answer_to_another_captcha_changes_nothing(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
+    """What comes back for a form that another has followed neither ends nor replaces the newer one."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        arrived, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            answer = await route.fetch()
+            arrived.set()
+            await go_on.wait()
+            await route.fulfill(response=answer)
+
+        await person.page.route("**/graphql", hold, times=1)
+        await person.answer(captcha.wrong_answer)
+        await arrived.wait()
+        await person.page.go_back()
+        await person.field("organisation.name").fill("Exemple SARL")
+        await person.press()
+        await person.is_at("captcha")
+        picture = await person.page.locator("#captcha-picture").get_attribute("src")
+        go_on.set()
+        await person.page.wait_for_timeout(500)
+        await expect(person.page.locator("#captcha-picture")).to_have_attribute("src", picture or "")
+        await expect(person.field("answer")).not_to_have_attribute("aria-invalid", "true")
+        await person.answer(captcha.answer)
+        await person.is_at("sent")
+
+
+async def test_late_activation_takes_nobody_from_another_link(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """A second link that was opened while the first was being used stays, with its own token."""
+    async with visitor(browser, server) as person:
+        tokens = []
+        for email in ("a@exemple.fr", "b@exemple.fr"):
+            await person.page.goto(server)
+            await person.reach_captcha(email=email, emailConfirmation=email)
+            await person.answer(captcha.answer)
+            await person.is_at("sent")
+            tokens.append(await newest_link())
+        await person.open_link(tokens[0])
+        await person.is_at("password")
+        arrived, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            answer = await route.fetch()
+            if "ActivateAccount" in (route.request.post_data or ""):
+                arrived.set()
+                await go_on.wait()
+            await route.fulfill(response=answer)
+
+        await person.page.route("**/graphql", hold)
+        await person.choose_password(PASSWORD)
+        await arrived.wait()
+        await person.page.evaluate("token => { location.hash = `token=${token}` }", tokens[1])
+        await expect(person.step("password")).to_contain_text("b@exemple.fr")
+        go_on.set()
+        await person.page.wait_for_timeout(500)
+        await person.is_at("password")
+        await person.choose_password("Autre-Nuage-Clair-7")
+        await person.is_at("active")
+    assert await Account.all().count() == 2
+
+
+async def test_name_survives_a_press_before_the_look_up(browser: Browser, server: str) -> None:
+    """After a reload, the name is there and is sent, though nobody knows yet whether it is needed."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        await person.page.reload()
+        await person.is_at("captcha")
+        await person.page.go_back()
+        await person.is_at("organisation")
+        await person.page.evaluate("document.querySelector('#organisation-form button[type=submit]').click()")
+        await person.is_at("captcha")
+    assert await Registration.all().count() == 1
+
+
+async def test_next_person_sees_nothing_of_the_last(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Neither the address for another link nor the account that became active is shown to who comes next."""
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        await person.page.goto(f"{server}/?step=resend")
+        await person.fill(email=DETAILS["email"])
+        await person.open_link(await newest_link())
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+        await person.page.goto(f"{server}/?step=resend")
+        await expect(person.field("email")).to_have_value("")
+        await person.page.goto(server)
+        await person.begin()
+        await person.give_details(email="b@exemple.fr", emailConfirmation="b@exemple.fr")
+        await person.give_organisation(siret=OTHER_SIRET)
+        await person.page.goto(f"{server}/?step=active")
+        await person.is_at("welcome")

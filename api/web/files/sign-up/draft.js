@@ -13,7 +13,7 @@ import { recall, remember } from "./storage.js";
  * @property {{id: string, email: string} | null} registration The one that awaits its captcha, and where its mails will go.
  * @property {{email: string, minutes: number | null} | null} sent Where the mails went, and how long the link works.
  * @property {"expired" | "exhausted" | null} ended Why the registration before was of no more use.
- * @property {{organisation: string, nextUrl: string | null} | null} active The account that was activated.
+ * @property {{organisation: string, language: string, nextUrl: string | null} | null} active The account that was activated.
  */
 
 const PLACE = "guichet.draft";
@@ -26,10 +26,12 @@ const SHAPES = {
   attempt: { key: "string", input: "string" },
   registration: { id: "string", email: "string" },
   sent: { email: "string" },
-  active: { organisation: "string" },
+  active: { organisation: "string", language: "string" },
 };
 
-/** @type {(() => void)[]} */
+const RESEND = "resend.";
+
+/** @type {{prefix: string, forgot: () => void}[]} */
 const forgetting = [];
 
 export const draft = recalled() ?? structuredClone(empty);
@@ -57,17 +59,26 @@ export function keepField(name, value) {
  * @param {string} email
  */
 export function forgetDraftOf(email) {
-  if (String(draft.fields.email ?? "").toLowerCase() !== email.toLowerCase()) return;
-  keep(structuredClone(empty));
-  for (const forgot of forgetting) forgot();
+  const isTheirs = (/** @type {unknown} */ other) => String(other ?? "").toLowerCase() === email.toLowerCase();
+  if (isTheirs(draft.sent?.email)) keep({ sent: null });
+  if (isTheirs(draft.fields[`${RESEND}email`])) forget(RESEND);
+  if (isTheirs(draft.fields.email)) forget("");
+}
+
+/** @param {string} prefix */
+function forget(prefix) {
+  const others = Object.entries(draft.fields).filter(([name]) => name.startsWith(RESEND) !== (prefix === RESEND));
+  keep({ ...(prefix === RESEND ? {} : structuredClone(empty)), fields: Object.fromEntries(others) });
+  for (const form of forgetting) if (form.prefix === prefix) form.forgot();
 }
 
 /**
- * Call *forgot* when the draft is forgotten: what is on the screen has to go too.
+ * Call *forgot* when what was kept under names that begin with *prefix* is forgotten: it has to leave the screen too.
+ * @param {string} prefix
  * @param {() => void} forgot
  */
-export function onForgotten(forgot) {
-  forgetting.push(forgot);
+export function onForgotten(prefix, forgot) {
+  forgetting.push({ prefix, forgot });
 }
 
 /**
@@ -85,7 +96,12 @@ function recalled() {
  */
 function isDraft(found) {
   if (!has(found, {}) || !has(found.fields, {})) return false;
-  return Object.keys(empty).every((name) => name in found) && Object.entries(SHAPES).every(isShaped);
+  const ends = [null, "expired", "exhausted"];
+  return (
+    ends.includes(found.ended) &&
+    Object.keys(empty).every((name) => name in found) &&
+    Object.entries(SHAPES).every(isShaped)
+  );
 
   /** @param {[string, Record<string, string>]} shape */
   function isShaped([name, shape]) {

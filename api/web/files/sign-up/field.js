@@ -16,13 +16,9 @@ export function isControl(candidate) {
   return typed && candidate.name !== "";
 }
 
-/**
- * What stands in *control*: nothing, where it is not asked for now.
- * @param {Control} control
- */
+/** @param {Control} control */
 export function typedInto(control) {
-  if (control instanceof HTMLInputElement && control.type === "checkbox") return control.checked;
-  return isAsked(control) ? control.value : "";
+  return control instanceof HTMLInputElement && control.type === "checkbox" ? control.checked : control.value;
 }
 
 /**

@@ -4,7 +4,7 @@
 import { clock, countDown } from "./countdown.js";
 import { byId, element, within } from "./dom.js";
 import { draft, keepField, onForgotten } from "./draft.js";
-import { explain, TooManyRequests } from "./failures.js";
+import { explain, Refusal, TooManyRequests } from "./failures.js";
 import { fill, isControl, labelOf, missing, setProblem, typedInto } from "./field.js";
 import { language, say } from "./language.js";
 import { announce, showTitle } from "./view.js";
@@ -17,8 +17,8 @@ const SLOW_MILLISECONDS = 8_000;
 
 export class Form {
   #busy = false;
-  /** @type {Set<HTMLElement>} */
-  #waiting = new Set();
+  /** @type {Map<HTMLElement, () => void>} For each button that has to wait, what says so again. */
+  #waiting = new Map();
   #prefix = "";
   #keepsTyped = false;
 
@@ -51,7 +51,18 @@ export class Form {
       fill(control, draft.fields[prefix + control.name]);
       for (const event of ["input", "change"]) control.addEventListener(event, () => this.#keep(control));
     }
-    onForgotten(() => this.element.reset());
+    onForgotten(prefix, () => {
+      this.element.reset();
+      this.showProblems([]);
+    });
+  }
+
+  /**
+   * Call *left* when another step is shown than this form's.
+   * @param {() => void} left
+   */
+  onLeft(left) {
+    this.element.closest("section")?.addEventListener("left", left);
   }
 
   /** @param {Control} control */
@@ -79,12 +90,13 @@ export class Form {
   }
 
   /**
-   * Show *problems* at their fields, in place of those from before. The first field gets the focus; where there are
+   * Show *problems* at their fields, in place of those from before. The first field gets the *focus*; where there are
    * several, a summary leads to each.
    * @param {FieldProblem[]} problems
+   * @param {boolean} [focus]
    * @returns {FieldProblem[]} Those of fields that are not in this form.
    */
-  showProblems(problems) {
+  showProblems(problems, focus = true) {
     const ours = this.controls().flatMap((control) => {
       const messages = problems.filter(({ path }) => path.join(".") === control.name).map(({ message }) => message);
       setProblem(control, messages.join(" "));
@@ -92,8 +104,17 @@ export class Form {
     });
     this.#summarise(ours);
     showTitle();
-    ours[0]?.control.focus();
+    if (focus) ours[0]?.control.focus();
     return problems.filter(({ path }) => !this.control(path.join(".")));
+  }
+
+  /**
+   * Show what an `InvalidInput` says.
+   * @param {{fields: FieldProblem[], message: string}} refusal
+   * @throws {Refusal} None of it is about a field of this form.
+   */
+  showRefusal({ fields, message }) {
+    if (this.showProblems(fields).length === fields.length) throw new Refusal(message);
   }
 
   /**
@@ -113,7 +134,7 @@ export class Form {
    * @param {HTMLElement} [button]
    */
   async run(work, button = this.button) {
-    if (this.#busy || this.#waiting.has(button)) return;
+    if (this.#busy || this.#waiting.has(button)) return this.#waiting.get(button)?.();
     if (this.#keepsTyped) this.controls().forEach((control) => this.#keep(control)); // Browsers fill in unnoticed.
     this.tell("", "slow");
     this.#setBusy(true, button);
@@ -122,8 +143,8 @@ export class Form {
       await work();
       if (this.notice.classList.contains("slow")) this.tell("", "slow");
     } catch (failure) {
-      this.tell(explain(failure), "bad");
-      if (failure instanceof TooManyRequests) this.#wait(failure.seconds, button);
+      if (failure instanceof TooManyRequests) this.#wait(failure, button);
+      else this.tell(explain(failure), "bad");
     } finally {
       clearTimeout(slow);
       this.#setBusy(false, button);
@@ -131,19 +152,24 @@ export class Form {
   }
 
   /**
-   * *button* does nothing for *seconds*, which are counted down: seen each second, told at the beginning and the end.
-   * @param {number} seconds
+   * *button* does nothing until *failure* has passed; the time is counted down, seen each second, told at the beginning
+   * and the end, and again when the button is pressed.
+   * @param {TooManyRequests} failure
    * @param {HTMLElement} button
    */
-  #wait(seconds, button) {
+  #wait(failure, button) {
     const left = element("p", "", "countdown");
     left.setAttribute("aria-hidden", "true");
-    this.notice.append(left);
-    this.#waiting.add(button);
+    const tell = () => {
+      this.tell(explain(failure), "bad");
+      this.notice.append(left);
+    };
     const tick = (/** @type {number} */ now) => {
       left.textContent = clock(now);
     };
-    countDown(seconds, tick, () => {
+    this.#waiting.set(button, tell);
+    tell();
+    countDown(failure.seconds, tick, () => {
       this.#waiting.delete(button);
       this.#hold();
       if (left.isConnected) this.tell(say("failure.haste-over"), "good");

@@ -8,7 +8,7 @@ import { Waiting } from "./waiting.js";
 
 /**
  * What a step needs before it can be shown. It may name another step that has to be shown instead. *again* tells that
- * the step was there already, in another language; *isWanted* whether it still is to be shown, after something was
+ * it is the same step in another language; *isWanted* whether it still is to be shown, after something was
  * waited for.
  * @typedef {(again: boolean, isWanted: () => boolean) => Promise<Step | void> | Step | void} Enter
  */

@@ -4,6 +4,7 @@
 import { byId, within } from "./dom.js";
 import { say } from "./language.js";
 
+const WAITING = "waiting";
 const ASKING = ["details", "organisation", "captcha"];
 
 /**
@@ -15,14 +16,17 @@ export function announce(text) {
 }
 
 /**
- * Show the section *name* alone. With *focus*, it is told by an event `shown`, and the reader is taken to its first
- * problem, or to its title.
+ * Show the section *name* alone; the one before is told by an event `left`. With *focus*, it is told by an event
+ * `shown`, and the reader is taken to its first problem, or to its title.
  * @param {string} name
  * @param {{focus: boolean}} options
  */
 export function reveal(name, { focus }) {
   announce("");
-  for (const section of sections()) section.toggleAttribute("hidden", section.id !== name);
+  for (const section of sections()) {
+    if (!section.hidden && section.id !== name && name !== WAITING) section.dispatchEvent(new Event("left"));
+    section.hidden = section.id !== name;
+  }
   showProgress(name);
   showTitle();
   byId("help", HTMLElement).hidden = !ASKING.includes(name);

@@ -67,7 +67,7 @@ function showResend(again) {
  */
 async function resend(shown, address) {
   const result = await ask(RESEND_ACTIVATION_MAIL, { input: { email: address } });
-  if (result.__typename === "InvalidInput") shown.showProblems(result.fields);
+  if (result.__typename === "InvalidInput") shown.showRefusal(result);
   else if (result.__typename !== "ActivationMailRequested") throw new Refusal(result.message);
   else shown.tell(result.message, "good");
 }

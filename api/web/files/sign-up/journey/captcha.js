@@ -29,6 +29,7 @@ export function startCaptcha() {
   defineStep("captcha", enter);
   const renewing = byId("captcha-renew", HTMLButtonElement);
   const listening = byId("captcha-listen", HTMLButtonElement);
+  form.onLeft(() => sound.pause());
   renewing.addEventListener("click", () => form.run(anotherPicture, renewing));
   listening.addEventListener("click", () => form.run(listen, listening));
 }
@@ -38,18 +39,22 @@ export function startCaptcha() {
  * @returns {Promise<import("../steps.js").Step | void>}
  */
 async function enter(again) {
-  if (draft.registration === null) return draft.sent ? "sent" : "organisation";
+  if (draft.registration === null) return draft.sent ? "sent" : draft.ended ? "restart" : "organisation";
   if (isOutdated()) return "organisation";
   if (again && shown) return showWords(shown); // The picture, and what was typed of it, stay.
   const pending = takePending();
   if (pending) showChallenge(pending);
-  else await renew(RENEW_CAPTCHA);
+  else {
+    shown = null;
+    await renew(RENEW_CAPTCHA);
+  }
 }
 
 /** @param {{id: string, email: string}} registration */
 async function verify({ id, email }) {
   const isHere = presence();
   const result = await ask(VERIFY_CAPTCHA, { input: { registrationId: id, answer: answer.value } });
+  if (draft.registration?.id !== id) return; // Another form has been sent meanwhile.
   if (result.__typename === "ActivationMailSent") endWithMails(email, result.linkLifetimeMinutes, isHere);
   else if (result.__typename === "RegistrationNotFound") startAgain("expired", isHere);
   else if (result.__typename !== "CaptchaRejected") throw new Refusal(result.message);
@@ -88,7 +93,7 @@ async function renew(operation) {
   const isHere = presence();
   const { id, email } = draft.registration;
   const result = await ask(operation, { registrationId: id });
-  if (mine !== renewals) return;
+  if (mine !== renewals || draft.registration?.id !== id) return;
   if (result.__typename === "RegistrationNotFound") startAgain("expired", isHere);
   else if (result.__typename !== "PendingRegistration") throw new Refusal(result.message);
   else if (result.state === "VERIFIED") endWithMails(email, null, isHere);

@@ -52,10 +52,11 @@ export class LookUp {
    */
   async #ask(info, value, slow, signal) {
     if (performance.now() < this.#notBefore) return null;
+    const key = keyOf(info, value); // In the language that is asked for, whatever is chosen meanwhile.
     const timer = setTimeout(() => signal.aborted || slow(), SLOW_MILLISECONDS);
     try {
       const result = await ask(FIND_ORGANISATION, { identifier: { type: info.type, value } }, signal);
-      this.#remember(keyOf(info, value), result);
+      this.#remember(key, result);
       return result;
     } catch (failure) {
       if (failure instanceof TooManyRequests) this.#notBefore = performance.now() + failure.seconds * 1000;

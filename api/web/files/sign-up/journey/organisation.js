@@ -8,10 +8,10 @@ import { Form } from "../form.js";
 import { language, say } from "../language.js";
 import { setup } from "../setup.js";
 import { defineStep } from "../steps.js";
-import { announce } from "../view.js";
+import { announce, showTitle } from "../view.js";
 import { detailsAreMissing } from "./details.js";
 import { couldBeValid, LookUp, mayGoOn } from "./look-up.js";
-import { onOrganisationProblems, register } from "./registration.js";
+import { NAME_ASKED, onOrganisationProblems, register } from "./registration.js";
 
 /** @typedef {import("../setup.js").IdentifierTypeInfo} IdentifierTypeInfo */
 
@@ -43,6 +43,7 @@ export function startOrganisation() {
     look();
   });
   form.keepTyped();
+  nameField.hidden = draft.fields[NAME_ASKED] !== true;
   type.addEventListener("change", () => {
     setProblem(identifier, "");
     guide();
@@ -53,9 +54,9 @@ export function startOrganisation() {
     look();
   });
   identifier.addEventListener("blur", look);
-  onOrganisationProblems((problems) => {
+  onOrganisationProblems((problems, focus) => {
     if (problems.some(({ path }) => path.join(".") === name.name)) askName(true);
-    return form.showProblems(problems);
+    return form.showProblems(problems, focus);
   });
 }
 
@@ -89,7 +90,7 @@ async function look() {
   looked = asked;
   lookUp.forget();
   const promising = info?.hasLookup && couldBeValid(info, value);
-  if (!promising || nameField.hidden) finding.replaceChildren(); // Else, while it may stay unknown, nothing blinks.
+  if (!promising || nameField.hidden) showQuietly(""); // Else, while it may stay unknown, nothing blinks.
   if (!promising) askName(info !== undefined && !info.hasLookup && info.type !== NAMELESS);
   if (!info || !promising) return;
   const found = await lookUp.find(info, value, () => showQuietly(say("finding.looking")));
@@ -100,7 +101,7 @@ async function look() {
 /** @param {string} text */
 function showQuietly(text) {
   finding.className = "finding";
-  finding.replaceChildren(element("p", text, "quiet"));
+  finding.replaceChildren(...(text ? [element("p", text, "quiet")] : []));
 }
 
 /**
@@ -109,8 +110,7 @@ function showQuietly(text) {
  * @param {boolean} unfinished Whether more may follow: a check digit that is wrong so far is then no mistake yet.
  */
 function show(found, unfinished) {
-  finding.replaceChildren();
-  finding.className = "finding";
+  showQuietly("");
   askName(["OrganisationNotFound", "Unavailable"].includes(found.__typename));
   if (found.__typename === "InvalidIdentifier") {
     if (unfinished && document.activeElement === identifier) looked = "";
@@ -122,7 +122,8 @@ function show(found, unfinished) {
 /** @param {string} message */
 function sayWrong(message) {
   setProblem(identifier, message);
-  announce(message); // The focus stays where the person types.
+  showTitle();
+  if (document.activeElement === identifier) announce(message); // The focus stays where the person types.
 }
 
 /** @param {any} found */
@@ -146,5 +147,6 @@ function describe(found) {
  */
 function askName(wanted) {
   nameField.hidden = !wanted;
+  keepField(NAME_ASKED, wanted);
   if (!wanted) setProblem(name, "");
 }

@@ -3,11 +3,11 @@
 
 import { activationToken, forgetActivationToken, onActivationLink } from "../activation-token.js";
 import { ask } from "../api.js";
-import { byId, element, within } from "../dom.js";
+import { byId, element } from "../dom.js";
 import { draft, forgetDraftOf, keep } from "../draft.js";
 import { Refusal } from "../failures.js";
 import { Form } from "../form.js";
-import { say, timeOf } from "../language.js";
+import { language, say, timeOf } from "../language.js";
 import { ACTIVATE_ACCOUNT, INSPECT_ACTIVATION_LINK } from "../operations.js";
 import { setup } from "../setup.js";
 import { defineStep, go, presence } from "../steps.js";
@@ -35,7 +35,7 @@ export function startPassword() {
   defineStep("active", showActive);
   password.addEventListener("input", judgeTyped);
   reveal.addEventListener("click", () => show(password.type === "password"));
-  within(form.element, "[data-go]").addEventListener("click", forgetPasswords);
+  form.onLeft(forgetPasswords);
   onActivationLink(() => go("password", { replace: true }));
 }
 
@@ -89,27 +89,41 @@ function describe({ message, email, firstName, lastName, organisation, expiresIn
 }
 
 async function activate() {
-  const input = { token: activationToken(), password: password.value, passwordConfirmation: confirmation.value };
+  const isHere = presence();
+  const token = activationToken();
+  const email = byId("password-username", HTMLInputElement).value;
+  const input = { token, password: password.value, passwordConfirmation: confirmation.value };
   const result = await ask(ACTIVATE_ACCOUNT, { input });
-  if (result.__typename === "InvalidInput") form.showProblems(result.fields);
-  else if (result.__typename === "ActivationLinkRefused") await refused();
-  else if (result.__typename !== "AccountActivated") throw new Refusal(result.message);
-  else finish(result);
+  const isStillAsked = isHere() && activationToken() === token;
+  if (result.__typename === "AccountActivated") finish(result, email, isStillAsked);
+  else if (!isStillAsked)
+    return; // Another link has been opened meanwhile, or another step.
+  else if (result.__typename === "InvalidInput") form.showRefusal(result);
+  else if (result.__typename === "ActivationLinkRefused") await refused(isHere);
+  else throw new Refusal(result.message);
 }
 
-/** The link has come to its end meanwhile: what is shown of it is asked again. */
-async function refused() {
+/**
+ * The link has come to its end meanwhile: what is shown of it is asked again.
+ * @param {() => boolean} isHere
+ */
+async function refused(isHere) {
   forgetPasswords();
-  const instead = await inspect(presence());
-  if (instead) go(instead, { replace: true });
+  const instead = await inspect(isHere);
+  if (instead && isHere()) go(instead, { replace: true });
 }
 
-/** @param {any} activated An `AccountActivated`. */
-function finish({ nextUrl, account }) {
-  forgetPasswords();
+/**
+ * @param {any} activated An `AccountActivated`.
+ * @param {string} email
+ * @param {boolean} isStillAsked Whether the person still waits for it.
+ */
+function finish({ nextUrl, account }, email, isStillAsked) {
+  forgetDraftOf(email);
+  const organisation = account.memberships[0]?.organisation.message ?? "";
+  keep({ active: { organisation, language: language(), nextUrl } });
+  if (!isStillAsked) return;
   forgetActivationToken();
-  forgetDraftOf(byId("password-username", HTMLInputElement).value);
-  keep({ active: { nextUrl, organisation: account.memberships[0]?.organisation.message ?? "" } });
   go("active", { replace: true });
 }
 
@@ -117,6 +131,7 @@ function showActive() {
   if (!draft.active) return "welcome";
   const { organisation, nextUrl } = draft.active;
   byId("active-organisation", HTMLElement).textContent = organisation;
+  byId("active-organisation", HTMLElement).lang = draft.active.language;
   const next = byId("active-next", HTMLAnchorElement);
   next.hidden = nextUrl === null;
   if (nextUrl !== null) next.href = nextUrl;

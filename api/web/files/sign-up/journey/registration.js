@@ -14,15 +14,19 @@ import { uuid } from "../uuid.js";
 import { detailsForm } from "./details.js";
 
 /** @typedef {import("../field.js").FieldProblem} FieldProblem */
+/** @typedef {(problems: FieldProblem[], focus: boolean) => FieldProblem[]} ShowProblems */
+
+/** Where the draft has whether the organisation's name is asked for. */
+export const NAME_ASKED = "organisation.nameAsked";
 
 /** @type {any} The newest `PendingRegistration`, until its step has shown it. */
 let pending = null;
-/** @type {(problems: FieldProblem[]) => FieldProblem[]} */
+/** @type {ShowProblems} */
 let showOrganisationProblems = (problems) => problems;
 
 /**
  * Have *show* show the problems of the organisation's form; it gives back those that it has no field for.
- * @param {(problems: FieldProblem[]) => FieldProblem[]} show
+ * @param {ShowProblems} show
  */
 export function onOrganisationProblems(show) {
   showOrganisationProblems = show;
@@ -49,7 +53,7 @@ export async function register() {
   }
   if (result.__typename === "InvalidInput") return showProblems(result.fields, isHere);
   if (result.__typename !== "PendingRegistration") throw new Refusal(result.message);
-  keep({ registration: { id: result.id, email }, sent: null, ended: null });
+  keep({ registration: { id: result.id, email }, sent: null, ended: null, active: null });
   if (result.state === "VERIFIED") return endWithMails(email, null, isHere);
   pending = result;
   if (isHere()) go("captcha");
@@ -123,7 +127,7 @@ function typedInput() {
     surveyConsent: draft.fields.surveyConsent === true,
     organisation: {
       identifier: { type: typed("organisation.identifier.type"), value: typed("organisation.identifier.value") },
-      name: typed("organisation.name"),
+      name: draft.fields[NAME_ASKED] === true ? typed("organisation.name") : "",
     },
   };
 }
@@ -136,7 +140,7 @@ function typed(name) {
 /** @param {object} input */
 function keyFor(input) {
   const text = JSON.stringify(input);
-  if (draft.attempt?.input !== text) keep({ attempt: { key: uuid(), input: text } });
+  if (draft.attempt?.input !== text) keep({ attempt: { key: uuid(), input: text }, registration: null });
   return draft.attempt?.key;
 }
 
@@ -151,8 +155,8 @@ function showProblems(problems, isHere) {
     path: path[0] === "termsVersion" ? ["acceptTerms"] : path,
     message,
   }));
-  const beyondDetails = detailsForm.showProblems(placed);
-  const beyondBoth = showOrganisationProblems(beyondDetails);
+  const beyondDetails = detailsForm.showProblems(placed, isHere());
+  const beyondBoth = showOrganisationProblems(beyondDetails, isHere());
   if (beyondBoth.length === problems.length) throw new Refusal(problems[0].message);
   if (isHere()) go(beyondDetails.length < problems.length ? "details" : "organisation");
 }
