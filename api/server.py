@@ -34,7 +34,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     settings = _lead_to_this_server(settings, host, port)
     if not settings.in_production:
         _show_around(settings, _address(host, port))
-    if settings.in_production and "terms_url" not in settings.model_fields_set:
+    elif "terms_url" not in settings.model_fields_set:
         logger.warning("%sTERMS_URL is not set: people accept conditions that are a placeholder", PREFIX)
     # Uvicorn raises the signal again once it has shut down: that end is as planned.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

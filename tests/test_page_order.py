@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,7 @@ from models.account import Account
 from models.outbox import OutboxMessage
 from models.registration import Registration
 from tests.client import OTHER_SIRET, PASSWORD, SIRET
-from tests.visitor import CUT, DETAILS, visitor
+from tests.visitor import CUT, DETAILS, Held, lose, visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
@@ -57,10 +56,6 @@ async def test_lost_answers_have_no_second_effect(browser: Browser, server: str,
         await person.field("organisation.identifier.value").fill(SIRET)
         await person.field("organisation.name").fill("Exemple SA")
 
-        async def lose(route: Route) -> None:
-            await route.fetch()
-            await route.abort()
-
         for step, following in (("organisation", "captcha"), ("captcha", "sent")):
             if step == "captcha":
                 await person.fill(answer=captcha.answer)
@@ -96,20 +91,13 @@ async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str)
         await person.give_details()
         await person.field("organisation.identifier.value").fill(SIRET)
         await person.field("organisation.name").fill("Exemple SA")
-        arrived, go_on = asyncio.Event(), asyncio.Event()
-
-        async def hold(route: Route) -> None:
-            answer = await route.fetch()
-            arrived.set()
-            await go_on.wait()
-            await route.fulfill(response=answer)
-
-        await person.page.route("**/graphql", hold, times=1)
+        held = Held()
+        await person.page.route("**/graphql", held, times=1)
         await person.press()
-        await arrived.wait()
+        await held.arrived.wait()
         await person.page.go_back()
         await person.is_at("details")
-        go_on.set()
+        held.go_on.set()
         await person.page.wait_for_timeout(500)
         await person.is_at("details")
         await person.press()
@@ -144,10 +132,6 @@ async def test_where_the_mails_went_is_said_after_a_lost_answer(
     async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_captcha()
         await person.fill(answer=captcha.answer)
-
-        async def lose(route: Route) -> None:
-            await route.fetch()
-            await route.abort()
 
         await person.page.route("**/graphql", lose, times=1)
         await person.press()
@@ -288,10 +272,6 @@ async def test_captcha_of_another_form_does_not_come_back(browser: Browser, serv
         await person.page.go_back()
         await person.give_details(email="juste@exemple.fr", emailConfirmation="juste@exemple.fr")
 
-        async def lose(route: Route) -> None:
-            await route.fetch()
-            await route.abort()
-
         await person.page.route("**/graphql", lose, times=1)
         await person.press()
         await expect(person.step("organisation").locator(".notice")).to_contain_text("ne répond pas")
@@ -309,23 +289,16 @@ async def test_late_answer_to_another_captcha_changes_nothing(
     """What comes back for a form that another has followed neither ends nor replaces the newer one."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
-        arrived, go_on = asyncio.Event(), asyncio.Event()
-
-        async def hold(route: Route) -> None:
-            answer = await route.fetch()
-            arrived.set()
-            await go_on.wait()
-            await route.fulfill(response=answer)
-
-        await person.page.route("**/graphql", hold, times=1)
+        held = Held()
+        await person.page.route("**/graphql", held, times=1)
         await person.answer(captcha.wrong_answer)
-        await arrived.wait()
+        await held.arrived.wait()
         await person.page.go_back()
         await person.field("organisation.name").fill("Exemple SARL")
         await person.press()
         await person.is_at("captcha")
         picture = await person.page.locator("#captcha-picture").get_attribute("src")
-        go_on.set()
+        held.go_on.set()
         await person.page.wait_for_timeout(500)
         await expect(person.page.locator("#captcha-picture")).to_have_attribute("src", picture or "")
         await expect(person.field("answer")).not_to_have_attribute("aria-invalid", "true")
@@ -347,21 +320,13 @@ async def test_late_activation_takes_nobody_from_another_link(
             tokens.append(await newest_link())
         await person.open_link(tokens[0])
         await person.is_at("password")
-        arrived, go_on = asyncio.Event(), asyncio.Event()
-
-        async def hold(route: Route) -> None:
-            answer = await route.fetch()
-            if "ActivateAccount" in (route.request.post_data or ""):
-                arrived.set()
-                await go_on.wait()
-            await route.fulfill(response=answer)
-
-        await person.page.route("**/graphql", hold)
+        held = Held("ActivateAccount")
+        await person.page.route("**/graphql", held)
         await person.choose_password(PASSWORD)
-        await arrived.wait()
+        await held.arrived.wait()
         await person.page.evaluate("token => { location.hash = `token=${token}` }", tokens[1])
         await expect(person.step("password")).to_contain_text("b@exemple.fr")
-        go_on.set()
+        held.go_on.set()
         await person.page.wait_for_timeout(500)
         await person.is_at("password")
         await person.choose_password("Autre-Nuage-Clair-7")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.client import SIRET, token_in
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from playwright.async_api import Browser, Locator, Page, Request
+    from playwright.async_api import Browser, Locator, Page, Request, Route
 
     from api.mail.relay import Relay
     from tests.conftest import KnownCaptcha, Letterbox
@@ -31,6 +32,27 @@ DETAILS = {
     "lastName": "Durand",
 }
 CUT = "net::ERR"  # What the browser says of a connection that a test cuts.
+
+
+async def lose(route: Route) -> None:
+    """The service does what it is asked, and its answer is lost on the way."""
+    await route.fetch()
+    await route.abort()
+
+
+class Held:
+    """Answers that are on their way until a test lets them come: all, or those to *operation*."""
+
+    def __init__(self, operation: str = "") -> None:
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+        self._operation = operation
+
+    async def __call__(self, route: Route) -> None:
+        answer = await route.fetch()
+        if self._operation in (route.request.post_data or ""):
+            self.arrived.set()
+            await self.go_on.wait()
+        await route.fulfill(response=answer)
 
 
 class Visitor:

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The token of an activation link. It comes in the fragment, which browsers send to no server; it leaves the address
- * bar before anything is loaded or asked; and it lives in this variable only. A browser's own history may keep the
+ * bar before any other script runs or asks; and it lives in this variable only. A browser's own history may keep the
  * address that was opened: what protects there is that a link works once, and for an hour.
  */
 

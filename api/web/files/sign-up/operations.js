@@ -8,7 +8,7 @@ const ORGANISATION = `
 `;
 const PENDING = `
   fragment Pending on PendingRegistration {
-    id state attemptsLeft expiresInSeconds
+    id state expiresInSeconds
     captcha { image imageDescription length alphabet expiresInSeconds }
     organisation { identifier { formatted } organisation { name } message }
   }
