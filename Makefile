@@ -15,7 +15,7 @@ serve: .venv/.runs ## Set up, migrate, and serve http://127.0.0.1:8000 with an e
 	@exec $(BIN)/guichet serve
 
 test: .venv/.develops ## Set up, and run every test, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_OPTIONS)
 
 check: .venv/.develops ## Format, lint, types and who may import whom
 	$(BIN)/ruff format --check .

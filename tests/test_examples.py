@@ -17,8 +17,7 @@ import pytest
 
 from tests.test_command_line import CAPTCHA, PROJECT, Done, Guichet
 
-pytestmark = pytest.mark.xdist_group("examples")  # Their code is generated where they stand.
-
+SCHEMA = PROJECT / "schema.graphql"
 EXAMPLES = PROJECT / "examples"
 TYPESCRIPT = EXAMPLES / "typescript"
 PYTHON = EXAMPLES / "python"
@@ -45,35 +44,43 @@ def run_well(folder: Path, *command: str | Path) -> None:
     assert done.code == 0, done.out + done.err
 
 
-def typescript() -> Program:
+def copied(folder: Path) -> Path:
+    """The sources of the examples beside the contract, for tests that run at once and each generate their code."""
+    made_here = shutil.ignore_patterns(".venv", ".mypy_cache", "node_modules", "build", "generated", "guichet_client")
+    shutil.copy(SCHEMA, folder)
+    return Path(shutil.copytree(EXAMPLES, folder / EXAMPLES.name, ignore=made_here))
+
+
+def typescript(folder: Path) -> Program:
     """Generated and compiled under the strictest types; takes the URL of the service."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node or npm is not installed")
-    if not (TYPESCRIPT / "node_modules").is_dir():
+    installed = TYPESCRIPT / "node_modules"
+    if not installed.is_dir():
         pytest.skip("node_modules is missing: run make examples")
-    for generated in ("src/generated", "build"):
-        shutil.rmtree(TYPESCRIPT / generated, ignore_errors=True)
-    run_well(TYPESCRIPT, npm, "run", "build")
-    return lambda url: run(TYPESCRIPT, node, "build/journey.js", url)
+    sources = copied(folder) / TYPESCRIPT.name
+    (sources / "node_modules").symlink_to(installed)
+    run_well(sources, npm, "run", "build")
+    return lambda url: run(sources, node, "build/journey.js", url)
 
 
-def python() -> Program:
+def python(folder: Path) -> Program:
     """Generated and checked by mypy --strict; takes the URL of the service."""
     interpreter = PYTHON / ".venv" / "bin" / "python"
     if not interpreter.exists():
         pytest.skip("examples/python/.venv is missing: run make examples")
-    shutil.rmtree(PYTHON / "guichet_client", ignore_errors=True)
-    run_well(PYTHON, interpreter, "-m", "ariadne_codegen")
-    run_well(PYTHON, interpreter, "-m", "mypy")
-    return lambda url: run(PYTHON, interpreter, "journey.py", url)
+    sources = copied(folder) / PYTHON.name
+    run_well(sources, interpreter, "-m", "ariadne_codegen")
+    run_well(sources, interpreter, "-m", "mypy")
+    return lambda url: run(sources, interpreter, "journey.py", url)
 
 
 @pytest.fixture(scope="module", params=[typescript, python], ids=lambda build: str(build.__name__))
-def program(request: pytest.FixtureRequest) -> Program:
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
     """Each of the programs, made from the contract as it is now."""
-    build: Callable[[], Program] = request.param
-    return build()
+    build: Callable[[Path], Program] = request.param
+    return build(tmp_path_factory.mktemp(build.__name__))
 
 
 @contextmanager
