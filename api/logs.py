@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NOT_LOGGED = "guichet.not_logged"
 QUIET_LOGGERS = ("tortoise", "aiosqlite", "asyncio", "limits", "PIL")
 
 
@@ -39,7 +40,8 @@ def trace_of(exc: BaseException) -> str:
 class AccessLog:
     """Logs method, path, status and duration in milliseconds of what *app* answers.
 
-    Never a query string: that may carry what nobody should keep.
+    Never a query string: that may carry what nobody should keep. Nor a request whose scope says :data:`NOT_LOGGED`:
+    one of many by which a page asks whether there is anything new, and there is not.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,5 +62,6 @@ class AccessLog:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            milliseconds = (time.perf_counter() - started) * 1000
-            logger.info("%s %r %d %.1f ms", scope["method"], scope["path"], status, milliseconds)
+            if NOT_LOGGED not in scope:
+                milliseconds = (time.perf_counter() - started) * 1000
+                logger.info("%s %r %d %.1f ms", scope["method"], scope["path"], status, milliseconds)

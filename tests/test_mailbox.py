@@ -164,6 +164,18 @@ async def test_asking_again_is_cheap(http: httpx.AsyncClient, deliver: Deliver) 
     assert len(changed.json()["messages"]) == 2
 
 
+async def test_log_tells_news_only(http: httpx.AsyncClient, deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
+    """A page that is left open asks all day: what it is told again is not a line of the log each time."""
+    await deliver(letter())
+    with caplog.at_level("INFO", "api.logs"):
+        first = await http.get("/mailbox/messages")
+        assert "'/mailbox/messages' 200" in caplog.text
+        caplog.clear()
+        again = await http.get("/mailbox/messages", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert caplog.text == ""
+
+
 async def test_nothing_is_stored_by_caches(http: httpx.AsyncClient, deliver: Deliver) -> None:
     """Links that can be used stay out of the browser's cache."""
     await deliver(letter())

@@ -334,6 +334,26 @@ async def test_late_activation_takes_nobody_from_another_link(
     assert await Account.all().count() == 2
 
 
+async def test_late_answer_is_labelled_with_its_own_language(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
+    """Words that were asked for in French are read out as French, though the page has been switched to English."""
+    async with visitor(browser, server) as person:
+        await person.reach_captcha()
+        held = Held("VerifyCaptcha")
+        await person.page.route("**/graphql", held)
+        await person.answer(captcha.wrong_answer)
+        await held.arrived.wait()
+        await person.page.get_by_role("button", name="English").click()
+        await expect(person.page.locator("html")).to_have_attribute("lang", "en")
+        held.go_on.set()
+        await person.has_problem("answer", "caractères")
+        await expect(person.page.locator("#answer-problem")).to_have_attribute("lang", "fr")
+        await expect(person.page.locator("#captcha-picture")).to_have_attribute("lang", "fr")
+        await person.answer(captcha.wrong_answer)
+        await expect(person.page.locator("#answer-problem")).to_have_attribute("lang", "en")
+
+
 async def test_name_survives_a_press_before_the_look_up(browser: Browser, server: str) -> None:
     """After a reload, the name is there and is sent, though nobody knows yet whether it is needed."""
     async with visitor(browser, server) as person:

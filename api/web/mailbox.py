@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
+from api.logs import NOT_LOGGED
 from api.web.pages import HEADERS, Pages
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Mailbox:
         newest = await asyncio.to_thread(self._newest)
         headers = NO_STORE | {"ETag": f'"{_digest("/".join(newest))}"'}
         if request.headers.get("if-none-match") == headers["ETag"]:
+            request.scope[NOT_LOGGED] = True
             return Response(status_code=304, headers=headers)
         summaries = await asyncio.to_thread(self._summaries, newest)
         return Response(json.dumps({"messages": summaries}), media_type="application/json", headers=headers)

@@ -22,7 +22,8 @@ export async function send(operation, variables, signal) {
 }
 
 /**
- * Send *operation*, which has one root field, and give that field's value: what happened, or a refusal.
+ * Send *operation*, which has one root field, and give that field's value: what happened, or a refusal. Its `lang` is
+ * the language that its words are in, whatever the page's is once they are there.
  * @param {string} operation
  * @param {Record<string, unknown>} variables
  * @param {AbortSignal} [signal]
@@ -30,9 +31,10 @@ export async function send(operation, variables, signal) {
  * @throws {Unreachable | ServiceFailed | TooManyRequests}
  */
 export async function ask(operation, variables, signal) {
+  const lang = language();
   const [value] = Object.values(await send(operation, variables, signal));
   if (value.__typename === "TooManyRequests") throw new TooManyRequests(value.retryAfterSeconds);
-  return value;
+  return { ...value, lang };
 }
 
 /**

@@ -6,32 +6,34 @@
 
 import { recall, remember } from "./storage.js";
 
+/** @typedef {Record<string, string | boolean>} Fields What was typed, by the fields' names. */
+/** @typedef {"fields" | "resend"} Place Where in the draft fields are kept. */
+
 /**
  * @typedef {object} Draft
- * @property {Record<string, string | boolean>} fields What was typed, by the fields' names.
+ * @property {Fields} fields What was typed of the sign-up.
+ * @property {Fields} resend What was typed to get another link: it may be another person's.
  * @property {{key: string, input: string} | null} attempt The idempotency key, and the input that it stands for.
  * @property {{id: string, email: string} | null} registration The one that awaits its captcha, and where its mails will go.
  * @property {{email: string, minutes: number | null} | null} sent Where the mails went, and how long the link works.
  * @property {"expired" | "exhausted" | null} ended Why the registration before was of no more use.
- * @property {{organisation: string, language: string, nextUrl: string | null} | null} active The account that was activated.
+ * @property {{organisation: string, lang: string, nextUrl: string | null} | null} active The account that was activated.
  */
 
 const PLACE = "guichet.draft";
 
 /** @type {Draft} */
-const empty = { fields: {}, attempt: null, registration: null, sent: null, ended: null, active: null };
+const empty = { fields: {}, resend: {}, attempt: null, registration: null, sent: null, ended: null, active: null };
 
 /** What each property is, where it is not null. */
 const SHAPES = {
   attempt: { key: "string", input: "string" },
   registration: { id: "string", email: "string" },
   sent: { email: "string" },
-  active: { organisation: "string", language: "string" },
+  active: { organisation: "string", lang: "string" },
 };
 
-const RESEND = "resend.";
-
-/** @type {{prefix: string, forgot: () => void}[]} */
+/** @type {{place: Place, forgot: () => void}[]} */
 const forgetting = [];
 
 export const draft = recalled() ?? structuredClone(empty);
@@ -49,9 +51,10 @@ export function keep(changes) {
  * Keep what stands in one field.
  * @param {string} name
  * @param {string | boolean} value
+ * @param {Place} [place]
  */
-export function keepField(name, value) {
-  keep({ fields: { ...draft.fields, [name]: value } });
+export function keepField(name, value, place = "fields") {
+  keep({ [place]: { ...draft[place], [name]: value } });
 }
 
 /**
@@ -61,24 +64,26 @@ export function keepField(name, value) {
 export function forgetDraftOf(email) {
   const isTheirs = (/** @type {unknown} */ other) => String(other ?? "").toLowerCase() === email.toLowerCase();
   if (isTheirs(draft.sent?.email)) keep({ sent: null });
-  if (isTheirs(draft.fields[`${RESEND}email`])) forget(RESEND);
-  if (isTheirs(draft.fields.email)) forget("");
-}
-
-/** @param {string} prefix */
-function forget(prefix) {
-  const others = Object.entries(draft.fields).filter(([name]) => name.startsWith(RESEND) !== (prefix === RESEND));
-  keep({ ...(prefix === RESEND ? {} : structuredClone(empty)), fields: Object.fromEntries(others) });
-  for (const form of forgetting) if (form.prefix === prefix) form.forgot();
+  if (isTheirs(draft.resend.email)) forget("resend", { resend: {} });
+  if (isTheirs(draft.fields.email)) forget("fields", { ...structuredClone(empty), resend: draft.resend });
 }
 
 /**
- * Call *forgot* when what was kept under names that begin with *prefix* is forgotten: it has to leave the screen too.
- * @param {string} prefix
+ * @param {Place} place
+ * @param {Partial<Draft>} changes
+ */
+function forget(place, changes) {
+  keep(changes);
+  for (const form of forgetting) if (form.place === place) form.forgot();
+}
+
+/**
+ * Call *forgot* when what was kept in *place* is forgotten: it has to leave the screen too.
+ * @param {Place} place
  * @param {() => void} forgot
  */
-export function onForgotten(prefix, forgot) {
-  forgetting.push({ prefix, forgot });
+export function onForgotten(place, forgot) {
+  forgetting.push({ place, forgot });
 }
 
 /**
@@ -95,7 +100,7 @@ function recalled() {
  * @returns {found is Draft}
  */
 function isDraft(found) {
-  if (!has(found, {}) || !has(found.fields, {})) return false;
+  if (!has(found, {}) || !has(found.fields, {}) || !has(found.resend, {})) return false;
   const ends = [null, "expired", "exhausted"];
   return (
     ends.includes(found.ended) &&

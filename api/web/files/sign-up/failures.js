@@ -1,7 +1,7 @@
 // @ts-check
 /** What can go wrong with any request, and what a person is told then. */
 
-import { say, unitsOf } from "./language.js";
+import { language, say, unitsOf } from "./language.js";
 
 /** The service can't be reached: no connection, or no answer in time. */
 export class Unreachable extends Error {}
@@ -24,8 +24,22 @@ export class TooManyRequests extends Error {
   }
 }
 
-/** The service says no, for a reason that this page has no other place for; *message* has the service's words. */
-export class Refusal extends Error {}
+/** The service says no, for a reason that this page has no other place for; *message* has its words, in *lang*. */
+export class Refusal extends Error {
+  /** @param {{message: string, lang: string}} refusal */
+  constructor({ message, lang }) {
+    super(message);
+    this.lang = lang;
+  }
+}
+
+/**
+ * The language that *failure* is explained in.
+ * @param {unknown} failure
+ */
+export function languageOf(failure) {
+  return failure instanceof Refusal && failure.message ? failure.lang : language();
+}
 
 /**
  * What to tell a person of *failure*.

@@ -57,12 +57,13 @@ export function missing(control) {
  * Show *message* at *control*, or nothing.
  * @param {Control} control
  * @param {string} message
+ * @param {string} [lang]
  */
-export function setProblem(control, message) {
+export function setProblem(control, message, lang = language()) {
   const place = byId(`${control.id}-problem`, HTMLElement);
   place.textContent = message;
   place.hidden = message === "";
-  place.lang = language();
+  place.lang = lang;
   if (message === "") control.removeAttribute("aria-invalid");
   else control.setAttribute("aria-invalid", "true");
 }

@@ -4,7 +4,7 @@
 import { clock, countDown } from "./countdown.js";
 import { byId, element, within } from "./dom.js";
 import { draft, keepField, onForgotten } from "./draft.js";
-import { explain, Refusal, TooManyRequests } from "./failures.js";
+import { explain, languageOf, Refusal, TooManyRequests } from "./failures.js";
 import { fill, isControl, labelOf, missing, setProblem, typedInto } from "./field.js";
 import { language, say } from "./language.js";
 import { announce, showTitle } from "./view.js";
@@ -12,6 +12,7 @@ import { announce, showTitle } from "./view.js";
 /** @typedef {import("./field.js").Control} Control */
 /** @typedef {import("./field.js").FieldProblem} FieldProblem */
 /** @typedef {{control: Control, message: string}} ShownProblem */
+/** @typedef {{focus?: boolean, lang?: string}} Showing Whether the first field gets the focus; the messages' language. */
 
 const SLOW_MILLISECONDS = 8_000;
 
@@ -19,8 +20,8 @@ export class Form {
   #busy = false;
   /** @type {Map<HTMLElement, () => void>} For each button that has to wait, what says so again. */
   #waiting = new Map();
-  #prefix = "";
-  #keepsTyped = false;
+  /** @type {import("./draft.js").Place | null} Where what is typed is kept. */
+  #place = null;
 
   /**
    * @param {string} id
@@ -41,17 +42,16 @@ export class Form {
   }
 
   /**
-   * Keep what is typed here, under names that begin with *prefix*, and fill in what was kept.
-   * @param {string} [prefix]
+   * Keep what is typed here, and fill in what was kept.
+   * @param {import("./draft.js").Place} [place]
    */
-  keepTyped(prefix = "") {
-    this.#keepsTyped = true;
-    this.#prefix = prefix;
+  keepTyped(place = "fields") {
+    this.#place = place;
     for (const control of this.controls()) {
-      fill(control, draft.fields[prefix + control.name]);
+      fill(control, draft[place][control.name]);
       for (const event of ["input", "change"]) control.addEventListener(event, () => this.#keep(control));
     }
-    onForgotten(prefix, () => {
+    onForgotten(place, () => {
       this.element.reset();
       this.showProblems([]);
     });
@@ -67,7 +67,7 @@ export class Form {
 
   /** @param {Control} control */
   #keep(control) {
-    keepField(this.#prefix + control.name, typedInto(control));
+    if (this.#place) keepField(control.name, typedInto(control), this.#place);
   }
 
   controls() {
@@ -90,19 +90,19 @@ export class Form {
   }
 
   /**
-   * Show *problems* at their fields, in place of those from before. The first field gets the *focus*; where there are
+   * Show *problems* at their fields, in place of those from before. The first field gets the focus; where there are
    * several, a summary leads to each.
    * @param {FieldProblem[]} problems
-   * @param {boolean} [focus]
+   * @param {Showing} [options]
    * @returns {FieldProblem[]} Those of fields that are not in this form.
    */
-  showProblems(problems, focus = true) {
+  showProblems(problems, { focus = true, lang = language() } = {}) {
     const ours = this.controls().flatMap((control) => {
       const messages = problems.filter(({ path }) => path.join(".") === control.name).map(({ message }) => message);
-      setProblem(control, messages.join(" "));
+      setProblem(control, messages.join(" "), lang);
       return messages.length ? [{ control, message: messages.join(" ") }] : [];
     });
-    this.#summarise(ours);
+    this.#summarise(ours, lang);
     showTitle();
     if (focus) ours[0]?.control.focus();
     return problems.filter(({ path }) => !this.control(path.join(".")));
@@ -110,21 +110,23 @@ export class Form {
 
   /**
    * Show what an `InvalidInput` says.
-   * @param {{fields: FieldProblem[], message: string}} refusal
+   * @param {{fields: FieldProblem[], message: string, lang: string}} refusal
    * @throws {Refusal} None of it is about a field of this form.
    */
-  showRefusal({ fields, message }) {
-    if (this.showProblems(fields).length === fields.length) throw new Refusal(message);
+  showRefusal(refusal) {
+    const { fields, lang } = refusal;
+    if (this.showProblems(fields, { lang }).length === fields.length) throw new Refusal(refusal);
   }
 
   /**
    * Say *text* at the end of the form.
    * @param {string} text
    * @param {"good" | "bad" | "slow"} tone
+   * @param {string} [lang]
    */
-  tell(text, tone) {
+  tell(text, tone, lang = language()) {
     this.notice.className = `notice ${tone}`;
-    this.notice.lang = language();
+    this.notice.lang = lang;
     this.notice.replaceChildren(...(text ? [element("p", text)] : []));
   }
 
@@ -135,7 +137,7 @@ export class Form {
    */
   async run(work, button = this.button) {
     if (this.#busy || this.#waiting.has(button)) return this.#waiting.get(button)?.();
-    if (this.#keepsTyped) this.controls().forEach((control) => this.#keep(control)); // Browsers fill in unnoticed.
+    this.controls().forEach((control) => this.#keep(control)); // Browsers fill in unnoticed.
     this.tell("", "slow");
     this.#setBusy(true, button);
     const slow = setTimeout(() => this.tell(say("waiting.slow"), "slow"), SLOW_MILLISECONDS);
@@ -144,7 +146,7 @@ export class Form {
       if (this.notice.classList.contains("slow")) this.tell("", "slow");
     } catch (failure) {
       if (failure instanceof TooManyRequests) this.#wait(failure, button);
-      else this.tell(explain(failure), "bad");
+      else this.tell(explain(failure), "bad", languageOf(failure));
     } finally {
       clearTimeout(slow);
       this.#setBusy(false, button);
@@ -194,22 +196,29 @@ export class Form {
     }
   }
 
-  /** @param {ShownProblem[]} problems */
-  #summarise(problems) {
+  /**
+   * @param {ShownProblem[]} problems
+   * @param {string} lang
+   */
+  #summarise(problems, lang) {
     if (!(this.summary instanceof HTMLElement)) return;
     const title = say("summary.title", { count: problems.length });
     this.summary.hidden = problems.length < 2;
     this.summary.lang = language();
     within(this.summary, "h2").textContent = title;
-    within(this.summary, "ul").replaceChildren(...problems.map(lineOf));
+    within(this.summary, "ul").replaceChildren(...problems.map((problem) => lineOf(problem, lang)));
     if (problems.length > 1) announce(title);
   }
 }
 
-/** @param {ShownProblem} problem */
-function lineOf({ control, message }) {
+/**
+ * @param {ShownProblem} problem
+ * @param {string} lang
+ */
+function lineOf({ control, message }, lang) {
   const line = document.createElement("li");
   const link = element("a", `${labelOf(control)} – ${message}`);
+  link.lang = lang;
   link.setAttribute("href", `#${control.id}`);
   link.addEventListener("click", (event) => {
     event.preventDefault();

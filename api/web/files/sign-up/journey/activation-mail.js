@@ -34,7 +34,7 @@ export function explainLink(refused) {
 }
 
 export function startActivationMail() {
-  form.keepTyped("resend.");
+  form.keepTyped("resend");
   defineStep("sent", showSent);
   defineStep("resend", showResend);
 }
@@ -68,6 +68,6 @@ function showResend(again) {
 async function resend(shown, address) {
   const result = await ask(RESEND_ACTIVATION_MAIL, { input: { email: address } });
   if (result.__typename === "InvalidInput") shown.showRefusal(result);
-  else if (result.__typename !== "ActivationMailRequested") throw new Refusal(result.message);
-  else shown.tell(result.message, "good");
+  else if (result.__typename !== "ActivationMailRequested") throw new Refusal(result);
+  else shown.tell(result.message, "good", result.lang);
 }

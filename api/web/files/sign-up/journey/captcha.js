@@ -57,11 +57,11 @@ async function verify({ id, email }) {
   if (draft.registration?.id !== id) return; // Another form has been sent meanwhile.
   if (result.__typename === "ActivationMailSent") endWithMails(email, result.linkLifetimeMinutes, isHere);
   else if (result.__typename === "RegistrationNotFound") startAgain("expired", isHere);
-  else if (result.__typename !== "CaptchaRejected") throw new Refusal(result.message);
+  else if (result.__typename !== "CaptchaRejected") throw new Refusal(result);
   else if (!result.registration.captcha) startAgain("exhausted", isHere);
   else {
-    showChallenge(result.registration);
-    form.showProblems([{ path: ["answer"], message: result.message }]);
+    showChallenge({ ...result.registration, lang: result.lang });
+    form.showProblems([{ path: ["answer"], message: result.message }], { lang: result.lang });
   }
 }
 
@@ -74,7 +74,7 @@ async function listen() {
   if (sound.hidden) {
     const challenge = await renew(RENEW_CAPTCHA_WITH_SOUND);
     if (!challenge) return;
-    if (!challenge.audio) throw new Refusal(say("captcha.no-sound"));
+    if (!challenge.audio) throw new Refusal({ message: say("captcha.no-sound"), lang: language() });
     sound.src = challenge.audio;
     sound.hidden = false;
   }
@@ -95,16 +95,16 @@ async function renew(operation) {
   const result = await ask(operation, { registrationId: id });
   if (mine !== renewals || draft.registration?.id !== id) return;
   if (result.__typename === "RegistrationNotFound") startAgain("expired", isHere);
-  else if (result.__typename !== "PendingRegistration") throw new Refusal(result.message);
+  else if (result.__typename !== "PendingRegistration") throw new Refusal(result);
   else if (result.state === "VERIFIED") endWithMails(email, null, isHere);
   else if (!result.captcha) startAgain("exhausted", isHere);
   else showChallenge(result);
   return result.captcha;
 }
 
-/** @param {any} registration A `PendingRegistration` that awaits its captcha. */
+/** @param {any} registration A `PendingRegistration` that awaits its captcha, and the language of its words. */
 function showChallenge(registration) {
-  const { captcha, organisation } = registration;
+  const { captcha, organisation, lang } = registration;
   const now = Date.now();
   shown = {
     length: captcha.length,
@@ -113,7 +113,7 @@ function showChallenge(registration) {
   };
   picture.src = captcha.image;
   picture.alt = captcha.imageDescription;
-  picture.lang = language();
+  picture.lang = lang;
   sound.pause();
   sound.hidden = true;
   sound.removeAttribute("src");
@@ -122,7 +122,7 @@ function showChallenge(registration) {
   answer.inputMode = /^[0-9]+$/.test(captcha.alphabet) ? "numeric" : "text";
   const place = byId("captcha-organisation", HTMLElement);
   place.textContent = `${organisation.organisation?.name ?? organisation.identifier.formatted} – ${organisation.message}`;
-  place.lang = language();
+  place.lang = lang;
   showWords(shown);
 }
 

@@ -54,9 +54,9 @@ export function startOrganisation() {
     look();
   });
   identifier.addEventListener("blur", look);
-  onOrganisationProblems((problems, focus) => {
+  onOrganisationProblems((problems, options) => {
     if (problems.some(({ path }) => path.join(".") === name.name)) askName(true);
-    return form.showProblems(problems, focus);
+    return form.showProblems(problems, options);
   });
 }
 

@@ -7,7 +7,7 @@ import { byId, element } from "../dom.js";
 import { draft, forgetDraftOf, keep } from "../draft.js";
 import { Refusal } from "../failures.js";
 import { Form } from "../form.js";
-import { language, say, timeOf } from "../language.js";
+import { say, timeOf } from "../language.js";
 import { ACTIVATE_ACCOUNT, INSPECT_ACTIVATION_LINK } from "../operations.js";
 import { setup } from "../setup.js";
 import { defineStep, go, presence } from "../steps.js";
@@ -50,7 +50,7 @@ async function inspect(isWanted) {
   policy = (await setup()).passwordPolicy;
   const link = await ask(INSPECT_ACTIVATION_LINK, { token });
   if (!isWanted()) return;
-  if (link.__typename !== "ActivationLink") throw new Refusal(link.message);
+  if (link.__typename !== "ActivationLink") throw new Refusal(link);
   if (link.state === "USED") forgetDraftOf(link.email);
   if (link.state !== "USABLE") return useless(link.state, link.email, link.message);
   describe(link);
@@ -100,7 +100,7 @@ async function activate() {
     return; // Another link has been opened meanwhile, or another step.
   else if (result.__typename === "InvalidInput") form.showRefusal(result);
   else if (result.__typename === "ActivationLinkRefused") await refused(isHere);
-  else throw new Refusal(result.message);
+  else throw new Refusal(result);
 }
 
 /**
@@ -118,10 +118,10 @@ async function refused(isHere) {
  * @param {string} email
  * @param {boolean} isStillAsked Whether the person still waits for it.
  */
-function finish({ nextUrl, account }, email, isStillAsked) {
+function finish({ nextUrl, account, lang }, email, isStillAsked) {
   forgetDraftOf(email);
   const organisation = account.memberships[0]?.organisation.message ?? "";
-  keep({ active: { organisation, language: language(), nextUrl } });
+  keep({ active: { organisation, lang, nextUrl } });
   if (!isStillAsked) return;
   forgetActivationToken();
   go("active", { replace: true });
@@ -131,7 +131,7 @@ function showActive() {
   if (!draft.active) return "welcome";
   const { organisation, nextUrl } = draft.active;
   byId("active-organisation", HTMLElement).textContent = organisation;
-  byId("active-organisation", HTMLElement).lang = draft.active.language;
+  byId("active-organisation", HTMLElement).lang = draft.active.lang;
   const next = byId("active-next", HTMLAnchorElement);
   next.hidden = nextUrl === null;
   if (nextUrl !== null) next.href = nextUrl;

@@ -14,7 +14,8 @@ import { uuid } from "../uuid.js";
 import { detailsForm } from "./details.js";
 
 /** @typedef {import("../field.js").FieldProblem} FieldProblem */
-/** @typedef {(problems: FieldProblem[], focus: boolean) => FieldProblem[]} ShowProblems */
+/** @typedef {import("../form.js").Showing} Showing */
+/** @typedef {(problems: FieldProblem[], options: Showing) => FieldProblem[]} ShowProblems */
 
 /** Where the draft has whether the organisation's name is asked for. */
 export const NAME_ASKED = "organisation.nameAsked";
@@ -51,8 +52,8 @@ export async function register() {
     keep({ attempt: null });
     result = await createAccount();
   }
-  if (result.__typename === "InvalidInput") return showProblems(result.fields, isHere);
-  if (result.__typename !== "PendingRegistration") throw new Refusal(result.message);
+  if (result.__typename === "InvalidInput") return showProblems(result, isHere);
+  if (result.__typename !== "PendingRegistration") throw new Refusal(result);
   keep({ registration: { id: result.id, email }, sent: null, ended: null, active: null });
   if (result.state === "VERIFIED") return endWithMails(email, null, isHere);
   pending = result;
@@ -146,18 +147,20 @@ function keyFor(input) {
 
 /**
  * Each problem at its field; the first step that has one is shown.
- * @param {FieldProblem[]} problems
+ * @param {{fields: FieldProblem[], message: string, lang: string}} refusal
  * @param {() => boolean} isHere
  */
-function showProblems(problems, isHere) {
+function showProblems(refusal, isHere) {
+  const { fields: problems, lang } = refusal;
   if (problems.some(({ path }) => path[0] === "termsVersion")) askAgreementAgain();
   const placed = problems.map(({ path, message }) => ({
     path: path[0] === "termsVersion" ? ["acceptTerms"] : path,
     message,
   }));
-  const beyondDetails = detailsForm.showProblems(placed, isHere());
-  const beyondBoth = showOrganisationProblems(beyondDetails, isHere());
-  if (beyondBoth.length === problems.length) throw new Refusal(problems[0].message);
+  const beyondDetails = detailsForm.showProblems(placed, { focus: isHere(), lang });
+  const beyondBoth = showOrganisationProblems(beyondDetails, { focus: isHere(), lang });
+  if (beyondBoth.length === problems.length)
+    throw new Refusal({ message: problems[0]?.message ?? refusal.message, lang });
   if (isHere()) go(beyondDetails.length < problems.length ? "details" : "organisation");
 }
 
