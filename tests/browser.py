@@ -94,6 +94,8 @@ async def visiting(
         await page.goto(url)
         yield page
     finally:
+        for open_page in context.pages:
+            await open_page.unroute_all(behavior="ignoreErrors")  # A test may end before the last answer has come.
         await context.close()
     assert [complaint for complaint in complaints if not (bearing and bearing in complaint)] == []
 

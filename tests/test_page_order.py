@@ -340,8 +340,8 @@ async def test_late_answer_is_labelled_with_its_own_language(
     """Words that were asked for in French are read out as French, though the page has been switched to English."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
-        held = Held("VerifyCaptcha")
-        await person.page.route("**/graphql", held)
+        held = Held()
+        await person.page.route("**/graphql", held, times=1)
         await person.answer(captcha.wrong_answer)
         await held.arrived.wait()
         await person.page.get_by_role("button", name="English").click()
@@ -351,6 +351,7 @@ async def test_late_answer_is_labelled_with_its_own_language(
         await expect(person.page.locator("#answer-problem")).to_have_attribute("lang", "fr")
         await expect(person.page.locator("#captcha-picture")).to_have_attribute("lang", "fr")
         await person.answer(captcha.wrong_answer)
+        await person.has_problem("answer", "characters")
         await expect(person.page.locator("#answer-problem")).to_have_attribute("lang", "en")
 
 
