@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from models.identifiers import Identifier
@@ -36,14 +36,15 @@ class LookUps:
             try:
                 found = await self._find(list(asked))
             except Exception as exc:
-                for answer in _still_awaited(asked.values()):
-                    answer.set_exception(exc)
+                for answers in asked.values():
+                    for answer in _still_awaited(answers):
+                        answer.set_exception(exc)
             else:
                 for answers, organisation in zip(asked.values(), found, strict=True):
-                    for answer in _still_awaited([answers]):
+                    for answer in _still_awaited(answers):
                         answer.set_result(organisation)
 
 
-def _still_awaited(answers: Iterable[list[asyncio.Future[Found]]]) -> list[asyncio.Future[Found]]:
+def _still_awaited(answers: list[asyncio.Future[Found]]) -> list[asyncio.Future[Found]]:
     """Those of *answers* whose caller has not gone."""
-    return [answer for same in answers for answer in same if not answer.done()]
+    return [answer for answer in answers if not answer.done()]

@@ -34,19 +34,17 @@ export class Refusal extends Error {
 }
 
 /**
- * The language that *failure* is explained in.
+ * What to tell a person of *failure*, and in which language it is.
  * @param {unknown} failure
- */
-export function languageOf(failure) {
-  return failure instanceof Refusal && failure.message ? failure.lang : language();
-}
-
-/**
- * What to tell a person of *failure*.
- * @param {unknown} failure
+ * @returns {{text: string, lang: string}}
  */
 export function explain(failure) {
-  if (failure instanceof Refusal && failure.message) return failure.message;
+  if (failure instanceof Refusal && failure.message) return { text: failure.message, lang: failure.lang };
+  return { text: explainOurselves(failure), lang: language() };
+}
+
+/** @param {unknown} failure */
+function explainOurselves(failure) {
   if (failure instanceof TooManyRequests) return say("failure.haste", { wait: unitsOf(failure.seconds) });
   if (failure instanceof Unreachable) return say(navigator.onLine ? "failure.unreachable" : "failure.offline");
   if (failure instanceof ServiceFailed && failure.reference) {

@@ -4,7 +4,7 @@
 import { clock, countDown } from "./countdown.js";
 import { byId, element, within } from "./dom.js";
 import { draft, keepField, onForgotten } from "./draft.js";
-import { explain, languageOf, Refusal, TooManyRequests } from "./failures.js";
+import { explain, Refusal, TooManyRequests } from "./failures.js";
 import { fill, isControl, labelOf, missing, setProblem, typedInto } from "./field.js";
 import { language, say } from "./language.js";
 import { announce, showTitle } from "./view.js";
@@ -130,6 +130,12 @@ export class Form {
     this.notice.replaceChildren(...(text ? [element("p", text)] : []));
   }
 
+  /** @param {unknown} failure */
+  #tellFailure(failure) {
+    const { text, lang } = explain(failure);
+    this.tell(text, "bad", lang);
+  }
+
   /**
    * Do *work*, which *button* has asked for, unless something is being done, or has to be waited for.
    * @param {() => Promise<void>} work
@@ -146,7 +152,7 @@ export class Form {
       if (this.notice.classList.contains("slow")) this.tell("", "slow");
     } catch (failure) {
       if (failure instanceof TooManyRequests) this.#wait(failure, button);
-      else this.tell(explain(failure), "bad", languageOf(failure));
+      else this.#tellFailure(failure);
     } finally {
       clearTimeout(slow);
       this.#setBusy(false, button);
@@ -163,7 +169,7 @@ export class Form {
     const left = element("p", "", "countdown");
     left.setAttribute("aria-hidden", "true");
     const tell = () => {
-      this.tell(explain(failure), "bad");
+      this.#tellFailure(failure);
       this.notice.append(left);
     };
     const tick = (/** @type {number} */ now) => {

@@ -4,7 +4,7 @@
 import { clock, countDown } from "./countdown.js";
 import { byId } from "./dom.js";
 import { explain, TooManyRequests, Unreachable } from "./failures.js";
-import { say } from "./language.js";
+import { language, say } from "./language.js";
 import { announce, reveal, showTitle } from "./view.js";
 
 const SHORT_MILLISECONDS = 250;
@@ -17,7 +17,7 @@ export class Waiting {
   /** @param {() => boolean} stillWanted */
   constructor(stillWanted) {
     stopCounting();
-    const tell = (/** @type {string} */ text) => stillWanted() && this.#tell(say("waiting.title"), text, "running");
+    const tell = (/** @type {string} */ text) => stillWanted() && this.#tell(say("waiting.title"), { text }, "running");
     this.timers = [
       setTimeout(() => tell(""), SHORT_MILLISECONDS),
       setTimeout(() => tell(say("waiting.slow")), LONG_MILLISECONDS),
@@ -46,7 +46,7 @@ export class Waiting {
    * @param {() => void} retry
    */
   #countDown(failure, retry) {
-    const text = explain(failure);
+    const { text } = explain(failure);
     const tick = (/** @type {number} */ left) => {
       byId("waiting-text", HTMLElement).textContent = `${text} ${clock(left)}`;
     };
@@ -55,12 +55,13 @@ export class Waiting {
 
   /**
    * @param {string} title
-   * @param {string} text
+   * @param {{text: string, lang?: string}} words
    * @param {"running" | "stopped"} state
    */
-  #tell(title, text, state) {
+  #tell(title, { text, lang = language() }, state) {
     byId("waiting-title", HTMLElement).textContent = title;
     byId("waiting-text", HTMLElement).textContent = text;
+    byId("waiting-text", HTMLElement).lang = lang;
     byId("waiting-mark", HTMLElement).hidden = state === "stopped";
     byId("waiting-retry", HTMLButtonElement).hidden = state === "running";
     if (byId("waiting", HTMLElement).hidden) reveal("waiting", { focus: false });
