@@ -23,12 +23,13 @@ from api.settings import Settings
 from models.database import database, migrate
 from tests.browser import browser, server
 from tests.client import Portal
+from tests.letters import deliver, mail_folder
 from tests.visitor import newest_link
 
 PAGE = "https://portal.example.org/activate"
 SIGN_IN = "https://portal.example.org/sign-in"
 # The fixtures of other modules, that pytest finds here.
-__all__ = ["browser", "newest_link", "server"]
+__all__ = ["browser", "deliver", "mail_folder", "newest_link", "server"]
 
 TABLES = "activation_token, registration, membership, organisation, account, outbox_message, register_entry"
 

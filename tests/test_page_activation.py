@@ -86,9 +86,7 @@ async def test_link_that_is_of_no_use_says_why_and_leads_to_another(
         assert second != first
         await person.open_link("nonsense")
         await expect(person.step("resend")).to_contain_text("Ce lien n’est pas valable")
-        await person.open_link(second)
-        await person.choose_password(PASSWORD)
-        await person.is_at("active")
+        await person.activate(second)
         await person.open_link(second)
         await expect(person.step("resend")).to_contain_text("Ce lien a déjà servi")
         await expect(person.step("resend").get_by_role("button")).to_have_count(0)
@@ -105,15 +103,12 @@ async def test_link_of_another_attempt_is_overtaken(
         tokens = []
         for name in ("Exemple SA", "Exemple SARL"):
             await person.page.goto(server)
-            await person.begin()
-            await person.give_details()
+            await person.reach_organisation()
             await person.give_organisation(name=name)
             await person.answer(captcha.answer)
             await person.is_at("sent")
             tokens.append(await newest_link())
-        await person.open_link(tokens[0])
-        await person.choose_password(PASSWORD)
-        await person.is_at("active")
+        await person.activate(tokens[0])
         await person.open_link(tokens[1])
         await expect(person.step("resend")).to_contain_text("Ce lien n’est plus utile")
 
@@ -125,7 +120,7 @@ async def test_second_link_in_the_same_page_is_taken(
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
-        await person.page.evaluate("token => { location.hash = `token=${token}` }", token)
+        await person.paste_link(token)
         await person.is_at("password")
         await expect(person.step("password")).to_contain_text("Camille Durand")
         assert token not in person.page.url

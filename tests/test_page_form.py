@@ -72,10 +72,8 @@ async def test_addresses_are_looked_at_before_the_next_step(
 async def test_problems_of_an_earlier_step_lead_back_to_it(browser: Browser, server: str) -> None:
     """What only the service can judge lands under its field, whatever step it stands on; mended, the way goes on."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details(phone="123", lastName="voir exemple.fr")
-        await person.field("organisation.identifier.value").fill(SIRET)
-        await person.field("organisation.name").fill("Exemple SA")
+        await person.reach_organisation(phone="123", lastName="voir exemple.fr")
+        await person.fill_organisation()
         await person.press()
         await person.is_at("details")
         await person.has_problem("lastName")
@@ -95,10 +93,8 @@ async def test_terms_that_have_changed_are_accepted_anew(browser: Browser, serve
             await route.fulfill(body=answer.replace("2026-01", "2025-01"), content_type="application/json")
 
         await person.page.route("**/graphql", older, times=1)
-        await person.begin()
-        await person.give_details()
-        await person.field("organisation.identifier.value").fill(SIRET)
-        await person.field("organisation.name").fill("Exemple SA")
+        await person.reach_organisation()
+        await person.fill_organisation()
         await person.press()
         await person.is_at("details")
         await person.has_problem("acceptTerms")
@@ -128,8 +124,7 @@ async def test_organisation_is_found_while_typing(
     """What the register knows is said under the field, and its name is not asked for."""
     await register(status=status, name=name)
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         await person.field("organisation.identifier.value").press_sequentially("732 829 320 00074", delay=20)
         await expect(person.page.locator("#finding")).to_contain_text(words)
         await expect(person.field("organisation.name")).to_be_hidden()
@@ -151,8 +146,7 @@ async def test_organisation_on_the_portal_is_said_to_be_there(
         await first.choose_password(PASSWORD)
         await expect(first.step("active")).to_contain_text("Vous êtes le gestionnaire")
     async with visitor(browser, server) as second:
-        await second.begin()
-        await second.give_details(email="b@exemple.fr", emailConfirmation="b@exemple.fr")
+        await second.reach_organisation(email="b@exemple.fr", emailConfirmation="b@exemple.fr")
         await second.field("organisation.identifier.value").fill(SIRET)
         await expect(second.page.locator("#finding")).to_contain_text("déjà sur le portail")
         await expect(second.field("organisation.name")).to_be_hidden()
@@ -168,8 +162,7 @@ async def test_organisation_on_the_portal_is_said_to_be_there(
 async def test_typing_does_not_hammer_the_service(browser: Browser, server: str) -> None:
     """What can't be an identifier yet is not asked; what can is asked once, however it is written."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         identifier = person.field("organisation.identifier.value")
         await identifier.fill("732 829 320")
         await person.page.wait_for_timeout(600)
@@ -190,8 +183,7 @@ async def test_typing_does_not_hammer_the_service(browser: Browser, server: str)
 async def test_number_that_may_go_on_is_no_mistake_yet(browser: Browser, server: str) -> None:
     """Where lengths differ, a check digit is wrong only once the person has left the field."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         await person.field("organisation.identifier.type").select_option("UE_HORS_FRANCE")
         identifier = person.field("organisation.identifier.value")
         await identifier.press_sequentially("BE042875949")
@@ -208,8 +200,7 @@ async def test_number_that_may_go_on_is_no_mistake_yet(browser: Browser, server:
 async def test_name_that_is_asked_for_does_not_blink(browser: Browser, server: str) -> None:
     """While an identifier stays unknown, letter by letter, the field for the name stays, and little is said aloud."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         await person.field("organisation.identifier.type").select_option("HORS_UE")
         identifier = person.field("organisation.identifier.value")
         await identifier.fill("CHNES")
@@ -228,8 +219,7 @@ async def test_name_that_is_asked_for_no_more_hinders_nobody(browser: Browser, s
     """A name that was typed for another organisation is not sent for one that is known, and comes back if needed."""
     await register(LA_POSTE, name=None)
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         identifier, name = person.field("organisation.identifier.value"), person.field("organisation.name")
         await identifier.fill(SIRET)
         await name.fill("Mon\u202enom")
@@ -248,8 +238,7 @@ async def test_name_that_is_asked_for_no_more_hinders_nobody(browser: Browser, s
 async def test_refused_field_is_seen_and_has_the_focus(browser: Browser, server: str) -> None:
     """Whatever the look-up does meanwhile, and however far down the field is, the person is taken to it."""
     async with visitor(browser, server, height=500) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         identifier, name = person.field("organisation.identifier.value"), person.field("organisation.name")
         await identifier.fill(SIRET)
         await identifier.press("Enter")
@@ -265,8 +254,7 @@ async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> 
     """An answer that comes late, to what stands there no more, changes nothing."""
     await register(LA_POSTE, name="LA POSTE")
     async with visitor(browser, server, bearing=CUT) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
 
         async def late_for_the_first(route: Route) -> None:
             if SIRET in (route.request.post_data or ""):
@@ -289,8 +277,7 @@ async def test_look_up_that_is_refused_hinders_nobody(
     """Out of look-ups, the page asks no more for a while, takes the name, and the sign-up goes on."""
     few = settings.model_copy(update={"rate_limits": "organisation=1/hour"})
     async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         identifier = person.field("organisation.identifier.value")
         for siret in (SIRET, OTHER_SIRET, "55208131766522"):
             await identifier.fill(siret)
@@ -309,8 +296,7 @@ async def test_what_identifies_nobody_is_not_looked_up(
 ) -> None:
     """The hint follows the type; a private person is asked for no organisation's name."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         hint = await person.page.locator("#identifier-hint").text_content()
         await person.field("organisation.identifier.type").select_option(type_)
         await expect(person.page.locator("#identifier-hint")).not_to_have_text(hint or "")

@@ -209,8 +209,7 @@ async def test_opening_a_link_submits_nothing(
 async def test_language_can_be_switched_on_the_way(browser: Browser, server: str) -> None:
     """The page, the hints of the service and the mails change their language; what was typed stays."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
+        await person.reach_organisation()
         await person.page.get_by_role("button", name="English").click()
         await expect(person.page.get_by_label("SIRET number")).to_be_visible()
         await expect(person.page.locator("html")).to_have_attribute("lang", "en")

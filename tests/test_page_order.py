@@ -10,8 +10,8 @@ from playwright.async_api import expect
 from models.account import Account
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.client import OTHER_SIRET, PASSWORD, SIRET
-from tests.visitor import CUT, DETAILS, Held, lose, visitor
+from tests.client import OTHER_SIRET, PASSWORD
+from tests.visitor import CUT, DETAILS, lose, visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
@@ -30,10 +30,8 @@ async def test_double_clicks_have_no_second_effect(
 ) -> None:
     """However often a button is pressed, there is one registration, two mails, and one account."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
-        await person.field("organisation.identifier.value").fill(SIRET)
-        await person.field("organisation.name").fill("Exemple SA")
+        await person.reach_organisation()
+        await person.fill_organisation()
         await person.press(times=3)
         await person.is_at("captcha")
         await person.fill(answer=captcha.answer)
@@ -51,10 +49,8 @@ async def test_double_clicks_have_no_second_effect(
 async def test_lost_answers_have_no_second_effect(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
     """The service did what it was asked, and the connection broke: asked again, it does not do it again."""
     async with visitor(browser, server, bearing=CUT) as person:
-        await person.begin()
-        await person.give_details()
-        await person.field("organisation.identifier.value").fill(SIRET)
-        await person.field("organisation.name").fill("Exemple SA")
+        await person.reach_organisation()
+        await person.fill_organisation()
 
         for step, following in (("organisation", "captcha"), ("captcha", "sent")):
             if step == "captcha":
@@ -87,12 +83,9 @@ async def test_another_form_is_another_registration(browser: Browser, server: st
 async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str) -> None:
     """Who has gone back while the form was being sent goes on typing there; what was sent is not lost."""
     async with visitor(browser, server) as person:
-        await person.begin()
-        await person.give_details()
-        await person.field("organisation.identifier.value").fill(SIRET)
-        await person.field("organisation.name").fill("Exemple SA")
-        held = Held()
-        await person.page.route("**/graphql", held, times=1)
+        await person.reach_organisation()
+        await person.fill_organisation()
+        held = await person.hold("CreateAccount")
         await person.press()
         await held.arrived.wait()
         await person.page.go_back()
@@ -147,7 +140,7 @@ async def test_second_person_finds_an_empty_form(
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
-        await person.page.evaluate("token => { location.hash = `token=${token}` }", token)
+        await person.paste_link(token)
         await person.choose_password(PASSWORD)
         await person.is_at("active")
         assert DETAILS["email"] not in await person.page.evaluate("JSON.stringify({...sessionStorage})")
@@ -169,9 +162,7 @@ async def test_activation_for_somebody_else_leaves_the_form(
         token = await newest_link()
         await person.step("sent").get_by_role("link", name="Corriger").click()
         await person.fill(email="b@exemple.fr")
-        await person.open_link(token)
-        await person.choose_password(PASSWORD)
-        await person.is_at("active")
+        await person.activate(token)
         await person.page.goto(f"{server}/?step=details")
         await expect(person.field("email")).to_have_value("b@exemple.fr")
 
@@ -194,9 +185,7 @@ async def test_way_to_another_link_is_open_after_a_used_one(
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
-        await person.open_link(token)
-        await person.choose_password(PASSWORD)
-        await person.is_at("active")
+        await person.activate(token)
         await person.open_link(token)
         await expect(person.step("resend")).to_contain_text("a déjà servi")
         await person.step("resend").get_by_role("link", name="Revenir").click()
@@ -223,7 +212,7 @@ async def test_passwords_do_not_outlive_their_step(
         await person.page.go_back()
         await person.is_at("password")
         await person.fill(password=PASSWORD)
-        await person.page.evaluate("token => { location.hash = `token=${token}` }", token)
+        await person.paste_link(token)
         await expect(person.field("password")).to_have_value("")
 
 
@@ -289,8 +278,7 @@ async def test_late_answer_to_another_captcha_changes_nothing(
     """What comes back for a form that another has followed neither ends nor replaces the newer one."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
-        held = Held()
-        await person.page.route("**/graphql", held, times=1)
+        held = await person.hold("VerifyCaptcha")
         await person.answer(captcha.wrong_answer)
         await held.arrived.wait()
         await person.page.go_back()
@@ -314,17 +302,14 @@ async def test_late_activation_takes_nobody_from_another_link(
         tokens = []
         for email in ("a@exemple.fr", "b@exemple.fr"):
             await person.page.goto(server)
-            await person.reach_captcha(email=email, emailConfirmation=email)
-            await person.answer(captcha.answer)
-            await person.is_at("sent")
+            await person.sign_up(captcha, email=email, emailConfirmation=email)
             tokens.append(await newest_link())
         await person.open_link(tokens[0])
         await person.is_at("password")
-        held = Held("ActivateAccount")
-        await person.page.route("**/graphql", held)
+        held = await person.hold("ActivateAccount")
         await person.choose_password(PASSWORD)
         await held.arrived.wait()
-        await person.page.evaluate("token => { location.hash = `token=${token}` }", tokens[1])
+        await person.paste_link(tokens[1])
         await expect(person.step("password")).to_contain_text("b@exemple.fr")
         held.go_on.set()
         await person.page.wait_for_timeout(500)
@@ -340,8 +325,7 @@ async def test_late_answer_is_labelled_with_its_own_language(
     """Words that were asked for in French are read out as French, though the page has been switched to English."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
-        held = Held()
-        await person.page.route("**/graphql", held, times=1)
+        held = await person.hold("VerifyCaptcha")
         await person.answer(captcha.wrong_answer)
         await held.arrived.wait()
         await person.page.get_by_role("button", name="English").click()
@@ -376,14 +360,11 @@ async def test_next_person_sees_nothing_of_the_last(
         await person.sign_up(captcha)
         await person.page.goto(f"{server}/?step=resend")
         await person.fill(email=DETAILS["email"])
-        await person.open_link(await newest_link())
-        await person.choose_password(PASSWORD)
-        await person.is_at("active")
+        await person.activate(await newest_link())
         await person.page.goto(f"{server}/?step=resend")
         await expect(person.field("email")).to_have_value("")
         await person.page.goto(server)
-        await person.begin()
-        await person.give_details(email="b@exemple.fr", emailConfirmation="b@exemple.fr")
+        await person.reach_organisation(email="b@exemple.fr", emailConfirmation="b@exemple.fr")
         await person.give_organisation(siret=OTHER_SIRET)
         await person.page.goto(f"{server}/?step=active")
         await person.is_at("welcome")

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser import DESKTOP, axe_violations, visiting
-from tests.client import SIRET, token_in
+from tests.client import PASSWORD, SIRET, token_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,9 +41,9 @@ async def lose(route: Route) -> None:
 
 
 class Held:
-    """Answers that are on their way until a test lets them come: all, or those to *operation*."""
+    """The answers to *operation* are on their way until a test lets them come."""
 
-    def __init__(self, operation: str = "") -> None:
+    def __init__(self, operation: str) -> None:
         self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
         self._operation = operation
 
@@ -114,25 +114,31 @@ class Visitor:
         await self.press()
         await self.is_at("organisation")
 
-    async def give_organisation(self, siret: str = SIRET, name: str = "Exemple SA") -> None:
+    async def reach_organisation(self, **details: str) -> None:
+        await self.begin()
+        await self.give_details(**details)
+
+    async def fill_organisation(self, siret: str = SIRET, name: str = "Exemple SA") -> None:
         """An organisation that nobody knows, by its name."""
         await self.field("organisation.identifier.value").fill(siret)
         await self.field("organisation.name").fill(name)
+
+    async def give_organisation(self, siret: str = SIRET, name: str = "Exemple SA") -> None:
+        await self.fill_organisation(siret, name)
         await self.press()
         await self.is_at("captcha")
 
     async def reach_captcha(self, **details: str) -> None:
-        await self.begin()
-        await self.give_details(**details)
+        await self.reach_organisation(**details)
         await self.give_organisation()
 
     async def answer(self, answer: str) -> None:
         await self.fill(answer=answer)
         await self.press()
 
-    async def sign_up(self, captcha: KnownCaptcha) -> None:
+    async def sign_up(self, captcha: KnownCaptcha, **details: str) -> None:
         """To where two mails have been promised."""
-        await self.reach_captcha()
+        await self.reach_captcha(**details)
         await self.answer(captcha.answer)
         await self.is_at("sent")
 
@@ -141,9 +147,25 @@ class Visitor:
         await self.page.goto("about:blank")
         await self.page.goto(f"{self.base}/#token={token}")
 
+    async def paste_link(self, token: str) -> None:
+        """Open the activation link in the page that is there, whose address alone changes."""
+        await self.page.evaluate("token => { location.hash = `token=${token}` }", token)
+
     async def choose_password(self, password: str, confirmation: str | None = None) -> None:
         await self.fill(password=password, passwordConfirmation=password if confirmation is None else confirmation)
         await self.press()
+
+    async def activate(self, token: str, password: str = PASSWORD) -> None:
+        """From the link to the active account."""
+        await self.open_link(token)
+        await self.choose_password(password)
+        await self.is_at("active")
+
+    async def hold(self, operation: str) -> Held:
+        """Keep the answers to *operation* on their way from now on."""
+        held = Held(operation)
+        await self.page.route("**/graphql", held)
+        return held
 
     async def looks_right(self, name: str, *, axe: bool = True) -> None:
         """The page can be used by all and read without scrolling sideways; a screenshot is kept for people."""

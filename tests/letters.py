@@ -1,0 +1,60 @@
+"""Mails that a test delivers to the mailbox of development, and what the mailbox lists."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.mail.transports import MaildirTransport
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.client import Answer
+
+Deliver = Callable[..., Awaitable[None]]
+SENT_AT = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+TO = "camille.durand@exemple.fr"
+
+
+def letter(
+    subject: str = "Activez votre compte", *, text: str = "Bonjour à tous", html: str | None = None, **headers: str
+) -> EmailMessage:
+    message = EmailMessage()
+    for name, value in {"Subject": subject, "From": "no-reply@exemple.fr", "To": TO, **headers}.items():
+        message[name] = value
+    if "Date" not in headers:
+        message["Date"] = SENT_AT
+    message.set_content(text)
+    if html is not None:
+        message.add_alternative(html, subtype="html")
+    return message
+
+
+@pytest.fixture
+def mail_folder(tmp_path: Path) -> Path:
+    """Where the mails of `settings` go."""
+    return tmp_path / "mailbox"
+
+
+@pytest.fixture
+def deliver(mail_folder: Path) -> Deliver:
+    """Delivers mails, as the relay does."""
+
+    async def delivered(*messages: EmailMessage) -> None:
+        for message in messages:
+            await MaildirTransport(mail_folder).send(message)
+
+    return delivered
+
+
+async def messages_of(http: httpx.AsyncClient) -> list[Answer]:
+    response = await http.get("/mailbox/messages")
+    assert response.status_code == 200
+    messages: list[Answer] = response.json()["messages"]
+    return messages
