@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, deliver-mail, export-schema, purge.
+"""The command line: serve, migrate, deliver-mail, import-sirene, register status, export-schema, purge.
 
 The rooms are imported inside the commands: `--help` is quick, and child processes, which import this file again,
 stay small.
@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -34,6 +35,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+register = typer.Typer(no_args_is_help=True)
+cli.add_typer(register, name="register", help="The copy of the national register.")
 
 
 def main() -> None:
@@ -102,6 +105,71 @@ async def _deliver(settings: Settings, *, once: bool) -> Counter[str]:
 
 
 @cli.command()
+def import_sirene(
+    establishments: Annotated[Path, typer.Option(help="INSEE's StockEtablissement: zipped CSV, or Parquet.")],
+    legal_units: Annotated[Path, typer.Option(help="INSEE's StockUniteLegale: zipped CSV, or Parquet.")],
+    edition: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The files' edition; the latest date of treatment in them if left out."
+        ),
+    ] = None,
+    accept_shrinking: Annotated[
+        bool, typer.Option("--accept-shrinking", help="Take a register that is more than 10 % smaller than before.")
+    ] = False,
+) -> None:
+    """Replace the copy of the national register, in one step, while the service goes on."""
+    from api.sirene.importing import IMPORT_FAILURES
+
+    settings = _settings()
+    if edition is not None and edition.date() > _now().date():
+        _refuse([f"--edition {edition:%Y-%m-%d}: this day is still to come"])
+    work = _import(settings, establishments, legal_units, edition and edition.date(), accept_shrinking)
+    try:
+        typer.echo(_run(work))
+    except IMPORT_FAILURES as exc:
+        _fail(f"The register stays as it was. {exc}")
+
+
+async def _import(
+    settings: Settings, establishments: Path, legal_units: Path, edition: date | None, accept_shrinking: bool
+) -> str:
+    from api.sirene.importing import import_sirene
+    from api.sirene.progress import Terminal
+    from api.sirene.report import report_import
+    from models.database import database
+
+    if (this := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    async with database(settings.database_url.get_secret_value()):
+        with Terminal().showing() as progress:
+            summary = await import_sirene(
+                establishments,
+                legal_units,
+                edition=edition,
+                accept_shrinking=accept_shrinking,
+                progress=progress,
+                now=_now(),
+            )
+    return report_import(summary)
+
+
+@register.command()
+def status() -> None:
+    """Tell the register's edition and age, and how many organisations have which status."""
+    typer.echo(_run(_status(_settings())))
+
+
+async def _status(settings: Settings) -> str:
+    from api.sirene.report import report_register
+    from models.database import database
+    from models.register.tables import RegisterEdition
+
+    async with database(settings.database_url.get_secret_value()):
+        return report_register(await RegisterEdition.current(), now=_now())
+
+
+@cli.command()
 def export_schema(
     output: Annotated[Path | None, typer.Option(help="File to write; standard output if left out.")] = None,
 ) -> None:
@@ -125,12 +193,15 @@ def purge() -> None:
 
 
 async def _purge(settings: Settings) -> dict[str, int]:
-    from api.app import utc_now
     from models.database import database
     from models.retention import purge
 
     async with database(settings.database_url.get_secret_value()):
-        return await purge(now=utc_now())
+        return await purge(now=_now())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _settings(*, workers: int = 1) -> Settings:
@@ -149,13 +220,13 @@ def _settings(*, workers: int = 1) -> Settings:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """What *work* comes to; a database that fails is one line and exit code 1, an interrupt the end."""
+    """What *work* comes to; a database that fails is one line and exit code 1, and so is an interrupt."""
     from models.database import DATABASE_FAILURES
 
     try:
         return asyncio.run(work)
-    except KeyboardInterrupt:
-        raise typer.Exit from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _fail("Interrupted")
     except DATABASE_FAILURES as exc:
         _fail(f"The database can't be used: {type(exc).__name__}: {exc}")
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 import statistics
-from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -28,6 +27,8 @@ query ($identifier: OrganisationIdentifierInput!) {
   }
 }
 """
+
+EDITION = f"INSERT INTO register_edition VALUES ('SIRENE', current_date, now(), {ROWS}, 0, 0, NULL)"  # noqa: S608
 
 
 def measure(folder: Path) -> tuple[float, float, float]:
@@ -63,13 +64,13 @@ def _with_check_digit(digits: str) -> str:
 
 
 async def _fill(url: str, sirets: list[str]) -> None:
-    now = datetime.now(UTC)
-    records = [(siret, f"Organisation {siret}", "ACTIVE", "75001", "PARIS", now) for siret in sirets]
-    columns = ["siret", "name", "status", "postal_code", "city", "as_of"]
+    records = [(siret, f"Organisation {siret}", "ACTIVE", "75001", "PARIS") for siret in sirets]
+    columns = ["siret", "name", "status", "postal_code", "city"]
     connection = await asyncpg.connect(url)
     try:
         await connection.copy_records_to_table("register_entry", records=records, columns=columns)
         await connection.execute("ANALYZE register_entry")
+        await connection.execute(EDITION)
     finally:
         await connection.close()
 

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
-MODEL_MODULES = ("models.registration", "models.account", "models.organisation", "models.outbox")
+MODEL_MODULES = (
+    "models.registration",
+    "models.account",
+    "models.organisation",
+    "models.register.tables",
+    "models.outbox",
+)
 UNREADABLE = "can't be read as a database URL"
 # A server that falls silent must not be waited for without end.
 POSTGRES_DEFAULTS: dict[str, Any] = {"maxsize": 20, "timeout": 10.0, "command_timeout": 30.0}

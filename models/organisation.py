@@ -1,11 +1,11 @@
-"""Organisations: those on the portal, what the national register says, and the two seen as one."""
+"""Organisations: those on the portal, and what portal and national register together know of one."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -87,20 +87,6 @@ class Organisation(Model):
         return candidate, True
 
 
-class RegisterEntry(Model):
-    """What the national register says of one establishment. An import replaces all of them."""
-
-    siret = fields.CharField(max_length=14, primary_key=True)
-    name = fields.CharField(max_length=200, null=True)
-    status = fields.CharEnumField(OrganisationStatus, max_length=10)
-    postal_code = fields.CharField(max_length=10, null=True)
-    city = fields.CharField(max_length=100, null=True)
-    as_of = fields.DatetimeField()
-
-    class Meta:
-        table = "register_entry"
-
-
 @dataclass(frozen=True, slots=True)
 class KnownOrganisation:
     """What the register and the portal together know of one identifier, as anybody may see it.
@@ -155,11 +141,13 @@ async def find_organisation(identifier: Identifier) -> KnownOrganisation | None:
 
 # Written out: building this query would take Tortoise longer than PostgreSQL needs to answer it.
 LOOK_UP = """
-SELECT identifier_type, identifier_value, NULL AS name, NULL AS status, NULL AS postal_code, NULL AS city,
-       created_at AS as_of
+SELECT identifier_type, identifier_value, created_at AS joined_at,
+       NULL AS name, NULL AS status, NULL AS postal_code, NULL AS city, NULL AS edition
 FROM organisation WHERE id {among}
 UNION ALL
-SELECT 'SIRET', siret, name, status, postal_code, city, as_of FROM register_entry WHERE siret {among}
+SELECT 'SIRET', siret, NULL, name, status, postal_code, city,
+       (SELECT edition FROM register_edition WHERE source = 'SIRENE')
+FROM register_entry WHERE siret {among}
 """
 LOOK_UP_ON_SQLITE = LOOK_UP.replace("{among}", "IN (SELECT value FROM json_each(?))")
 LOOK_UP_ON_POSTGRES = LOOK_UP.replace("{among}", "= ANY($1)", 1).replace("{among}", "= ANY($2)")
@@ -173,7 +161,7 @@ async def _look_up(wanted: set[Identifier]) -> dict[Identifier, KnownOrganisatio
         identifier = Identifier(IdentifierType(row["identifier_type"]), row["identifier_value"])
         (on_portal if row["status"] is None else in_register)[identifier] = row
     known = {
-        identifier: KnownOrganisation.declared(ids[identifier], identifier, _instant(row["as_of"]))
+        identifier: KnownOrganisation.declared(ids[identifier], identifier, _instant(row["joined_at"]))
         for identifier, row in on_portal.items()
     }
     for identifier, row in in_register.items():  # What the register says goes first.
@@ -186,7 +174,7 @@ async def _look_up(wanted: set[Identifier]) -> dict[Identifier, KnownOrganisatio
             postal_code=row["postal_code"],
             city=row["city"],
             source=OrganisationSource.SIRENE,
-            as_of=_instant(row["as_of"]),
+            as_of=_beginning(row["edition"]),
         )
     return known
 
@@ -202,3 +190,9 @@ async def _rows(ids: list[uuid.UUID], sirets: list[str]) -> list[dict[str, Any]]
 def _instant(stored: datetime | str) -> datetime:
     """SQLite keeps instants as texts."""
     return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
+
+
+def _beginning(stored: date | str) -> datetime:
+    """When a day began, in UTC; SQLite keeps days as texts."""
+    day = stored if isinstance(stored, date) else date.fromisoformat(stored)
+    return datetime.combine(day, time(), UTC)

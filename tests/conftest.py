@@ -31,7 +31,10 @@ SIGN_IN = "https://portal.example.org/sign-in"
 # The fixtures of other modules, that pytest finds here.
 __all__ = ["browser", "deliver", "mail_folder", "newest_link", "server"]
 
-TABLES = "activation_token, registration, membership, organisation, account, outbox_message, register_entry"
+TABLES = (
+    "activation_token, registration, membership, organisation, account, outbox_message, register_entry,"
+    " register_edition"
+)
 
 
 class Clock:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from models.organisation import OrganisationStatus, RegisterEntry
+from models.organisation import OrganisationSource, OrganisationStatus
+from models.register.tables import RegisterEdition, RegisterEntry
 from tests.client import SIRET
 from tests.conftest import Clock
 
+EDITION = date(2026, 11, 1)
 
-async def register(siret: str = SIRET, **changes: Any) -> RegisterEntry:
+
+async def register(siret: str = SIRET, *, edition: date = EDITION, **changes: Any) -> RegisterEntry:
     """Have the national register know an establishment."""
+    counts = {"imported_at": Clock().now, "entries": 1, "closed": 0, "withheld": 0}
+    await RegisterEdition.update_or_create({"edition": edition, **counts}, source=OrganisationSource.SIRENE)
     values: dict[str, Any] = {
         "name": "EXEMPLE SA",
         "status": OrganisationStatus.ACTIVE,
         "postal_code": "44000",
         "city": "NANTES",
-        "as_of": Clock().now,
     }
     return await RegisterEntry.create(siret=siret, **(values | changes))

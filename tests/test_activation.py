@@ -7,7 +7,6 @@ import random
 import string
 import unicodedata
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +15,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from api.passwords import Passwords
 from models.account import Account, Membership
-from models.organisation import Organisation, OrganisationStatus, RegisterEntry
+from models.organisation import Organisation
 from models.outbox import OutboxMessage
 from models.registration import ActivationToken, Registration
 from tests.client import (
@@ -31,6 +30,7 @@ from tests.client import (
     token_in,
 )
 from tests.conftest import SIGN_IN
+from tests.register import register
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -299,16 +299,9 @@ async def test_a_declared_name_is_shown_to_its_founder_alone(portal: Portal) -> 
     assert (await Organisation.get()).name == "Nom confidentiel"
 
 
-async def test_the_register_is_shown_where_it_knows_the_organisation(portal: Portal, clock: Clock) -> None:
+async def test_the_register_is_shown_where_it_knows_the_organisation(portal: Portal) -> None:
     """The register's facts stand before what was declared, and the organisation is the same before and after."""
-    await RegisterEntry.create(
-        siret=SIRET,
-        name="NOM OFFICIEL",
-        status=OrganisationStatus.ACTIVE,
-        postal_code="44000",
-        city="NANTES",
-        as_of=clock() - timedelta(days=20),
-    )
+    await register(name="NOM OFFICIEL")
     before = await portal.find_organisation(SIRET)
     assert before["onPortal"] is False
     for form in ({}, SOMEBODY_ELSE):

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.graphql.problems import FieldProblemCode
-from models.organisation import OrganisationStatus, RegisterEntry
+from models.organisation import OrganisationStatus
 from models.outbox import OutboxMessage
 from models.registration import Registration
 from tests.client import CREATE_ACCOUNT, OTHER_SIRET, SIRET, form, new_key, text_of
+from tests.register import register
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from tests.client import Answer, Portal
-    from tests.conftest import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -51,13 +51,6 @@ def problems(answer: Answer) -> list[tuple[str, str]]:
 
 def organisation(type_: str, value: str, name: str | None = "Exemple") -> Answer:
     return {"organisation": {"identifier": {"type": type_, "value": value}, "name": name}}
-
-
-async def register(siret: str, name: str | None, status: OrganisationStatus, clock: Clock) -> None:
-    """Enter an establishment into the national register."""
-    await RegisterEntry.create(
-        siret=siret, name=name, status=status, postal_code="44000", city="NANTES", as_of=clock.now
-    )
 
 
 # --- What is accepted, and how it is stored ---
@@ -191,31 +184,29 @@ async def test_organisation_on_the_portal_will_be_joined(portal: Portal) -> None
     assert (await stored(answer)).organisation_name is None
 
 
-async def test_the_name_in_the_register_stands(portal: Portal, clock: Clock) -> None:
+async def test_the_name_in_the_register_stands(portal: Portal) -> None:
     """The register's name is shown and stored, whatever was declared."""
-    await register(SIRET, "VILLE DE NANTES", OrganisationStatus.ACTIVE, clock)
+    await register(name="VILLE DE NANTES")
     answer = await portal.create_account(name="Nantes, ma ville", language="EN")
     known = answer["organisation"]["organisation"]
     assert (known["name"], known["city"], known["onPortal"]) == ("VILLE DE NANTES", "NANTES", False)
-    assert (known["source"], known["status"], known["asOf"]) == ("SIRENE", "ACTIVE", "2026-11-23T09:30:00Z")
+    assert (known["source"], known["status"], known["asOf"]) == ("SIRENE", "ACTIVE", "2026-11-01T00:00:00Z")
     assert "will be created on the portal" in answer["organisation"]["message"]
     assert (await stored(answer)).organisation_name == "VILLE DE NANTES"
 
 
 @pytest.mark.parametrize(("declared", "expected"), [(None, None), (" ", None), ("Chez  Camille", "Chez Camille")])
-async def test_register_without_a_name(
-    portal: Portal, clock: Clock, declared: str | None, expected: str | None
-) -> None:
+async def test_register_without_a_name(portal: Portal, declared: str | None, expected: str | None) -> None:
     """Where the register gives no name, one may be declared and none has to be."""
-    await register(SIRET, None, OrganisationStatus.ACTIVE, clock)
+    await register(name=None)
     answer = await portal.create_account(name=declared)
     assert answer["organisation"]["organisation"]["name"] is None
     assert (await stored(answer)).organisation_name == expected
 
 
-async def test_closed_establishment_is_refused(portal: Portal, clock: Clock) -> None:
+async def test_closed_establishment_is_refused(portal: Portal) -> None:
     """Nobody signs up for an establishment that is closed according to the register."""
-    await register(SIRET, "VILLE DE NANTES", OrganisationStatus.CLOSED, clock)
+    await register(name="VILLE DE NANTES", status=OrganisationStatus.CLOSED)
     assert problems(await portal.create_account()) == [(IDENTIFIER, "ORGANISATION_CLOSED")]
 
 
@@ -235,9 +226,9 @@ async def test_natural_person_has_no_organisation_name(portal: Portal, name: str
     assert (await stored(answer)).organisation_name is None
 
 
-async def test_name_that_does_not_stand_goes_nowhere(portal: Portal, clock: Clock) -> None:
+async def test_name_that_does_not_stand_goes_nowhere(portal: Portal) -> None:
     """Where the register's name stands, not even characters that no database takes do harm in the declared one."""
-    await register(SIRET, "VILLE DE NANTES", OrganisationStatus.ACTIVE, clock)
+    await register(name="VILLE DE NANTES")
     assert (await stored(await create(portal, name="\ud800"))).organisation_name == "VILLE DE NANTES"
 
 

@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from api.app import build_app
-from models.organisation import OrganisationStatus, RegisterEntry
 from models.outbox import OutboxMessage
 from models.registration import Registration
 from tests.client import CREATE_ACCOUNT, OTHER_SIRET, form, new_key
 from tests.conftest import KnownCaptcha
+from tests.register import register
 
 if TYPE_CHECKING:
     from api.settings import Settings
@@ -109,12 +109,10 @@ async def test_same_entries_typed_otherwise_are_the_same_request(portal: Portal,
     assert (await request(portal, **retyped)).get("id") == first["id"]
 
 
-async def test_register_that_changed_meanwhile_makes_no_conflict(portal: Portal, clock: Clock) -> None:
+async def test_register_that_changed_meanwhile_makes_no_conflict(portal: Portal) -> None:
     """The same request stays the same while the register learns the organisation's name."""
     first = await request(portal)
-    await RegisterEntry.create(
-        siret="73282932000074", name="EXEMPLE", status=OrganisationStatus.ACTIVE, as_of=clock.now
-    )
+    await register(name="EXEMPLE")
     assert (await request(portal)).get("id") == first["id"]
 
 

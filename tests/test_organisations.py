@@ -58,7 +58,7 @@ async def test_open_establishment_is_found(portal: Portal) -> None:
         "postalCode": "44000",
         "city": "NANTES",
         "source": "SIRENE",
-        "asOf": "2026-11-23T09:30:00Z",
+        "asOf": "2026-11-01T00:00:00Z",
         "message": "This organisation is not on the portal yet: you will be its manager.",
     }
 

@@ -1,0 +1,70 @@
+"""What an import tells of its progress while it goes on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from rich.progress import Task
+
+
+class Progress(Protocol):
+    """Where stages are shown; several may go on at once."""
+
+    def stage(
+        self, name: str, *, total: int | None = None, unit: str = "rows"
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """A stage, from the block's begin to its end; what it gives is told how much is done, of *total*.
+
+        Without a *total*, nobody knows how long it takes.
+        """
+
+
+class Terminal:
+    """Bars on standard error, with rate and time left; a line for each stage where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def showing(self) -> Iterator[Terminal]:
+        self._bars = Bars(
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        with self._bars:
+            yield self
+
+    @contextmanager
+    def stage(self, name: str, *, total: int | None = None, unit: str = "rows") -> Iterator[Callable[[int], None]]:
+        if not self._console.is_terminal:
+            self._console.print(f"{name} …")
+        bar = self._bars.add_task(name, total=total, unit=unit)
+        yield lambda done: self._bars.update(bar, completed=done)
+        self._bars.update(bar, total=total or 1, completed=total or 1)
+
+
+class _Rate(ProgressColumn):
+    """Rows or bytes a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if speed is None or task.total is None:
+            return Text("")
+        unit = task.fields["unit"]
+        return Text(f"{decimal(int(speed))}/s" if unit == "bytes" else f"{speed:,.0f} {unit}/s")

@@ -1,0 +1,167 @@
+"""INSEE's two files side by side, in a database of their own, from which the register's rows are taken in order.
+
+The database is DuckDB's and lies on the disk: memory is bounded, whatever the size of the files. Establishments and
+their legal units are joined slice by slice: as many SIRENs as have about `ROWS_OF_A_SLICE` establishments. In files
+that are in order, as INSEE's are, a slice is one stretch of each; others only take longer.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+
+from api.sirene.files import SireneFileError
+from api.sirene.rules import (
+    DAY,
+    ESTABLISHMENTS,
+    FIELD,
+    LEGAL_UNITS,
+    SAID,
+    SLICE,
+    columns_of,
+)
+from models.register.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+    from pathlib import Path
+
+    from api.sirene.files import SireneFile
+
+MEMORY = "384MB"
+MOST_THREADS = 4
+ROWS_OF_A_SLICE = 300_000
+STEP = 10_000  # SIRENs that stay together.
+END = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the two files: INSEE's name for it, what numbers its rows, and how it is read into which table."""
+
+    published_as: str
+    number: str
+    table: str
+    sql: str
+
+
+LEGAL_UNIT = Kind("StockUniteLegale", "SIREN of 9 digits", "legal_unit", LEGAL_UNITS)
+ESTABLISHMENT = Kind(
+    "StockEtablissement", "SIRET of 14 digits that begins with its SIREN", "establishment", ESTABLISHMENTS
+)
+
+
+class ScratchSpaceError(Exception):
+    """There is no room, or no right, to work in the scratch folder; the message is one line, which names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of the register: its rows, and how many they are."""
+
+    rows: Rows
+    entries: int
+    closed: int
+    withheld: int
+    without_unit: int
+
+
+class Staging:
+    """The database, in *folder*; both files have to be read before anything is asked of it.
+
+    Its methods block, and may be called in other threads.
+
+    :raises ScratchSpaceError: from all of them, where the folder can't take what they write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with self._in_scratch_space():
+            self._database = duckdb.connect(
+                folder / "sirene.duckdb",
+                config={
+                    "memory_limit": MEMORY,
+                    "threads": min(MOST_THREADS, os.cpu_count() or 1),
+                    "temp_directory": str(folder),
+                    "autoinstall_known_extensions": False,
+                },
+            )
+        # What is written here is read once: compressing it would cost more than it saves.
+        for statement in ("PRAGMA force_compression = 'uncompressed'", SAID, DAY, FIELD):
+            self._database.execute(statement)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def reader(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one file, beside others."""
+        reader = self._database.cursor()
+        reader.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        return reader
+
+    def read(self, kind: Kind, file: SireneFile, reader: duckdb.DuckDBPyConnection) -> None:
+        """Take in the whole of *file*.
+
+        :raises SireneFileError: it can't be read, or is not what INSEE publishes.
+        """
+        if missing := columns_of(kind.sql) - set(file.columns):
+            names = ", ".join(sorted(missing))
+            raise SireneFileError(file.path, f"is no {kind.published_as}: it has no column {names}")
+        folder = self._folder / kind.table
+        folder.mkdir()
+        with self._in_scratch_space(), file.table(folder) as table:
+            reader.execute(kind.sql.replace("{table}", table))
+        malformed, example = self._one(
+            f"SELECT count(*), first(malformed) FROM {kind.table} WHERE malformed IS NOT NULL"  # noqa: S608
+        )
+        if malformed:
+            raise SireneFileError(file.path, f"has {malformed:,} rows without a {kind.number}, as {example[:20]!r}")
+
+    def edition(self, *, today: date) -> date | None:
+        """The latest day of treatment in either file that is not to come; None where no row has one."""
+        latest = "SELECT max(treated_on) FROM {} WHERE treated_on <= $today"
+        days = [self._one(latest.format(kind.table), today=today)[0] for kind in (LEGAL_UNIT, ESTABLISHMENT)]
+        return max((day for day in days if day is not None), default=None)
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many legal units and establishments were read, and how many of these are neither open nor closed."""
+        (units,) = self._one("SELECT count(*) FROM legal_unit")
+        establishments, stateless = self._one("SELECT count(*), count(*) FILTER (closed IS NULL) FROM establishment")
+        return units, establishments, stateless
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Where each slice begins and ends, as SIRENs."""
+        steps = "SELECT siret // ($step * 100_000), count(*) FROM establishment GROUP BY ALL ORDER BY ALL"
+        bounds, rows = [0], 0
+        for step, more in self._database.execute(steps, {"step": STEP}).fetchall():
+            if rows and rows + more > ROWS_OF_A_SLICE:
+                bounds.append(step * STEP)
+                rows = 0
+            rows += more
+        return list(zip(bounds, [*bounds[1:], END], strict=True))
+
+    def slice(self, first: int, end: int) -> Slice:
+        """The rows of the SIRENs from *first* to before *end*."""
+        with self._in_scratch_space():
+            text, *counts = self._one(SLICE, first=first, end=end)
+            return Slice(Rows(text or ""), *counts)
+
+    def _one(self, sql: str, **parameters: object) -> Any:
+        return self._database.execute(sql, parameters).fetchone()
+
+    @contextmanager
+    def _in_scratch_space(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.OperationalError, OSError) as exc:
+            reason = str(exc).partition("\n")[0]
+            problem = f"the import can't work there, and TMPDIR can name another place: {reason}"
+            raise ScratchSpaceError(f"{self._folder}: {problem}") from exc

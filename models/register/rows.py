@@ -1,0 +1,42 @@
+"""What a replacement of the register is given, and why it may be refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COLUMNS = ("siret", "name", "status", "postal_code", "city")
+NULL = r"\N"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of `RegisterEntry`, by ascending SIRET.
+
+    *text* is in the text format of PostgreSQL's COPY, without a last line feed: a line for each row, its `COLUMNS`
+    divided by tabs, `\\N` for null, and a backslash written twice; no value has a control character.
+    """
+
+    text: str
+
+    def __iter__(self) -> Iterator[tuple[str | None, ...]]:
+        """The rows one by one."""
+        for line in self.text.split("\n") if self.text else ():
+            yield tuple(None if value == NULL else value.replace("\\\\", "\\") for value in line.split("\t"))
+
+
+class ReplacementUnderWayError(Exception):
+    """Another process is replacing the register."""
+
+    def __init__(self) -> None:
+        super().__init__("Another import is under way")
+
+
+class RegisterInUseError(Exception):
+    """Readers hold the register for so long that it can't be replaced."""
+
+    def __init__(self) -> None:
+        super().__init__("Somebody has been reading the register for too long, a backup perhaps: try again later")

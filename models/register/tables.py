@@ -1,0 +1,63 @@
+"""RegisterEntry and RegisterEdition: what the national register says, and when it said so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from tortoise import fields
+from tortoise.expressions import Q
+from tortoise.models import Model
+
+from models.organisation import OrganisationSource, OrganisationStatus
+
+STALE_AFTER = timedelta(days=60)
+REMINDER_EVERY = timedelta(days=1)
+
+
+class RegisterEntry(Model):
+    """What the national register says of one establishment. An import replaces all of them."""
+
+    siret = fields.CharField(max_length=14, primary_key=True)
+    name = fields.CharField(max_length=200, null=True)
+    status = fields.CharEnumField(OrganisationStatus, max_length=10)
+    postal_code = fields.CharField(max_length=10, null=True)
+    city = fields.CharField(max_length=100, null=True)
+
+    class Meta:
+        table = "register_entry"
+
+
+class RegisterEdition(Model):
+    """Which edition of a register the entries are of. An import replaces it with them, in one transaction.
+
+    *closed* and *withheld* (partly published, so that names are not given) are among *entries*.
+    """
+
+    source = fields.CharEnumField(OrganisationSource, max_length=10, primary_key=True)
+    edition = fields.DateField()
+    imported_at = fields.DatetimeField()
+    entries = fields.BigIntField()
+    closed = fields.BigIntField()
+    withheld = fields.BigIntField()
+    reminded_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "register_edition"
+
+    @classmethod
+    async def current(cls) -> RegisterEdition | None:
+        """The edition of the entries; None before the first import."""
+        return await cls.get_or_none(source=OrganisationSource.SIRENE)
+
+    def age(self, *, now: datetime) -> timedelta:
+        """How long ago the edition's day began, in UTC."""
+        return now - datetime.combine(self.edition, time(), UTC)
+
+    @classmethod
+    async def claim_reminder(cls, *, now: datetime) -> RegisterEdition | None:
+        """The edition, where it is stale and nobody has said so for a day; of all processes, one is told."""
+        due = cls.filter(
+            Q(reminded_at__isnull=True) | Q(reminded_at__lte=now - REMINDER_EVERY),
+            edition__lt=(now - STALE_AFTER).date(),
+        )
+        return await cls.current() if await due.update(reminded_at=now) else None
