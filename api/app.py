@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
@@ -20,7 +19,7 @@ from api.captcha import CaptchaProvider, FixedCaptcha, PictureCaptcha
 from api.graphql.context import Services
 from api.graphql.endpoint import GraphQLEndpoint
 from api.graphql.schema import schema
-from api.logs import AccessLog, trace_of
+from api.logs import AccessLog
 from api.look_ups import LookUps
 from api.mail.compose import Composer
 from api.mail.relay import Relay
@@ -31,12 +30,12 @@ from api.registration.activation import Activation
 from api.registration.form import Terms
 from api.registration.sign_up import SignUp
 from api.settings import Maildir
+from api.upkeep import upkeep
 from api.web.graphiql import GraphiQL
 from api.web.mailbox import mailbox_routes
 from api.web.pages import Pages
 from models.database import database, is_ready
 from models.organisation import find_organisations
-from models.retention import purge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -48,10 +47,7 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 GRACE_SECONDS = 10
-PURGE_SECONDS = 3600
 CORS_SECONDS = 600
 DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 SHARED_PATHS = {"/graphql", "/schema.graphql"}
@@ -86,7 +82,7 @@ def build_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with database(settings.database_url.get_secret_value()):
             try:
-                async with _purging(clock), _relaying(relay) if settings.relay == "on" else nullcontext():
+                async with upkeep(clock), _relaying(relay) if settings.relay == "on" else nullcontext():
                     yield
             finally:
                 passwords.close()
@@ -172,26 +168,6 @@ async def _relaying(relay: Relay) -> AsyncIterator[None]:
         await asyncio.wait([relaying], timeout=GRACE_SECONDS)
         relaying.cancel()
         await asyncio.wait([relaying], timeout=GRACE_SECONDS)
-
-
-@asynccontextmanager
-async def _purging(clock: Callable[[], datetime]) -> AsyncIterator[None]:
-    """An hourly purge, beside the requests."""
-    purging = asyncio.create_task(_purge_regularly(clock))
-    try:
-        yield
-    finally:
-        purging.cancel()
-        await asyncio.wait([purging], timeout=GRACE_SECONDS)
-
-
-async def _purge_regularly(clock: Callable[[], datetime]) -> None:
-    while True:
-        try:
-            await purge(now=clock())
-        except Exception as exc:
-            logger.error("What has outlived its purpose can't be deleted; another try follows\n%s", trace_of(exc))
-        await asyncio.sleep(PURGE_SECONDS)
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

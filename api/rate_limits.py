@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeAlias
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
@@ -20,6 +21,8 @@ from limits.storage import storage_from_string
 from api.refusals import TooManyRequests
 
 logger = logging.getLogger(__name__)
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Names are those of the API's fields. Each limit is for one client network, an IPv4 address or an IPv6 /64;
 # those in …Address are for one e-mail address from one network, so that a stranger can't use up a person's.
@@ -39,6 +42,9 @@ DEFAULT_LIMITS: Mapping[str, str] = MappingProxyType(
         "mailbox": "12/hour",
     }
 )
+# What is counted for a network alone, so that one network may be given a limit of its own.
+BY_NETWORK = frozenset(name for name in DEFAULT_LIMITS if name != "mailbox" and not name.endswith("Address"))
+SMALLEST_IPV6_NETWORK = 64
 MEMORY_URL = "async+memory://"
 SWEEP_SECONDS = 10.0
 RETRY_WHEN_STORAGE_FAILS_SECONDS = 5
@@ -47,7 +53,9 @@ RETRY_WHEN_STORAGE_FAILS_SECONDS = 5
 def parse_limits(setting: str) -> Mapping[str, RateLimitItem] | None:
     """The table that the setting asks for: `on`, `off` (None), or changes as `organisation=100000/minute, …`.
 
-    :raises ValueError: an unknown name or a limit that can't be read; the message names it.
+    `organisation@192.0.2.0/24=100000/minute` is a limit of that network's own, which its callers share.
+
+    :raises ValueError: an unknown name, a network or a limit that can't be read; the message names it.
     """
     if setting.strip().lower() == "off":
         return None
@@ -55,10 +63,20 @@ def parse_limits(setting: str) -> Mapping[str, RateLimitItem] | None:
     if setting.strip().lower() != "on":
         for change in setting.split(","):
             name, _, limit = (part.strip() for part in change.partition("="))
-            if name not in limits:
-                raise ValueError(f"{name!r} is not one of {', '.join(limits)}")
-            limits[name] = limit
+            name, at, network = name.partition("@")
+            if name not in DEFAULT_LIMITS:
+                raise ValueError(f"{name!r} is not one of {', '.join(DEFAULT_LIMITS)}")
+            limits[f"{name}@{_parse_network(name, network)}" if at else name] = limit
     return {name: _parse(name, limit) for name, limit in limits.items()}
+
+
+def _parse_network(name: str, network: str) -> Network:
+    if name not in BY_NETWORK:
+        raise ValueError(f"{name} has no limit by network")
+    parsed = ipaddress.ip_network(network)  # Its ValueError names the network.
+    if isinstance(parsed, ipaddress.IPv6Network) and parsed.prefixlen > SMALLEST_IPV6_NETWORK:
+        raise ValueError(f"{network}: addresses of IPv6 are counted by /{SMALLEST_IPV6_NETWORK}, and never apart")
+    return parsed
 
 
 def _parse(name: str, limit: str) -> RateLimitItem:
@@ -81,8 +99,17 @@ def network_of(client: str | None) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
+        return str(ipaddress.ip_network((address, SMALLEST_IPV6_NETWORK), strict=False))
     return str(address)
+
+
+@lru_cache(maxsize=4096)
+def _is_part(network: str, wider: str) -> bool:
+    try:
+        part, whole = ipaddress.ip_network(network), ipaddress.ip_network(wider)
+    except ValueError:  # An unknown network is part of none.
+        return False
+    return part.version == whole.version and part.subnet_of(whole)  # type: ignore[arg-type]  # Of one version.
 
 
 class RateLimits:
@@ -90,6 +117,9 @@ class RateLimits:
 
     def __init__(self, limits: Mapping[str, RateLimitItem] | None, storage: Storage) -> None:
         self._limits = limits
+        own = [tuple(name.split("@")) for name in limits or () if "@" in name]
+        # The smallest first: a network's own limit goes before that of what it is part of.
+        self._own = sorted(own, key=lambda pair: -ipaddress.ip_network(pair[1]).prefixlen)
         self._limiter = FixedWindowRateLimiter(storage)
 
     async def enforce(self, name: str, *key: str, cost: int = 1) -> None:
@@ -102,6 +132,7 @@ class RateLimits:
         """
         if self._limits is None:
             return
+        name, key = self._own_limit_of(name, key)
         limit, digest = self._limits[name], hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
         try:
             if not await self._limiter.hit(limit, name, digest, cost=cost):
@@ -110,6 +141,13 @@ class RateLimits:
         except StorageError as exc:
             logger.error("The storage of the rate limits fails: %s", type(exc.storage_error).__name__)
             raise TooManyRequests(RETRY_WHEN_STORAGE_FAILS_SECONDS) from exc
+
+    def _own_limit_of(self, name: str, key: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+        """What a call is counted as: one of many of a network that has its own limit, else what it is."""
+        for own, network in self._own:
+            if own == name and _is_part(key[0], network):
+                return f"{own}@{network}", ()
+        return name, key
 
 
 def open_storage(url: str) -> Storage:

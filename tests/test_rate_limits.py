@@ -104,6 +104,11 @@ def test_off_is_no_limit(setting: str) -> None:
             {"mailbox": "3 per 1 day", "checkPassword": "1 per 1 second"},
         ),
         ("createAccount=5/2 hours", {"createAccount": "5 per 2 hour"}),
+        (
+            "organisation@203.0.113.0/24 = 9/minute, organisation@2001:db8::/48=8/minute",
+            {"organisation@203.0.113.0/24": "9 per 1 minute", "organisation@2001:db8::/48": "8 per 1 minute"},
+        ),
+        ("createAccount@203.0.113.7=100/hour", {"createAccount@203.0.113.7/32": "100 per 1 hour"}),
     ],
 )
 def test_changes_are_made_by_name(setting: str, changed: dict[str, str]) -> None:
@@ -123,11 +128,18 @@ def test_changes_are_made_by_name(setting: str, changed: dict[str, str]) -> None
         ("organisation=many", "organisation: 'many'"),
         ("organisation=1/fortnight", "organisation: '1/fortnight'"),
         ("on,organisation=1/minute", "'on'"),
+        ("organisation@=1/minute", "''"),
+        ("organisation@everywhere=1/minute", "'everywhere'"),
+        ("organisation@203.0.113.7/24=1/minute", "203.0.113.7/24 has host bits set"),
+        ("organisation@2001:db8::7=1/minute", "2001:db8::7"),
+        ("organisation@203.0.113.0/24=many", "organisation@203.0.113.0/24: 'many'"),
+        ("mailbox@203.0.113.0/24=1/minute", "mailbox"),
+        ("createAccountAddress@203.0.113.0/24=1/hour", "createAccountAddress"),
     ],
 )
 def test_wrong_changes_are_named(setting: str, named: str) -> None:
     """Who misspells a limit learns which."""
-    with pytest.raises(ValueError, match=r"not one of|not like") as wrong:
+    with pytest.raises(ValueError, match=r"not one of|not like|does not appear|host bits|by /64|no limit by") as wrong:
         parse_limits(setting)
     assert named in str(wrong.value)
 
@@ -375,6 +387,38 @@ async def test_forwarded_address_counts_from_trusted_proxies_only(
     async with opened("organisation=1/hour", address=peer, trusted_proxies=trusted) as client:
         assert not await is_refused(client, **forwarded(first))
         assert await is_refused(client, **forwarded(second)) is together
+
+
+@on_sqlite
+async def test_network_with_a_limit_of_its_own_shares_it(opened: Opened) -> None:
+    """An integrator's network may ask more than others, all of its addresses together; the smallest network counts."""
+    limits = "organisation=1/hour, organisation@203.0.113.0/24=3/hour, organisation@203.0.113.64/26=2/hour"
+    calls = [
+        ("203.0.113.1", False),
+        ("203.0.113.2", False),
+        ("203.0.113.64", False),  # A network within the network is counted apart.
+        ("203.0.113.65", False),
+        ("203.0.113.66", True),
+        ("203.0.113.3", False),
+        ("203.0.113.1", True),
+        ("203.0.114.1", False),  # And so is everybody else, each for themselves.
+        ("203.0.114.1", True),
+        ("203.0.114.2", False),
+        ("2001:db8::1", False),
+        ("2001:db8::2", True),
+    ]
+    async with opened(limits, address="10.0.0.1", trusted_proxies=("10.0.0.0/8",)) as client:
+        for address, refused in calls:
+            assert await is_refused(client, **forwarded(address)) is refused, address
+
+
+@on_sqlite
+async def test_own_limit_of_an_ipv6_network_is_shared(opened: Opened) -> None:
+    """Callers of one /48 share what it was given, whichever /64 of it they come from."""
+    limits = "organisation=1/hour, organisation@2001:db8:7::/48=3/hour"
+    async with opened(limits, address="10.0.0.1", trusted_proxies=("10.0.0.0/8",)) as client:
+        asked = [await is_refused(client, **forwarded(f"2001:db8:7:{number}::1")) for number in range(4)]
+    assert asked == [False, False, False, True]
 
 
 # --- Where counts are kept ---

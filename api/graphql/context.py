@@ -40,14 +40,18 @@ class Services:
     clock: Callable[[], datetime]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Context:
-    """One request: the services, the caller's network (see `api.rate_limits`), the language of its header, its time."""
+    """One request: the services, the caller's network (see `api.rate_limits`), the language of its header, its time.
+
+    *turned_away* says whether a `TooManyRequests` is part of the answer.
+    """
 
     services: Services
     network: str
     language: Language
     now: datetime
+    turned_away: bool = False
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

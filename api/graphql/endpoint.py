@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from graphql import (
 )
 from starlette.requests import ClientDisconnect, Request
 
+from api.graphql.caching import KEPT, NOT_KEPT, asks_for_what_may_be_kept, entity_tag, is_current
 from api.graphql.context import Context, Services
 from api.graphql.executor import AttributeExecutor
 from api.graphql.guard import (
@@ -33,6 +32,14 @@ from api.graphql.guard import (
     input_error,
     masked_error,
 )
+from api.graphql.media_types import (
+    CONTENT_TYPES,
+    GRAPHQL_RESPONSE,
+    JSON,
+    accepted,
+    answer_type,
+    status_of_refusal,
+)
 from api.messages import negotiate
 from api.rate_limits import network_of
 
@@ -41,14 +48,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-JSON = "application/json"
-GRAPHQL_RESPONSE = "application/graphql-response+json"
-HEADERS = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language, Origin"}
-STANDING_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-CONTENT_TYPES = {type_: f"{type_}; charset=utf-8".encode() for type_ in (JSON, GRAPHQL_RESPONSE)}
 LARGEST_BODY = 64 * 1024
-LONGEST_ACCEPT = 1000
-REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
 
 
 class RequestRefused(Exception):
@@ -97,15 +97,18 @@ class GraphQLEndpoint:
         media_type = JSON
         try:
             _check_method(request)
-            media_type = _media_type(request)
-            result = await self._execute(await _read(request), request)
+            media_type = _answer_type(request)
+            result, may_be_kept = await self._execute(await _read(request), request)
+            if may_be_kept:
+                return _look_up_response(request, result.formatted, media_type)
             return _response(result.formatted, HTTPStatus.OK, media_type)
         except DocumentRefused as refused:
-            return _response(_told_only(refused.errors), _status_of_refusal(request), media_type)
+            return _response(_told_only(refused.errors), status_of_refusal(request), media_type)
         except RequestRefused as refused:
             return _response(_told_only(refused.errors), refused.status, media_type, refused.headers)
 
-    async def _execute(self, asked: GraphQLRequest, request: Request) -> ExecutionResult:
+    async def _execute(self, asked: GraphQLRequest, request: Request) -> tuple[ExecutionResult, bool]:
+        """What the operation comes to, and whether a cache may keep it."""
         document = self._documents.get(asked.query)
         operation = get_operation_ast(document, asked.operation_name)
         if operation is None:
@@ -113,23 +116,24 @@ class GraphQLEndpoint:
         if request.method == "GET" and operation.operation is not OperationType.QUERY:
             message = "Only queries can be sent by GET."
             raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, [coded_error(BAD_REQUEST, message)], {"Allow": "POST"})
+        context = self._context(request)
         try:
             outcome = execute(
                 self._schema,
                 document,
                 variable_values=asked.variables,
                 operation_name=asked.operation_name,
-                context_value=self._context(request),
+                context_value=context,
                 hide_suggestions=True,
                 executor_class=AttributeExecutor,
             )
             result = await outcome if isawaitable(outcome) else outcome
         except Exception as exc:
             failure = GraphQLError("", original_error=exc)
-            return ExecutionResult(errors=[masked_error(failure)])
+            return ExecutionResult(errors=[masked_error(failure)]), False
         if result.errors:
-            result = ExecutionResult(result.data, _told(result.errors))
-        return result
+            return ExecutionResult(result.data, _told(result.errors)), False
+        return result, not context.turned_away and asks_for_what_may_be_kept(request, document, operation)
 
     def _context(self, request: Request) -> Context:
         return Context(
@@ -232,44 +236,17 @@ def _bad_request(message: str) -> RequestRefused:
     return RequestRefused(HTTPStatus.BAD_REQUEST, [coded_error(BAD_REQUEST, message)])
 
 
-def _accepted(request: Request) -> frozenset[str]:
-    """The media types that the caller accepts."""
-    return _media_types(request.headers.get("accept", "*/*")[:LONGEST_ACCEPT])
-
-
-@lru_cache(maxsize=256)
-def _media_types(accept: str) -> frozenset[str]:
-    """What an Accept header names, whatever the preference; a weight of zero refuses (RFC 9110, 12.4.2)."""
-    items = (item.partition(";") for item in accept.split(","))
-    return frozenset(name.strip().lower() for name, _, parameters in items if not REFUSED.search(parameters))
-
-
-def _media_type(request: Request) -> str:
-    """The media type to answer in: the newer one only where it is named.
-
-    :raises RequestRefused: 406, the caller accepts neither.
-    """
-    accepted = _accepted(request)
-    if GRAPHQL_RESPONSE in accepted:
-        return GRAPHQL_RESPONSE
-    if accepted & {JSON, "application/*", "*/*"}:
-        return JSON
-    message = f"The answer can be {GRAPHQL_RESPONSE} or {JSON}."
-    raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, [coded_error(BAD_REQUEST, message)])
-
-
-def _status_of_refusal(request: Request) -> HTTPStatus:
-    """Of a request that is in order, and whose document or variables are not.
-
-    Who names application/json alone would take any status but 200 for an intermediary's answer.
-    """
-    accepted = _accepted(request)
-    legacy = JSON in accepted and GRAPHQL_RESPONSE not in accepted
-    return HTTPStatus.OK if legacy else HTTPStatus.BAD_REQUEST
+def _answer_type(request: Request) -> str:
+    """:raises RequestRefused: 406, the caller accepts nothing that we have."""
+    media_type = answer_type(request)
+    if media_type is None:
+        message = f"The answer can be {GRAPHQL_RESPONSE} or {JSON}."
+        raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, [coded_error(BAD_REQUEST, message)])
+    return media_type
 
 
 def _wants_page(request: Request) -> bool:
-    return request.method == "GET" and "query" not in request.query_params and "text/html" in _accepted(request)
+    return request.method == "GET" and "query" not in request.query_params and "text/html" in accepted(request)
 
 
 def _told_only(errors: Sequence[GraphQLError]) -> dict[str, object]:
@@ -277,20 +254,31 @@ def _told_only(errors: Sequence[GraphQLError]) -> dict[str, object]:
     return {"errors": [error.formatted for error in errors]}
 
 
+def _look_up_response(request: Request, body: Mapping[str, object], media_type: str) -> ASGIApp:
+    """An answer that caches may keep for a moment, or that the one which they have still holds."""
+    content = orjson.dumps(body)
+    tag = entity_tag(content, media_type)
+    if is_current(request, tag):
+        return _answer(HTTPStatus.NOT_MODIFIED, None, KEPT | {"ETag": tag})
+    return _answer(HTTPStatus.OK, content, KEPT | {"ETag": tag, "Content-Type": CONTENT_TYPES[media_type]})
+
+
 def _response(
     body: Mapping[str, object], status: HTTPStatus, media_type: str, headers: Mapping[str, str] | None = None
 ) -> ASGIApp:
-    """The answer, as two messages of ASGI: Starlette's `Response` would make the same headers anew each time."""
-    content = orjson.dumps(body)
-    fields = [
-        *STANDING_HEADERS,
-        (b"content-type", CONTENT_TYPES[media_type]),
-        (b"content-length", str(len(content)).encode()),
-        *((name.lower().encode(), value.encode()) for name, value in (headers or {}).items()),
-    ]
+    """An answer that is for this caller and this moment alone."""
+    typed = {"Content-Type": CONTENT_TYPES[media_type]}
+    return _answer(status, orjson.dumps(body), NOT_KEPT | typed | dict(headers or {}))
+
+
+def _answer(status: HTTPStatus, content: bytes | None, headers: Mapping[str, str]) -> ASGIApp:
+    """Two messages of ASGI: Starlette's `Response` would take several times as long."""
+    fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    if content is not None:
+        fields.append((b"content-length", str(len(content)).encode()))
 
     async def respond(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": status.value, "headers": fields})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.body", "body": content or b""})
 
     return respond

@@ -148,6 +148,7 @@ class InvalidInputHandler(strawberry.ExceptionHandler[refusals.InvalidInput, Inv
 
 class TooManyRequestsHandler(strawberry.ExceptionHandler[refusals.TooManyRequests, TooManyRequests]):
     def handle(self, exception: refusals.TooManyRequests, *, field: object, info: Info) -> TooManyRequests:
+        info.context.turned_away = True
         return too_many_requests(exception, language_of(info))
 
 

@@ -1,0 +1,60 @@
+"""What the service does for itself each hour, beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from api.logs import trace_of
+from models.register.tables import RegisterEdition
+from models.retention import purge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from datetime import datetime
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 3600
+GRACE_SECONDS = 10
+
+
+@asynccontextmanager
+async def upkeep(clock: Callable[[], datetime]) -> AsyncIterator[None]:
+    """The chores, now and each hour until the block ends."""
+    going_on = asyncio.create_task(_go_on(clock))
+    try:
+        yield
+    finally:
+        going_on.cancel()
+        await asyncio.wait([going_on], timeout=GRACE_SECONDS)
+
+
+async def _go_on(clock: Callable[[], datetime]) -> None:
+    while True:
+        for chore in CHORES:
+            try:
+                await chore(clock())
+            except Exception as exc:
+                logger.error("%s fails; another try follows in an hour\n%s", chore.__name__, trace_of(exc))
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def delete_what_is_outlived(now: datetime) -> None:
+    """Purge: see `models.retention`."""
+    await purge(now=now)
+
+
+async def remind_of_stale_register(now: datetime) -> None:
+    """Say once a day, of all processes one, that the register is of an edition that is old."""
+    if register := await RegisterEdition.claim_reminder(now=now):
+        logger.warning(
+            "The register is of the edition of %s, %d days old: guichet import-sirene loads a newer one",
+            register.edition,
+            register.age(now=now).days,
+        )
+
+
+CHORES: tuple[Callable[[datetime], Awaitable[None]], ...] = (delete_what_is_outlived, remind_of_stale_register)

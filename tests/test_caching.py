@@ -1,0 +1,196 @@
+"""Answers that a cache may keep: GET look-ups, for a minute, until they have changed; and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from api.app import build_app
+from api.settings import Settings
+from tests.client import (
+    FIND_ORGANISATION,
+    FIND_ORGANISATIONS,
+    OTHER_SIRET,
+    SIRET,
+    Answer,
+    Portal,
+    client_of,
+)
+from tests.register import register
+
+pytestmark = pytest.mark.anyio
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+IDENTIFIER = {"type": "SIRET", "value": SIRET}
+FIELD = f'organisation(identifier: {{type: SIRET, value: "{SIRET}"}}) {{ __typename }}'
+NEWER = "application/graphql-response+json"
+KEPT = "public, max-age=60"
+
+
+async def look_up(
+    http: httpx.AsyncClient, query: str = FIND_ORGANISATION, variables: Answer | None = None, /, **headers: str
+) -> httpx.Response:
+    """A look-up by GET; `_` in the names of headers stands for `-`."""
+    parameters = {"query": query, "variables": json.dumps(variables or {"identifier": IDENTIFIER})}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await http.get("/graphql", params=parameters, headers=named)
+
+
+async def test_look_up_is_kept_for_a_moment(http: httpx.AsyncClient) -> None:
+    """A look-up by GET may be kept by anybody for a minute, for callers who ask in the same way."""
+    await register()
+    for query, variables in (
+        (FIND_ORGANISATION, {"identifier": IDENTIFIER}),
+        (FIND_ORGANISATION, {"identifier": {"type": "SIRET", "value": OTHER_SIRET}}),
+        (FIND_ORGANISATION, {"identifier": {"type": "SIRET", "value": "nonsense"}}),
+        (FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER] * 3}),
+    ):
+        response = await look_up(http, query, variables)
+        assert (response.status_code, response.headers["cache-control"]) == (200, KEPT)
+        assert response.headers["vary"] == "Accept, Accept-Language, Origin"
+        assert response.headers["etag"].startswith('"')
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{{ a: {FIELD} b: {FIELD} }}",
+        f"{{ ... {{ ... on Query {{ {FIELD} }} }} }}",
+        f"{{ ...A }} fragment A on Query {{ ...B ...B }} fragment B on Query {{ {FIELD} }}",
+        f"query A {{ {FIELD} }}",
+    ],
+)
+async def test_look_up_is_told_however_it_is_written(http: httpx.AsyncClient, query: str) -> None:
+    """Aliases, fragments and names make no difference."""
+    assert (await look_up(http, query)).headers["cache-control"] == KEPT
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __typename }",
+        "{ terms { version } }",
+        f"{{ {FIELD} terms {{ version }} }}",
+        f"{{ {FIELD} __typename }}",
+        f"{{ ... {{ {FIELD} ...T }} }} fragment T on Query {{ terms {{ version }} }}",
+        "{ __schema { queryType { name } } }",
+        "{ nothing }",
+        "{",
+    ],
+)
+async def test_anything_beside_a_look_up_is_not_kept(http: httpx.AsyncClient, query: str) -> None:
+    """One root field of another kind, or an error, is enough that nothing is kept."""
+    response = await look_up(http, query)
+    assert response.headers["cache-control"] == "no-store"
+    assert "etag" not in response.headers
+
+
+@on_sqlite
+async def test_post_is_not_kept(http: httpx.AsyncClient) -> None:
+    """The same look-up by POST is for its caller alone."""
+    body = {"query": FIND_ORGANISATION, "variables": {"identifier": IDENTIFIER}}
+    response = await http.post("/graphql", json=body, headers={"If-None-Match": "*"})
+    assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+
+
+@on_sqlite
+@pytest.mark.parametrize("header", [{"Cookie": "session=1"}, {"Authorization": "Bearer x"}])
+async def test_who_says_who_they_are_gets_an_answer_of_their_own(
+    http: httpx.AsyncClient, header: dict[str, str]
+) -> None:
+    """What is asked with a cookie or credentials is kept nowhere."""
+    first = await look_up(http)
+    response = await look_up(http, **header, If_None_Match=first.headers["etag"])
+    assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+
+
+@on_sqlite
+@pytest.mark.parametrize("aliased", [False, True])
+async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) -> None:
+    """Whoever comes too fast waits alone: no cache hands their refusal to others, not even beside a good answer."""
+    query = f"{{ a: {FIELD} b: {FIELD} }}" if aliased else f"{{ {FIELD} }}"
+    async with client_of(build_app(settings.model_copy(update={"rate_limits": "organisation=1/hour"}))) as http:
+        if not aliased:
+            assert (await look_up(http, query)).headers["cache-control"] == KEPT
+        refused = await look_up(http, query)
+    assert "TooManyRequests" in refused.text
+    assert refused.headers["cache-control"] == "no-store"
+
+
+@on_sqlite
+async def test_failure_is_not_kept(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An internal error is not what the next caller gets."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("api.graphql.organisations.parse_identifier", fail)
+    response = await look_up(http)
+    assert response.json()["errors"]
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, portal: Portal) -> None:
+    """A cache that comes with its tag is told that its answer holds, until it does no longer."""
+    await register()
+    first = await look_up(http)
+    again = await look_up(http, If_None_Match=first.headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("etag", "cache-control", "vary"):
+        assert again.headers[name] == first.headers[name]
+    await portal.account()
+    changed = await look_up(http, If_None_Match=first.headers["etag"])
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+    assert changed.json()["data"]["organisation"]["onPortal"] is True
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("{}", 304),
+        ("W/{}", 304),
+        ('"other", {}', 304),
+        ('"other",W/{} , "x"', 304),
+        ("*", 304),
+        ('"other"', 200),
+        ("", 200),
+    ],
+)
+async def test_tags_are_compared_as_http_has_it(http: httpx.AsyncClient, sent: str, status: int) -> None:
+    """Several tags, weak ones, and the star are understood (RFC 9110, 13.1.2)."""
+    tag = (await look_up(http)).headers["etag"]
+    assert (await look_up(http, If_None_Match=sent.format(tag))).status_code == status
+
+
+@on_sqlite
+async def test_each_representation_has_its_own_tag(http: httpx.AsyncClient) -> None:
+    """Languages and media types are told apart; the same answer has the same tag, whichever process gives it."""
+    plain, again, english, newer = [
+        (await look_up(http, **headers)).headers["etag"]
+        for headers in ({}, {}, {"Accept_Language": "en"}, {"Accept": NEWER})
+    ]
+    assert plain == again
+    assert len({plain, english, newer}) == 3
+
+
+@on_sqlite
+async def test_pages_of_other_origins_may_keep_look_ups_too(http: httpx.AsyncClient) -> None:
+    """A browser's cache tells origins apart, and needs no preflight to ask again."""
+    response = await look_up(http, Origin="http://localhost:5173")
+    assert response.headers["access-control-allow-origin"] == "http://localhost:5173"
+    assert response.headers["cache-control"] == KEPT
+    assert "Origin" in response.headers["vary"]
+
+
+@on_sqlite
+async def test_fragments_are_opened_once(http: httpx.AsyncClient) -> None:
+    """Fragments that spread fragments take no longer than they are long."""
+    chain = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(30))
+    response = await look_up(http, f"{{ ...F0 }} {chain} fragment F30 on Query {{ {FIELD} }}")
+    assert (response.status_code, response.headers["cache-control"]) == (200, KEPT)
