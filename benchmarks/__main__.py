@@ -1,23 +1,33 @@
-"""`make bench`: prints the table that the README shows."""
+"""`make bench`: prints the tables that the README shows; `make bench PARTS=register` one of them."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import look_ups, sign_ups
+from benchmarks import look_ups, register, sign_ups
 
 SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
+REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
 
 
 def main() -> None:
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()
+
+
+def show_look_ups() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours, by_hand, ratio = look_ups.measure(Path(folder))
     print("| CPU of the server | µs |\n| --- | ---: |")
     print(f"| one look-up | {ours:.0f} |")
     print(f"| the same by hand, Starlette and asyncpg | {by_hand:.0f} |")
     print(f"| median of the ratios, round by round | {ratio:.2f} × |\n")
+
+
+def show_sign_ups() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = sign_ups.measure(Path(folder), SIGN_UPS)
     print(f"| {result.number} complete sign-ups, {sign_ups.CONCURRENT} at once | |\n| --- | ---: |")
@@ -27,6 +37,18 @@ def main() -> None:
     print(f"| resident memory before | {result.memory_before:.0f} MB |")
     print(f"| resident memory after | {result.memory_after:.0f} MB |")
 
+
+def show_register() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        result = register.measure(Path(folder), REGISTER_ROWS)
+    print(f"| {result.rows:,} rows into PostgreSQL | seconds | rate, to that of `\\copy` |\n| --- | ---: | ---: |")
+    print(f"| psql's `\\copy` into the table with its index | {result.copy:.1f} | 1 |")
+    for format_, seconds in result.imports.items():
+        print(f"| `import-sirene`, {format_} | {seconds:.1f} | {result.ratios[format_]:.2f} |")
+    print(f"\nMost memory of an import: {result.memory:.0f} MB\n")
+
+
+PARTS = {"look_ups": show_look_ups, "sign_ups": show_sign_ups, "register": show_register}
 
 if __name__ == "__main__":
     main()

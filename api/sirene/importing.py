@@ -93,7 +93,7 @@ async def import_sirene(
     async with replacement() as new:
         with scratch_folder() as folder, Staging(folder) as staging:
             await _read(staging, files, progress)
-            summary = await _in_thread(partial(_begun, staging, edition, now))
+            summary = await _in_thread(partial(_read_so_far, staging, edition, now))
             _check_size(summary.establishments - summary.stateless, before)
             summary = await _load(staging, new, summary, progress)
         _check_size(summary.loaded, before)
@@ -130,7 +130,7 @@ async def _read_one(staging: Staging, kind: Kind, file: SireneFile, progress: Pr
         reading.result()
 
 
-def _begun(staging: Staging, edition: date | None, now: datetime) -> Summary:
+def _read_so_far(staging: Staging, edition: date | None, now: datetime) -> Summary:
     """What was read, and of which day.
 
     :raises ImportRefusedError: it has no day.
