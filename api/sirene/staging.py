@@ -119,22 +119,23 @@ class Staging:
         folder.mkdir()
         with self._in_scratch_space(), file.table(folder) as table:
             reader.execute(kind.sql.replace("{table}", table))
-        malformed, example = self._one(
-            f"SELECT count(*), first(malformed) FROM {kind.table} WHERE malformed IS NOT NULL"  # noqa: S608
-        )
+        found = f"SELECT count(*), first(malformed) FROM {kind.table} WHERE malformed IS NOT NULL"  # noqa: S608
+        malformed, example = _one(reader, found)
         if malformed:
             raise SireneFileError(file.path, f"has {malformed:,} rows without a {kind.number}, as {example[:20]!r}")
 
     def edition(self, *, today: date) -> date | None:
         """The latest day of treatment in either file that is not to come; None where no row has one."""
         latest = "SELECT max(treated_on) FROM {} WHERE treated_on <= $today"
-        days = [self._one(latest.format(kind.table), today=today)[0] for kind in (LEGAL_UNIT, ESTABLISHMENT)]
+        days = [_one(self._database, latest.format(kind.table), today=today)[0] for kind in (LEGAL_UNIT, ESTABLISHMENT)]
         return max((day for day in days if day is not None), default=None)
 
     def counts(self) -> tuple[int, int, int]:
         """How many legal units and establishments were read, and how many of these are neither open nor closed."""
-        (units,) = self._one("SELECT count(*) FROM legal_unit")
-        establishments, stateless = self._one("SELECT count(*), count(*) FILTER (closed IS NULL) FROM establishment")
+        (units,) = _one(self._database, "SELECT count(*) FROM legal_unit")
+        establishments, stateless = _one(
+            self._database, "SELECT count(*), count(*) FILTER (closed IS NULL) FROM establishment"
+        )
         return units, establishments, stateless
 
     def ranges(self) -> list[tuple[int, int]]:
@@ -151,11 +152,8 @@ class Staging:
     def slice(self, first: int, end: int) -> Slice:
         """The rows of the SIRENs from *first* to before *end*."""
         with self._in_scratch_space():
-            text, *counts = self._one(SLICE, first=first, end=end)
+            text, *counts = _one(self._database, SLICE, first=first, end=end)
             return Slice(Rows(text or ""), *counts)
-
-    def _one(self, sql: str, **parameters: object) -> Any:
-        return self._database.execute(sql, parameters).fetchone()
 
     @contextmanager
     def _in_scratch_space(self) -> Iterator[None]:
@@ -165,3 +163,8 @@ class Staging:
             reason = str(exc).partition("\n")[0]
             problem = f"the import can't work there, and TMPDIR can name another place: {reason}"
             raise ScratchSpaceError(f"{self._folder}: {problem}") from exc
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> Any:
+    """The only row of an answer."""
+    return connection.execute(sql, parameters).fetchone()
