@@ -14,12 +14,12 @@ import re
 SAID = r"""
 CREATE MACRO said(typed, longest) AS nullif(nullif(
     CASE
-        WHEN regexp_full_match(typed::VARCHAR, '[!-~]+( [!-~]+)*') THEN left(typed::VARCHAR, longest)
+        WHEN regexp_full_match(typed::VARCHAR, '[!-~]+( [!-~]+)*') THEN rtrim(left(typed::VARCHAR, longest))
         ELSE trim(left(trim(regexp_replace(nfc_normalize(typed::VARCHAR), '[\s\pZ\pC]+', ' ', 'g')), longest))
     END,
     ''), '[ND]')
 """
-DAY = "CREATE MACRO day(typed) AS try_cast(left(typed::VARCHAR, 10) AS DATE)"
+MOMENT = "CREATE MACRO moment(typed) AS try_cast(typed::VARCHAR AS TIMESTAMP)"
 
 # A unit's acronym stands behind its denomination, unless it is part of it. A number that is not well formed is kept
 # as *malformed*: the file is refused then.
@@ -37,7 +37,7 @@ SELECT
     said(denominationUniteLegale, 150) AS denomination,
     said(sigleUniteLegale, 40) AS acronym,
     said(denominationUsuelle1UniteLegale, 200) AS usual_name,
-    day(dateDernierTraitementUniteLegale) AS treated_on
+    moment(dateDernierTraitementUniteLegale) AS treated_at
 FROM {table}
 """
 
@@ -55,7 +55,7 @@ SELECT
     coalesce(statutDiffusionEtablissement = 'N', true) AS hidden,
     said(codePostalEtablissement, 10) AS postal_code,
     said(libelleCommuneEtablissement, 100) AS city,
-    day(dateDernierTraitementEtablissement) AS treated_on
+    moment(dateDernierTraitementEtablissement) AS treated_at
 FROM {table}
 """
 
@@ -68,12 +68,12 @@ SLICE = r"""
 WITH
     unit AS (
         FROM legal_unit WHERE siren >= $first AND siren < $end
-        QUALIFY row_number() OVER (PARTITION BY siren ORDER BY treated_on DESC NULLS LAST) = 1
+        QUALIFY row_number() OVER (PARTITION BY siren ORDER BY treated_at DESC NULLS LAST) = 1
     ),
     place AS (
         SELECT *, siret // 100_000 AS siren FROM establishment
         WHERE siret >= $first::BIGINT * 100_000 AND siret < $end::BIGINT * 100_000 AND closed IS NOT NULL
-        QUALIFY row_number() OVER (PARTITION BY siret ORDER BY treated_on DESC NULLS LAST) = 1
+        QUALIFY row_number() OVER (PARTITION BY siret ORDER BY treated_at DESC NULLS LAST) = 1
     ),
     entry AS (
         SELECT

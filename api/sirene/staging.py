@@ -16,10 +16,10 @@ import duckdb
 
 from api.sirene.files import SireneFileError
 from api.sirene.rules import (
-    DAY,
     ESTABLISHMENTS,
     FIELD,
     LEGAL_UNITS,
+    MOMENT,
     SAID,
     SLICE,
     columns_of,
@@ -92,7 +92,7 @@ class Staging:
                 },
             )
         # What is written here is read once: compressing it would cost more than it saves.
-        for statement in ("PRAGMA force_compression = 'uncompressed'", SAID, DAY, FIELD):
+        for statement in ("PRAGMA force_compression = 'uncompressed'", SAID, MOMENT, FIELD):
             self._database.execute(statement)
 
     def __enter__(self) -> Self:
@@ -126,7 +126,7 @@ class Staging:
 
     def edition(self, *, today: date) -> date | None:
         """The latest day of treatment in either file that is not to come; None where no row has one."""
-        latest = "SELECT max(treated_on) FROM {} WHERE treated_on <= $today"
+        latest = "SELECT max(treated_at::DATE) FROM {} WHERE treated_at::DATE <= $today"
         days = [_one(self._database, latest.format(kind.table), today=today)[0] for kind in (LEGAL_UNIT, ESTABLISHMENT)]
         return max((day for day in days if day is not None), default=None)
 
