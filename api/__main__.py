@@ -11,6 +11,7 @@ import logging
 import signal
 import sys
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -139,8 +140,7 @@ async def _import(
     from api.sirene.report import report_import
     from models.database import database
 
-    if (this := asyncio.current_task()) is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, partial(_cancel, asyncio.current_task()))
     async with database(settings.database_url.get_secret_value()):
         with Terminal().showing() as progress:
             summary = await import_sirene(
@@ -200,6 +200,12 @@ async def _purge(settings: Settings) -> dict[str, int]:
         return await purge(now=_now())
 
 
+def _cancel(task: asyncio.Task[object] | None) -> None:
+    """Break off *task*, once: what it does then to end well is not broken off by another signal."""
+    if task is not None and not task.cancelling():
+        task.cancel()
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -228,7 +234,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     except (KeyboardInterrupt, asyncio.CancelledError):
         _fail("Interrupted")
     except DATABASE_FAILURES as exc:
-        _fail(f"The database can't be used: {type(exc).__name__}: {exc}")
+        reason = f"{type(exc).__name__}: {exc}".partition("\n")[0]
+        _fail(f"The database can't be used: {reason}. Is it there, and has guichet migrate been run?")
 
 
 def _refuse(lines: list[str]) -> NoReturn:

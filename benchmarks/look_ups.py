@@ -28,7 +28,7 @@ query ($identifier: OrganisationIdentifierInput!) {
 }
 """
 
-EDITION = f"INSERT INTO register_edition VALUES ('SIRENE', current_date, now(), {ROWS}, 0, 0, NULL)"  # noqa: S608
+EDITION = f"INSERT INTO register_edition VALUES ('SIRENE', current_date, now(), {ROWS}, {ROWS}, 0, 0, NULL)"  # noqa: S608
 
 
 def measure(folder: Path) -> tuple[float, float, float]:

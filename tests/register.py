@@ -15,7 +15,7 @@ EDITION = date(2026, 11, 1)
 
 async def register(siret: str = SIRET, *, edition: date = EDITION, **changes: Any) -> RegisterEntry:
     """Have the national register know an establishment."""
-    counts = {"imported_at": Clock().now, "entries": 1, "closed": 0, "withheld": 0}
+    counts = {"imported_at": Clock().now, "legal_units": 1, "entries": 1, "closed": 0, "withheld": 0}
     await RegisterEdition.update_or_create({"edition": edition, **counts}, source=OrganisationSource.SIRENE)
     values: dict[str, Any] = {
         "name": "EXEMPLE SA",

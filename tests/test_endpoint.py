@@ -225,10 +225,11 @@ async def test_variables_by_get_are_json(http: httpx.AsyncClient) -> None:
         {"query": QUERY, "variables": "[" * 5_000},
         {"query": QUERY, "extensions": "1"},
         {"query": QUERY, "extensions": "%ff"},
+        {"query": [QUERY, QUERY]},
     ],
 )
 async def test_malformed_query_string_is_the_callers_mistake(
-    http: httpx.AsyncClient, parameters: dict[str, str]
+    http: httpx.AsyncClient, parameters: dict[str, str | list[str]]
 ) -> None:
     """A query string that can't be read is answered by 400, and never by 500."""
     response = await http.get("/graphql", params=parameters)

@@ -175,6 +175,8 @@ async def _read(request: Request) -> GraphQLRequest:
     """
     if request.method == "GET":
         parameters: Any = dict(request.query_params)
+        if len(parameters) < len(request.query_params.multi_items()):  # Others on the way may take the first.
+            raise _bad_request("A parameter is there twice.")
         for name in ("variables", "extensions"):
             if name in parameters:
                 parameters[name] = _decode(parameters[name].encode("utf-8", "replace"))

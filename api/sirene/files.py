@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
-import os
 import re
-import threading
+import struct
 import zipfile
 import zlib
-from contextlib import contextmanager, suppress
-from queue import Queue
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
+from api.sirene.pipe import Pipe
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 ZIP = b"PK\x03\x04"
 PARQUET = b"PAR1"
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK_BYTES = 512 * 1024
-CHUNKS_AHEAD = 64
-# What `zipfile` raises for archives that are cut off, damaged, encrypted or compressed in a way that it doesn't know.
-ZIP_FAILURES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+LONGEST_HEADER = 64 * 1024
+# What `zipfile` raises for archives that are cut off, damaged or encrypted.
+ZIP_FAILURES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 GLOB = re.compile(r"([*?\[])")
 # DuckDB explains itself at length, and quotes the row: these parts of its words say what is wrong.
 CSV_LINE = re.compile(r"CSV Error on Line: (\d+)")
@@ -74,6 +74,8 @@ def open_sirene_file(path: Path) -> SireneFile:
     :raises SireneFileError: it can't be read, or is something else.
     """
     try:
+        if path.is_fifo():  # Opening one would wait for a writer.
+            raise SireneFileError(path, "can't be read: it is no file")
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as exc:
@@ -93,18 +95,11 @@ class ZippedCsv:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._unpacked = 0
-        self._wanted = True
-        self._failure: SireneFileError | None = None
         try:
             with zipfile.ZipFile(path) as archive:
                 self._member = self._only_csv(archive)
                 with archive.open(self._member) as file:
-                    header = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-                    self.columns = next(csv.reader(header), [])
-        except UnicodeDecodeError:
-            raise self._error("is not in UTF-8") from None
-        except csv.Error:
-            raise self._error("does not begin with the names of its columns") from None
+                    self.columns = self._names(file.readline(LONGEST_HEADER))
         except ZIP_FAILURES as exc:
             raise self._unreadable(exc) from None
         self.total = self._member.file_size
@@ -113,34 +108,36 @@ class ZippedCsv:
         members = [member for member in archive.infolist() if member.filename.lower().endswith(".csv")]
         if len(members) != 1:
             raise self._error(f"has {len(members)} CSV files, and should have one")
+        if members[0].compress_type not in COMPRESSIONS:
+            raise self._error("is compressed in another way than INSEE's files are")
         return members[0]
+
+    def _names(self, header: bytes) -> list[str]:
+        try:
+            names = next(csv.reader([header.decode("utf-8-sig")]), [])
+        except UnicodeDecodeError:
+            raise self._error("is not in UTF-8") from None
+        except csv.Error:
+            names = []
+        if len({name.casefold() for name in names}) < len(names) or "" in names:
+            raise self._error("has two columns of one name, or one without")
+        return names
 
     def done(self, reader: duckdb.DuckDBPyConnection) -> int:
         return self._unpacked
 
     @contextmanager
     def table(self, folder: Path) -> Iterator[str]:
-        pipe = folder / "pipe.csv"
-        os.mkfifo(pipe)
-        chunks: Queue[bytes] = Queue(CHUNKS_AHEAD)
-        threads = [
-            threading.Thread(target=self._unpack, args=(chunks,)),
-            threading.Thread(target=_feed, args=(chunks, pipe)),
-        ]
-        for thread in threads:
-            thread.start()
         problem = None
-        try:
-            yield self._as_table(pipe)
-        except duckdb.ProgrammingError as exc:
-            problem = self._error(_csv_problem(exc))
-        finally:
-            self._wanted = False
-            os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))  # Lets a feeder go whose reader has never come.
-            for thread in threads:
-                thread.join()
-        if failure := self._failure or problem:  # What can't be unpacked also ends what is read, in mid-row perhaps.
-            raise failure
+        with Pipe(folder / "pipe.csv", self._chunks()) as pipe:
+            try:
+                yield self._as_table(folder / "pipe.csv")
+            except duckdb.Error as exc:
+                problem = exc
+        if pipe.failure is not None:  # It has also ended what was read, in mid-row perhaps.
+            raise self._problem_of(pipe.failure) from None
+        if problem is not None:
+            raise _as_told(self.path, problem, _csv_problem) from None
 
     def _as_table(self, pipe: Path) -> str:
         types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in self.columns)
@@ -149,24 +146,20 @@ class ZippedCsv:
             " quote = '\"', escape = '\"', strict_mode = true)"
         )
 
-    def _unpack(self, chunks: Queue[bytes]) -> None:
-        """Put the file into *chunks*, piece by piece, and an empty one in the end."""
+    def _chunks(self) -> Iterator[bytes]:
+        """The unpacked file, piece by piece, each of which has been found to be UTF-8."""
         utf_8 = codecs.getincrementaldecoder("utf-8")()
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self._member) as file:
-                while self._wanted and (chunk := file.read(CHUNK_BYTES)):
-                    utf_8.decode(chunk)
-                    chunks.put(chunk)
-                    self._unpacked += len(chunk)
-                utf_8.decode(b"", final=self._wanted)
-        except UnicodeDecodeError:
-            self._failure = self._error(f"is not in UTF-8, soon after byte {self._unpacked:,}")
-        except ZIP_FAILURES as exc:
-            self._failure = self._unreadable(exc)
-        except OSError as exc:
-            self._failure = self._error(f"can't be read: {exc.strerror}")
-        finally:
-            chunks.put(b"")
+        with zipfile.ZipFile(self.path) as archive, archive.open(self._member) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                utf_8.decode(chunk)
+                yield chunk
+                self._unpacked += len(chunk)
+        utf_8.decode(b"", final=True)
+
+    def _problem_of(self, failure: Exception) -> SireneFileError:
+        if isinstance(failure, UnicodeDecodeError):
+            return self._error(f"is not in UTF-8, soon after byte {self._unpacked:,}")
+        return self._unreadable(failure)
 
     def _unreadable(self, exc: Exception) -> SireneFileError:
         return self._error(f"is damaged or cut off, or no zip archive after all: {exc}")
@@ -190,8 +183,8 @@ class Parquet:
                 self.columns = [name for name, *_ in empty.description or ()]
                 size = reader.execute("SELECT num_rows FROM parquet_file_metadata(?)", [self._literal]).fetchone()
                 self.total: int = size[0] if size else 0
-        except duckdb.Error as exc:
-            raise self._unreadable(exc) from None
+        except (duckdb.Error, RuntimeError) as exc:
+            raise SireneFileError(path, _parquet_problem(exc)) from None
 
     def done(self, reader: duckdb.DuckDBPyConnection) -> int:
         return round(self.total * max(0.0, reader.query_progress()) / 100)
@@ -200,21 +193,8 @@ class Parquet:
     def table(self, folder: Path) -> Iterator[str]:
         try:
             yield f"read_parquet({quoted(self._literal)})"
-        except duckdb.ProgrammingError as exc:
-            raise self._unreadable(exc) from None
-
-    def _unreadable(self, exc: Exception) -> SireneFileError:
-        return SireneFileError(self.path, f"is damaged or cut off, or no Parquet after all: {_first_line(exc)}")
-
-
-def _feed(chunks: Queue[bytes], pipe: Path) -> None:
-    """Write *chunks* into *pipe*, for as long as somebody reads there, and take them all, up to the empty one."""
-    with suppress(BrokenPipeError), pipe.open("wb") as out:
-        while chunk := chunks.get():
-            out.write(chunk)
-        return
-    while chunks.get():
-        pass
+        except (duckdb.Error, RuntimeError) as exc:  # The latter where its words are not UTF-8.
+            raise _as_told(self.path, exc, _parquet_problem) from None
 
 
 def quoted(text: object) -> str:
@@ -222,14 +202,27 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def _as_told(path: Path, exc: Exception, problem_of: Callable[[Exception], str]) -> Exception:
+    """*exc* as a failure of the file, unless it is one of the place that DuckDB works in, or an interruption."""
+    elsewhere = isinstance(exc, duckdb.OperationalError) and path.name not in str(exc)
+    if elsewhere or isinstance(exc, duckdb.InterruptException):
+        return exc
+    return SireneFileError(path, problem_of(exc))
+
+
 def _csv_problem(exc: Exception) -> str:
     """What DuckDB has against a CSV file, in one line, without the row that it quotes."""
     line, reason = CSV_LINE.search(str(exc)), CSV_REASON.search(str(exc))
     if line is None:
-        return _first_line(exc)
+        return f"can't be read as CSV: {_first_line(exc)}"
     return f"line {line[1]} can't be read as CSV{f': {reason[0]}' if reason else ''}"
+
+
+def _parquet_problem(exc: Exception) -> str:
+    return f"is damaged or cut off, or no Parquet after all: {_first_line(exc)}"
 
 
 def _first_line(exc: Exception) -> str:
     """The beginning of DuckDB's words, without the class that it puts before them."""
-    return str(exc).partition("\n")[0].partition("Error: ")[2]
+    first = "".join(filter(str.isprintable, str(exc).partition("\n")[0])).rstrip(": ")
+    return first.partition("Error: ")[2] or first

@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from api.sirene.files import SireneFileError, open_sirene_file
-from api.sirene.scratch import scratch_folder
-from api.sirene.staging import ESTABLISHMENT, LEGAL_UNIT, ScratchSpaceError, Staging
+from api.sirene.scratch import ScratchSpaceError, scratch_folder
+from api.sirene.staging import ESTABLISHMENT, LEGAL_UNIT, Staging
+from models.database import DATABASE_FAILURES
 from models.organisation import OrganisationSource
 from models.register.replacement import replacement
-from models.register.rows import RegisterInUseError, ReplacementUnderWayError
+from models.register.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError
 from models.register.tables import RegisterEdition
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEAST_KEPT = 0.9  # Of the entries of the register before.
+LEAST_KEPT = 0.9  # Of what was there before.
 PROGRESS_EVERY_SECONDS = 0.2
 
 
@@ -42,6 +43,7 @@ IMPORT_FAILURES = (
     ScratchSpaceError,
     ReplacementUnderWayError,
     RegisterInUseError,
+    RegisterFixedError,
 )
 """What an import ends with that fails as can be foreseen: their messages are one line each."""
 
@@ -52,7 +54,7 @@ class Summary:
 
     *repeated* and *stateless* were read and not loaded: other rows for a SIRET, and establishments that are neither
     open nor closed. *closed*, *withheld* (partly published: no name is given) and *without_unit* (their legal unit is
-    in no file: no name is known) are among those *loaded*.
+    in no file: no name is known) are among those *loaded*. Not *cleared*, the old copy waits for the next import.
     """
 
     edition: date
@@ -63,6 +65,7 @@ class Summary:
     closed: int = 0
     withheld: int = 0
     without_unit: int = 0
+    cleared: bool = True
     seconds: float = 0.0
 
     @property
@@ -86,21 +89,46 @@ async def import_sirene(
     :raises ScratchSpaceError: there is no room to work.
     :raises ReplacementUnderWayError: another import is under way.
     :raises RegisterInUseError: readers kept the old one for too long.
+    :raises RegisterFixedError: the database does not let the table be replaced.
     """
     started = time.monotonic()
     files = {LEGAL_UNIT: open_sirene_file(legal_units), ESTABLISHMENT: open_sirene_file(establishments)}
-    before = None if accept_shrinking else await RegisterEdition.current()
+    register = await RegisterEdition.current()
     async with replacement() as new:
-        with scratch_folder() as folder, Staging(folder) as staging:
-            await _read(staging, files, progress)
-            summary = await _in_thread(partial(_read_so_far, staging, edition, now))
-            _check_size(summary.establishments - summary.stateless, before)
-            summary = await _load(staging, new, summary, progress)
-        _check_size(summary.loaded, before)
-        if summary.without_unit == summary.loaded:
-            raise ImportRefusedError("No establishment has its legal unit in the other file: are they of one edition?")
+        before = None if accept_shrinking else register
+        summary = await _fill(new, files, edition=edition, before=before, progress=progress, now=now)
         await _publish(new, summary, progress, now)
-    return replace(summary, seconds=time.monotonic() - started)
+        cleared = await _clear(new, progress)
+    return replace(summary, cleared=cleared, seconds=time.monotonic() - started)
+
+
+async def _fill(
+    new: Replacement,
+    files: dict[Kind, SireneFile],
+    *,
+    edition: date | None,
+    before: RegisterEdition | None,
+    progress: Progress,
+    now: datetime,
+) -> Summary:
+    """Read the files into the new copy.
+
+    :raises ImportRefusedError: it should not become the register, as far as that is known before it is loaded, or then.
+    """
+    with scratch_folder() as folder, Staging(folder) as staging:
+        await _read(staging, files, progress)
+        summary = await _in_thread(partial(_read_so_far, staging, edition, now))
+        if before is not None:
+            _check_size("legal units", summary.legal_units, before.legal_units)
+            _check_size("entries", summary.establishments - summary.stateless, before.entries)
+        summary = await _load(staging, new, summary, progress)
+    if not summary.loaded:
+        raise ImportRefusedError("There is no establishment to load")
+    if summary.without_unit == summary.loaded:
+        raise ImportRefusedError("No establishment has its legal unit in the other file: are they of one edition?")
+    if before is not None:
+        _check_size("entries", summary.loaded, before.entries)
+    return summary
 
 
 async def _read(staging: Staging, files: dict[Kind, SireneFile], progress: Progress) -> None:
@@ -142,12 +170,10 @@ def _read_so_far(staging: Staging, edition: date | None, now: datetime) -> Summa
     return Summary(day, units, establishments, stateless)
 
 
-def _check_size(entries: int, before: RegisterEdition | None) -> None:
-    """:raises ImportRefusedError: there is nothing, or much less than *before*."""
-    if not entries:
-        raise ImportRefusedError("There is no establishment to load")
-    if before is not None and entries < LEAST_KEPT * before.entries:
-        shrunk = f"The register would shrink from {before.entries:,} entries to {entries:,}"
+def _check_size(what: str, now: int, before: int) -> None:
+    """:raises ImportRefusedError: there is much less than *before*."""
+    if now < LEAST_KEPT * before:
+        shrunk = f"The register would shrink from {before:,} {what} to {now:,}"
         raise ImportRefusedError(f"{shrunk}: if that is right, say --accept-shrinking")
 
 
@@ -173,6 +199,7 @@ async def _publish(new: Replacement, summary: Summary, progress: Progress, now: 
         source=OrganisationSource.SIRENE,
         edition=summary.edition,
         imported_at=now,
+        legal_units=summary.legal_units,
         entries=summary.loaded,
         closed=summary.closed,
         withheld=summary.withheld,
@@ -181,8 +208,18 @@ async def _publish(new: Replacement, summary: Summary, progress: Progress, now: 
         await new.complete()
     with progress.stage("Replacing the register"):
         await new.publish(edition)
-    with progress.stage("Removing the old one"):
-        await new.clear()
+
+
+async def _clear(new: Replacement, progress: Progress) -> bool:
+    """Whether the old copy is removed. The register has been replaced: a failure or an interruption is none of that."""
+    try:
+        with progress.stage("Removing the old one"):
+            await new.clear()
+    except (asyncio.CancelledError, *DATABASE_FAILURES):
+        if (this := asyncio.current_task()) is not None:
+            this.uncancel()
+        return False
+    return True
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

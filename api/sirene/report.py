@@ -25,6 +25,7 @@ def report_import(summary: Summary) -> str:
         ("Not publishable", f"{summary.withheld:,}, loaded without a name"),
         ("Without legal unit", f"{summary.without_unit:,}, loaded without a name"),
         ("Duration", _duration(summary.seconds)),
+        *([] if summary.cleared else [("Left behind", "the old copy: the next import removes it")]),
     )
 
 

@@ -32,7 +32,11 @@ SELECT
     coalesce(etatAdministratifUniteLegale = 'C', false) AS closed,
     coalesce(statutDiffusionUniteLegale = 'O', false) AS published,
     coalesce(nomUniteLegale, '') = ''
-        AND coalesce(categorieJuridiqueUniteLegale::VARCHAR NOT LIKE '1%', denominationUniteLegale <> '')
+        AND coalesce(
+            regexp_full_match(nullif(trim(categorieJuridiqueUniteLegale::VARCHAR), ''), '[02-9]\d{3}'),
+            denominationUniteLegale <> '',
+            false
+        )
         AS legal_person,
     said(denominationUniteLegale, 150) AS denomination,
     said(sigleUniteLegale, 40) AS acronym,
@@ -62,18 +66,21 @@ FROM {table}
 # The text format of PostgreSQL's COPY: see `models.register.rows`.
 FIELD = r"CREATE MACRO field(value) AS coalesce(replace(value, '\', '\\'), '\N')"
 
-# Of rows for one number, the one that was treated last counts. A name is given where unit and establishment are
-# public, and never that of a natural person; without its unit, nobody can tell, and an establishment has none.
+MACROS = (SAID, MOMENT, FIELD)
+
+# Of rows for one number, the one that was treated last counts, of equal ones the one that tells less. A name is given
+# where unit and establishment are public, and never that of a natural person; without its unit, nobody can tell, and
+# an establishment has none.
 SLICE = r"""
 WITH
     unit AS (
         FROM legal_unit WHERE siren >= $first AND siren < $end
-        QUALIFY row_number() OVER (PARTITION BY siren ORDER BY treated_at DESC NULLS LAST) = 1
+        QUALIFY row_number() OVER (PARTITION BY siren ORDER BY treated_at DESC NULLS LAST, published, legal_person) = 1
     ),
     place AS (
         SELECT *, siret // 100_000 AS siren FROM establishment
         WHERE siret >= $first::BIGINT * 100_000 AND siret < $end::BIGINT * 100_000 AND closed IS NOT NULL
-        QUALIFY row_number() OVER (PARTITION BY siret ORDER BY treated_at DESC NULLS LAST) = 1
+        QUALIFY row_number() OVER (PARTITION BY siret ORDER BY treated_at DESC NULLS LAST, published, hidden DESC) = 1
     ),
     entry AS (
         SELECT

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,27 +17,49 @@ PREFIX = "guichet-sirene-"
 LOCK = "in-use"
 
 
+class ScratchSpaceError(Exception):
+    """There is no room, or no right, to work in the scratch folder; the message is one line, which names it."""
+
+    def __init__(self, folder: str | Path, reason: object) -> None:
+        first = str(reason).partition("\n")[0]
+        super().__init__(f"{folder}: the import can't work there, and TMPDIR can name another place: {first}")
+
+
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """An empty folder of our own in the system's place for such (`TMPDIR`), removed afterwards.
 
     It is locked while it is in use; those of earlier imports that nobody holds any more are removed first.
+
+    :raises ScratchSpaceError: there can't be one.
     """
-    _remove_abandoned()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    try:
-        with (folder / LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            _remove_abandoned()
+            folder = _locked_folder(stack)
+        except OSError as exc:
+            raise ScratchSpaceError(os.environ.get("TMPDIR", "TMPDIR"), exc) from exc
+        try:
             yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked_folder(stack: ExitStack) -> Path:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = stack.enter_context((folder / LOCK).open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock.fileno()).st_nlink:  # Else another import took it for abandoned before it was locked.
+            return folder
 
 
 def _remove_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        try:
-            with (folder / LOCK).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # In use, somebody else's, or not locked yet by an import that begins now.
-            continue
+        with suppress(OSError), ExitStack() as stack:  # In use, or somebody else's.
+            if folder.lstat().st_uid != os.getuid():
+                continue
+            lock = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)

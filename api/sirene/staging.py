@@ -17,13 +17,12 @@ import duckdb
 from api.sirene.files import SireneFileError
 from api.sirene.rules import (
     ESTABLISHMENTS,
-    FIELD,
     LEGAL_UNITS,
-    MOMENT,
-    SAID,
+    MACROS,
     SLICE,
     columns_of,
 )
+from api.sirene.scratch import ScratchSpaceError
 from models.register.rows import Rows
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
 MEMORY = "384MB"
 MOST_THREADS = 4
 ROWS_OF_A_SLICE = 300_000
-STEP = 10_000  # SIRENs that stay together.
-END = 1_000_000_000
+SIRENS_OF_A_STEP = 10_000  # They stay together.
+END_OF_SIRENS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +53,6 @@ LEGAL_UNIT = Kind("StockUniteLegale", "SIREN of 9 digits", "legal_unit", LEGAL_U
 ESTABLISHMENT = Kind(
     "StockEtablissement", "SIRET of 14 digits that begins with its SIREN", "establishment", ESTABLISHMENTS
 )
-
-
-class ScratchSpaceError(Exception):
-    """There is no room, or no right, to work in the scratch folder; the message is one line, which names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ class Staging:
                 },
             )
         # What is written here is read once: compressing it would cost more than it saves.
-        for statement in ("PRAGMA force_compression = 'uncompressed'", SAID, MOMENT, FIELD):
+        for statement in ("PRAGMA force_compression = 'uncompressed'", *MACROS):
             self._database.execute(statement)
 
     def __enter__(self) -> Self:
@@ -116,38 +111,46 @@ class Staging:
             names = ", ".join(sorted(missing))
             raise SireneFileError(file.path, f"is no {kind.published_as}: it has no column {names}")
         folder = self._folder / kind.table
-        folder.mkdir()
-        with self._in_scratch_space(), file.table(folder) as table:
-            reader.execute(kind.sql.replace("{table}", table))
         found = f"SELECT count(*), first(malformed) FROM {kind.table} WHERE malformed IS NOT NULL"  # noqa: S608
-        malformed, example = _one(reader, found)
+        with self._in_scratch_space():
+            folder.mkdir()
+            with file.table(folder) as table:
+                reader.execute(kind.sql.replace("{table}", table))
+            malformed, example = _one(reader, found)
         if malformed:
-            raise SireneFileError(file.path, f"has {malformed:,} rows without a {kind.number}, as {example[:20]!r}")
+            rows = "a row" if malformed == 1 else f"{malformed:,} rows"
+            raise SireneFileError(file.path, f"has {rows} without a {kind.number}, as {example[:20]!r}")
 
     def edition(self, *, today: date) -> date | None:
         """The latest day of treatment in either file that is not to come; None where no row has one."""
         latest = "SELECT max(treated_at::DATE) FROM {} WHERE treated_at::DATE <= $today"
-        days = [_one(self._database, latest.format(kind.table), today=today)[0] for kind in (LEGAL_UNIT, ESTABLISHMENT)]
+        with self._in_scratch_space():
+            days = [
+                _one(self._database, latest.format(kind.table), today=today)[0] for kind in (LEGAL_UNIT, ESTABLISHMENT)
+            ]
         return max((day for day in days if day is not None), default=None)
 
     def counts(self) -> tuple[int, int, int]:
         """How many legal units and establishments were read, and how many of these are neither open nor closed."""
-        (units,) = _one(self._database, "SELECT count(*) FROM legal_unit")
-        establishments, stateless = _one(
-            self._database, "SELECT count(*), count(*) FILTER (closed IS NULL) FROM establishment"
-        )
+        with self._in_scratch_space():
+            (units,) = _one(self._database, "SELECT count(*) FROM legal_unit")
+            establishments, stateless = _one(
+                self._database, "SELECT count(*), count(*) FILTER (closed IS NULL) FROM establishment"
+            )
         return units, establishments, stateless
 
     def ranges(self) -> list[tuple[int, int]]:
         """Where each slice begins and ends, as SIRENs."""
         steps = "SELECT siret // ($step * 100_000), count(*) FROM establishment GROUP BY ALL ORDER BY ALL"
         bounds, rows = [0], 0
-        for step, more in self._database.execute(steps, {"step": STEP}).fetchall():
+        with self._in_scratch_space():
+            counted = self._database.execute(steps, {"step": SIRENS_OF_A_STEP}).fetchall()
+        for step, more in counted:
             if rows and rows + more > ROWS_OF_A_SLICE:
-                bounds.append(step * STEP)
+                bounds.append(step * SIRENS_OF_A_STEP)
                 rows = 0
             rows += more
-        return list(zip(bounds, [*bounds[1:], END], strict=True))
+        return list(zip(bounds, [*bounds[1:], END_OF_SIRENS], strict=True))
 
     def slice(self, first: int, end: int) -> Slice:
         """The rows of the SIRENs from *first* to before *end*."""
@@ -160,9 +163,7 @@ class Staging:
         try:
             yield
         except (duckdb.OperationalError, OSError) as exc:
-            reason = str(exc).partition("\n")[0]
-            problem = f"the import can't work there, and TMPDIR can name another place: {reason}"
-            raise ScratchSpaceError(f"{self._folder}: {problem}") from exc
+            raise ScratchSpaceError(self._folder, exc) from exc
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> Any:

@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
                 ('source', fields.CharEnumField(primary_key=True, unique=True, db_index=True, description='SIRENE: SIRENE\nDECLARED: DECLARED', enum_type=OrganisationSource, max_length=10)),
                 ('edition', fields.DateField()),
                 ('imported_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('legal_units', fields.BigIntField()),
                 ('entries', fields.BigIntField()),
                 ('closed', fields.BigIntField()),
                 ('withheld', fields.BigIntField()),

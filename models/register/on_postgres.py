@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from models.register.rows import COLUMNS, RegisterInUseError, ReplacementUnderWayError
+from models.register.rows import (
+    COLUMNS,
+    INCOMING,
+    RegisterFixedError,
+    RegisterInUseError,
+    ReplacementUnderWayError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -21,7 +27,6 @@ if TYPE_CHECKING:
     from models.register.tables import RegisterEdition
 
 IMPORT_LOCK = 0x6775_6963_6865_7401  # Next to the lock of migrations: see `models.database`.
-INCOMING = "register_entry_incoming"
 STEP_SECONDS = 24 * 3600.0  # A step of an import may last longer than any query of the service.
 LOCK_MILLISECONDS = 250  # Whoever looks up meanwhile waits behind us, so we wait shortly, and often.
 LOCK_EVERY_SECONDS = 2.0
@@ -29,11 +34,24 @@ LOCK_FOR_SECONDS = 3600.0
 
 CONNECTION_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
-CREATE = f"""
-SET LOCAL statement_timeout = 0;
-SET LOCAL idle_in_transaction_session_timeout = 0;
-CREATE TABLE {INCOMING} (LIKE register_entry INCLUDING ALL EXCLUDING INDEXES);
+# For the session: what the role is given for queries of the service is too short for an import. Its tables lie where
+# the old one lies, whatever the order in which schemas are searched.
+SESSION = """
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN (
+    'statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout'
+)
+UNION ALL
+SELECT set_config('search_path', quote_ident(nspname), false)
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = 'register_entry'::regclass
 """
+OBSTACLES = """
+SELECT 'its owner is ' || relowner::regrole FROM pg_class
+WHERE oid = 'register_entry'::regclass AND NOT pg_has_role(relowner, 'USAGE')
+UNION ALL
+SELECT 'it is part of ' || ev_class::regclass FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid
+WHERE pg_depend.classid = 'pg_rewrite'::regclass AND refobjid = 'register_entry'::regclass
+"""
+CREATE = f"CREATE TABLE {INCOMING} (LIKE register_entry INCLUDING ALL EXCLUDING INDEXES)"
 # The new table belongs to whom the old one belonged to, and is open to whom that was open to.
 OWNERSHIP = f"""
 SELECT format('ALTER TABLE {INCOMING} OWNER TO %s', relowner::regrole) AS statement
@@ -43,20 +61,21 @@ SELECT format('GRANT %s ON {INCOMING} TO %s', privilege_type,
               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
 FROM pg_class, aclexplode(relacl) WHERE oid = 'register_entry'::regclass
 """  # noqa: S608  # Made of constants.
-COMPLETE = f"""
-ALTER TABLE {INCOMING} ADD CONSTRAINT {INCOMING}_pkey PRIMARY KEY (siret);
-ANALYZE {INCOMING};
+# All indexes that the old one has, each with the statement that makes it.
+INDEXES = """
+SELECT quote_ident(relname) AS name, indisprimary AS is_primary, pg_get_indexdef(indexrelid) AS definition
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid = 'register_entry'::regclass ORDER BY relname
 """
 SWAP = f"""
 SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms';
 LOCK TABLE register_entry IN ACCESS EXCLUSIVE MODE;
 DROP TABLE register_entry;
 ALTER TABLE {INCOMING} RENAME TO register_entry;
-ALTER INDEX {INCOMING}_pkey RENAME TO register_entry_pkey;
 DELETE FROM register_edition WHERE source = 'SIRENE';
 """  # noqa: S608  # Made of constants.
 EDITION = """
-INSERT INTO register_edition (source, edition, imported_at, entries, closed, withheld) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO register_edition (source, edition, imported_at, legal_units, entries, closed, withheld)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 
@@ -65,7 +84,8 @@ class PostgresReplacement:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._transaction: Any = None
+        self._in_transaction = False
+        self._index_names: list[str] = []
         self._copying: asyncio.Task[object] | None = None
 
     @classmethod
@@ -77,6 +97,9 @@ class PostgresReplacement:
                 raise ReplacementUnderWayError
             new = cls(connection)
             try:
+                await connection.fetch(SESSION)
+                if obstacles := await connection.fetch(OBSTACLES):
+                    raise RegisterFixedError(obstacles[0][0])
                 await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
                 yield new
             finally:
@@ -100,11 +123,14 @@ class PostgresReplacement:
     async def complete(self) -> None:
         await self._begun()
         await self._copied()
-        await self._connection.execute(COMPLETE, timeout=STEP_SECONDS)
+        for number, index in enumerate(await self._connection.fetch(INDEXES)):
+            self._index_names.append(index["name"])
+            await self._execute(_index_statement(index, f"{INCOMING}_{number}"))
+        await self._execute(f"ANALYZE {INCOMING}")
         for row in await self._connection.fetch(OWNERSHIP):
             await self._connection.execute(row["statement"])
-        await self._transaction.commit()
-        self._transaction = None
+        await self._execute("COMMIT")
+        self._in_transaction = False
 
     async def publish(self, edition: RegisterEdition) -> None:
         deadline = time.monotonic() + LOCK_FOR_SECONDS
@@ -112,6 +138,8 @@ class PostgresReplacement:
             try:
                 async with self._connection.transaction():
                     await self._connection.execute(SWAP)
+                    for number, name in enumerate(self._index_names):
+                        await self._connection.execute(f"ALTER INDEX {INCOMING}_{number} RENAME TO {name}")
                     await self._connection.execute(EDITION, *_values(edition))
             except asyncpg.LockNotAvailableError:
                 if time.monotonic() > deadline:
@@ -127,15 +155,18 @@ class PostgresReplacement:
         """Leave nothing behind, as far as the connection still allows."""
         await self._stop_copying()
         with suppress(*CONNECTION_FAILURES):
-            if self._transaction is not None:
-                await self._transaction.rollback()
+            if self._in_transaction:
+                await self._connection.execute("ROLLBACK")
             await self._connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
 
     async def _begun(self) -> None:
-        if self._transaction is None:
-            self._transaction = self._connection.transaction()
-            await self._transaction.start()
+        if not self._in_transaction:
+            await self._connection.execute("BEGIN")
+            self._in_transaction = True
             await self._connection.execute(CREATE)
+
+    async def _execute(self, statement: str) -> None:
+        await self._connection.execute(statement, timeout=STEP_SECONDS)
 
     async def _copied(self) -> None:
         if self._copying is not None:
@@ -148,11 +179,21 @@ class PostgresReplacement:
             await asyncio.gather(self._copying, return_exceptions=True)
 
 
+def _index_statement(index: Mapping[str, Any], name: str) -> str:
+    """What makes on the new table, under *name*, the *index* that the old one has."""
+    if index["is_primary"]:
+        return f"ALTER TABLE {INCOMING} ADD CONSTRAINT {name} PRIMARY KEY (siret)"
+    head, _, rest = index["definition"].partition(" USING ")
+    kind = "UNIQUE INDEX" if head.startswith("CREATE UNIQUE ") else "INDEX"
+    return f"CREATE {kind} {name} ON {INCOMING} USING {rest}"
+
+
 def _values(edition: RegisterEdition) -> tuple[object, ...]:
     return (
         edition.source.value,
         edition.edition,
         edition.imported_at,
+        edition.legal_units,
         edition.entries,
         edition.closed,
         edition.withheld,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tortoise.transactions import in_transaction
 
-from models.register.rows import COLUMNS, ReplacementUnderWayError
+from models.register.rows import COLUMNS, INCOMING, ReplacementUnderWayError
 from models.register.tables import RegisterEdition
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from models.register.rows import Rows
 
-INCOMING = "register_entry_incoming"
 OUTGOING = "register_entry_outgoing"
 LOCKED_SECONDS = 0.02  # What a transaction aims at: at most 0.1 is promised, on a machine that is busy too.
 FEWEST_ROWS, MOST_ROWS = 50, 20_000

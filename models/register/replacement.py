@@ -32,7 +32,10 @@ class Replacement(Protocol):
         """
 
     async def clear(self) -> None:
-        """Remove what was replaced."""
+        """Remove what was replaced; where this is not done, the next replacement begins with it."""
+
+    async def discard(self) -> None:
+        """Remove the new copy, as far as that can be done."""
 
 
 @asynccontextmanager
@@ -43,12 +46,13 @@ async def replacement() -> AsyncIterator[Replacement]:
     the next call.
 
     :raises ReplacementUnderWayError: another process is replacing the register.
+    :raises RegisterFixedError: the database does not let the table be replaced.
     """
     connection = RegisterEntry._meta.db
     kind = SqliteReplacement if connection.capabilities.dialect == "sqlite" else PostgresReplacement
     async with kind.locked(connection) as new:
         try:
             yield new
-        except Exception:
+        except Exception:  # Not where it is cancelled: removing may take minutes, and whoever interrupts wants an end.
             await new.discard()
             raise

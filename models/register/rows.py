@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("siret", "name", "status", "postal_code", "city")
 NULL = r"\N"
+INCOMING = "register_entry_incoming"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +40,11 @@ class RegisterInUseError(Exception):
     """Readers hold the register for so long that it can't be replaced."""
 
     def __init__(self) -> None:
-        super().__init__("Somebody has been reading the register for too long, a backup perhaps: try again later")
+        super().__init__("A backup or a vacuum, perhaps, has been reading the register for too long: try again later")
+
+
+class RegisterFixedError(Exception):
+    """The database holds the register's table in its place."""
+
+    def __init__(self, obstacle: str) -> None:
+        super().__init__(f"The table register_entry can't be replaced: {obstacle}")

@@ -30,12 +30,14 @@ class RegisterEntry(Model):
 class RegisterEdition(Model):
     """Which edition of a register the entries are of. An import replaces it with them, in one transaction.
 
-    *closed* and *withheld* (partly published, so that names are not given) are among *entries*.
+    *closed* and *withheld* (partly published, so that names are not given) are among *entries*. *legal_units* is how
+    many the other file had, that their names and states are from.
     """
 
     source = fields.CharEnumField(OrganisationSource, max_length=10, primary_key=True)
     edition = fields.DateField()
     imported_at = fields.DatetimeField()
+    legal_units = fields.BigIntField()
     entries = fields.BigIntField()
     closed = fields.BigIntField()
     withheld = fields.BigIntField()
@@ -56,8 +58,12 @@ class RegisterEdition(Model):
     @classmethod
     async def claim_reminder(cls, *, now: datetime) -> RegisterEdition | None:
         """The edition, where it is stale and nobody has said so for a day; of all processes, one is told."""
-        due = cls.filter(
+        register = await cls.current()
+        if register is None or register.edition >= (now - STALE_AFTER).date():
+            return None
+        claimed = cls.filter(
             Q(reminded_at__isnull=True) | Q(reminded_at__lte=now - REMINDER_EVERY),
-            edition__lt=(now - STALE_AFTER).date(),
+            source=register.source,
+            imported_at=register.imported_at,
         )
-        return await cls.current() if await due.update(reminded_at=now) else None
+        return register if await claimed.update(reminded_at=now) else None
