@@ -140,7 +140,8 @@ async def _import(
     from api.sirene.report import report_import
     from models.database import database
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, partial(_cancel, asyncio.current_task()))
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(stop, partial(_cancel, asyncio.current_task()))
     async with database(settings.database_url.get_secret_value()):
         with Terminal().showing() as progress:
             summary = await import_sirene(
@@ -235,7 +236,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         _fail("Interrupted")
     except DATABASE_FAILURES as exc:
         reason = f"{type(exc).__name__}: {exc}".partition("\n")[0]
-        _fail(f"The database can't be used: {reason}. Is it there, and has guichet migrate been run?")
+        _fail(f"The database can't be used: {reason}")
 
 
 def _refuse(lines: list[str]) -> NoReturn:

@@ -36,6 +36,7 @@ MEMORY = "384MB"
 MOST_THREADS = 4
 ROWS_OF_A_SLICE = 300_000
 SIRENS_OF_A_STEP = 10_000  # They stay together.
+QUIET = "SET enable_progress_bar_print = false"  # DuckDB's own bar; its numbers are asked for.
 END_OF_SIRENS = 1_000_000_000
 
 
@@ -87,7 +88,7 @@ class Staging:
                 },
             )
         # What is written here is read once: compressing it would cost more than it saves.
-        for statement in ("PRAGMA force_compression = 'uncompressed'", *MACROS):
+        for statement in ("PRAGMA force_compression = 'uncompressed'", QUIET, *MACROS):
             self._database.execute(statement)
 
     def __enter__(self) -> Self:
@@ -99,7 +100,8 @@ class Staging:
     def reader(self) -> duckdb.DuckDBPyConnection:
         """A connection for one file, beside others."""
         reader = self._database.cursor()
-        reader.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        reader.execute(QUIET)
+        reader.execute("SET enable_progress_bar = true")
         return reader
 
     def read(self, kind: Kind, file: SireneFile, reader: duckdb.DuckDBPyConnection) -> None:

@@ -52,14 +52,28 @@ SELECT 'it is part of ' || ev_class::regclass FROM pg_depend JOIN pg_rewrite ON 
 WHERE pg_depend.classid = 'pg_rewrite'::regclass AND refobjid = 'register_entry'::regclass
 """
 CREATE = f"CREATE TABLE {INCOMING} (LIKE register_entry INCLUDING ALL EXCLUDING INDEXES)"
-# The new table belongs to whom the old one belonged to, and is open to whom that was open to.
-OWNERSHIP = f"""
-SELECT format('ALTER TABLE {INCOMING} OWNER TO %s', relowner::regrole) AS statement
-FROM pg_class WHERE oid = 'register_entry'::regclass
+# The new table belongs to whom the old one belonged to, is open to whom that was open to, and is described like it.
+LIKENESS = f"""
+WITH
+    old AS (SELECT * FROM pg_class WHERE oid = 'register_entry'::regclass),
+    granted AS (
+        SELECT '' AS columns, (aclexplode(relacl)).* FROM old
+        UNION ALL
+        SELECT format('(%I)', attname), (aclexplode(attacl)).* FROM pg_attribute JOIN old ON attrelid = old.oid
+    )
+SELECT 1 AS step, format('ALTER TABLE {INCOMING} OWNER TO %s', relowner::regrole) AS statement FROM old
 UNION ALL
-SELECT format('GRANT %s ON {INCOMING} TO %s', privilege_type,
-              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
-FROM pg_class, aclexplode(relacl) WHERE oid = 'register_entry'::regclass
+SELECT 2, format('COMMENT ON TABLE {INCOMING} IS %L', obj_description(oid, 'pg_class')) FROM old
+UNION ALL
+SELECT DISTINCT 3, format('REVOKE ALL ON {INCOMING} FROM %s',
+                          CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+FROM pg_class, aclexplode(relacl) WHERE oid = '{INCOMING}'::regclass AND grantee <> relowner
+UNION ALL
+SELECT 4, format('GRANT %s %s ON {INCOMING} TO %s %s', privilege_type, columns,
+                 CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+                 CASE WHEN is_grantable THEN 'WITH GRANT OPTION' ELSE '' END)
+FROM granted
+ORDER BY step
 """  # noqa: S608  # Made of constants.
 # All indexes that the old one has, each with the statement that makes it.
 INDEXES = """
@@ -105,6 +119,8 @@ class PostgresReplacement:
             finally:
                 await new._stop_copying()
                 with suppress(*CONNECTION_FAILURES):
+                    if new._in_transaction:
+                        await connection.execute("ROLLBACK")
                     await connection.execute("SELECT pg_advisory_unlock($1)", IMPORT_LOCK)
 
     async def add(self, rows: Rows) -> None:
@@ -127,7 +143,7 @@ class PostgresReplacement:
             self._index_names.append(index["name"])
             await self._execute(_index_statement(index, f"{INCOMING}_{number}"))
         await self._execute(f"ANALYZE {INCOMING}")
-        for row in await self._connection.fetch(OWNERSHIP):
+        for row in await self._connection.fetch(LIKENESS):
             await self._connection.execute(row["statement"])
         await self._execute("COMMIT")
         self._in_transaction = False

@@ -72,6 +72,7 @@ class SqliteReplacement:
         while some := list(islice(left, self._pace.rows)):
             async with self._pace.transaction() as transaction:
                 await transaction.execute_many(INSERT, some)  # type: ignore[arg-type]  # Tuples do as well.
+                self._pace.written = len(some)
 
     async def complete(self) -> None:
         """Nothing but the table: it is its own index, and keeps no statistics."""
@@ -108,6 +109,7 @@ class SqliteReplacement:
                     f"DELETE FROM {table} WHERE siret IN ({first})",  # noqa: S608
                     [self._pace.rows],
                 )
+                self._pace.written = deleted
         async with in_transaction() as transaction:
             await transaction.execute_query(f"DROP TABLE {table}")
 
@@ -117,15 +119,20 @@ class _Pace:
 
     def __init__(self) -> None:
         self.rows = FEWEST_ROWS
+        self.written = 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[BaseDBAsyncClient]:
-        """A transaction that is to write as many *rows*. Afterwards, other writers have their turn."""
+        """A transaction that is to write as many *rows*, and to say how many it has *written*.
+
+        Afterwards, other writers have their turn.
+        """
         async with in_transaction() as transaction:
             began = time.perf_counter()
             yield transaction
         took = time.perf_counter() - began
-        self.rows = max(FEWEST_ROWS, min(MOST_ROWS, int(self.rows * min(2.0, LOCKED_SECONDS / took))))
+        if self.written == self.rows or took > LOCKED_SECONDS:  # That a few were quick says nothing of many.
+            self.rows = max(FEWEST_ROWS, min(MOST_ROWS, int(self.written * min(2.0, LOCKED_SECONDS / took))))
         await asyncio.sleep(took)
 
 

@@ -1,0 +1,391 @@
+"""INSEE's files of the national register, made by tests and benchmarks: StockEtablissement and StockUniteLegale."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import duckdb
+
+from tests.client import SIRET
+
+SIREN = SIRET[:9]
+TREATED = "2026-10-20T08:15:30"
+FASTEST = 1  # Deflate's level: what is written here is read once.
+
+# In INSEE's order.
+ESTABLISHMENT_HEADER = """
+siren nic siret statutDiffusionEtablissement dateCreationEtablissement trancheEffectifsEtablissement
+anneeEffectifsEtablissement activitePrincipaleRegistreMetiersEtablissement dateDernierTraitementEtablissement
+etablissementSiege nombrePeriodesEtablissement complementAdresseEtablissement numeroVoieEtablissement
+indiceRepetitionEtablissement dernierNumeroVoieEtablissement indiceRepetitionDernierNumeroVoieEtablissement
+typeVoieEtablissement libelleVoieEtablissement codePostalEtablissement libelleCommuneEtablissement
+libelleCommuneEtrangerEtablissement distributionSpecialeEtablissement codeCommuneEtablissement
+codeCedexEtablissement libelleCedexEtablissement codePaysEtrangerEtablissement libellePaysEtrangerEtablissement
+identifiantAdresseEtablissement coordonneeLambertAbscisseEtablissement coordonneeLambertOrdonneeEtablissement
+complementAdresse2Etablissement numeroVoie2Etablissement indiceRepetition2Etablissement typeVoie2Etablissement
+libelleVoie2Etablissement codePostal2Etablissement libelleCommune2Etablissement libelleCommuneEtranger2Etablissement
+distributionSpeciale2Etablissement codeCommune2Etablissement codeCedex2Etablissement libelleCedex2Etablissement
+codePaysEtranger2Etablissement libellePaysEtranger2Etablissement dateDebut etatAdministratifEtablissement
+enseigne1Etablissement enseigne2Etablissement enseigne3Etablissement denominationUsuelleEtablissement
+activitePrincipaleEtablissement nomenclatureActivitePrincipaleEtablissement caractereEmployeurEtablissement
+activitePrincipaleNAF25Etablissement
+"""
+LEGAL_UNIT_HEADER = """
+siren statutDiffusionUniteLegale unitePurgeeUniteLegale dateCreationUniteLegale sigleUniteLegale sexeUniteLegale
+prenom1UniteLegale prenom2UniteLegale prenom3UniteLegale prenom4UniteLegale prenomUsuelUniteLegale
+pseudonymeUniteLegale identifiantAssociationUniteLegale trancheEffectifsUniteLegale anneeEffectifsUniteLegale
+dateDernierTraitementUniteLegale nombrePeriodesUniteLegale categorieEntreprise anneeCategorieEntreprise dateDebut
+etatAdministratifUniteLegale nomUniteLegale nomUsageUniteLegale denominationUniteLegale
+denominationUsuelle1UniteLegale denominationUsuelle2UniteLegale denominationUsuelle3UniteLegale
+categorieJuridiqueUniteLegale activitePrincipaleUniteLegale nomenclatureActivitePrincipaleUniteLegale
+nicSiegeUniteLegale economieSocialeSolidaireUniteLegale societeMissionUniteLegale caractereEmployeurUniteLegale
+activitePrincipaleNAF25UniteLegale
+"""
+
+# A row as a test writes it, by the names of columns; what is not named is empty.
+Row: TypeAlias = dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """One of the two files: its name, its columns in INSEE's order, and those that came later."""
+
+    name: str
+    columns: tuple[str, ...]
+    added: frozenset[str]
+    # Of its Parquet form; all other columns are texts. As in the edition of June 2026.
+    types: Mapping[str, str]
+
+    @property
+    def older_columns(self) -> tuple[str, ...]:
+        """Before the others were added."""
+        return tuple(name for name in self.columns if name not in self.added)
+
+
+ESTABLISHMENTS = Stock(
+    "StockEtablissement",
+    tuple(ESTABLISHMENT_HEADER.split()),
+    frozenset(
+        {
+            "dernierNumeroVoieEtablissement",
+            "indiceRepetitionDernierNumeroVoieEtablissement",
+            "identifiantAdresseEtablissement",
+            "coordonneeLambertAbscisseEtablissement",
+            "coordonneeLambertOrdonneeEtablissement",
+            "activitePrincipaleNAF25Etablissement",
+        }
+    ),
+    {
+        "dateCreationEtablissement": "DATE",
+        "anneeEffectifsEtablissement": "BIGINT",
+        "dateDernierTraitementEtablissement": "TIMESTAMP",
+        "etablissementSiege": "BOOLEAN",
+        "nombrePeriodesEtablissement": "BIGINT",
+        "dateDebut": "DATE",
+    },
+)
+LEGAL_UNITS = Stock(
+    "StockUniteLegale",
+    tuple(LEGAL_UNIT_HEADER.split()),
+    frozenset({"societeMissionUniteLegale", "activitePrincipaleNAF25UniteLegale"}),
+    {
+        "unitePurgeeUniteLegale": "BOOLEAN",
+        "dateCreationUniteLegale": "DATE",
+        "anneeEffectifsUniteLegale": "BIGINT",
+        "dateDernierTraitementUniteLegale": "TIMESTAMP",
+        "nombrePeriodesUniteLegale": "BIGINT",
+        "anneeCategorieEntreprise": "BIGINT",
+        "dateDebut": "DATE",
+        "categorieJuridiqueUniteLegale": "BIGINT",
+    },
+)
+
+
+class Format(StrEnum):
+    """How a file is published."""
+
+    ZIP = "zip"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True)
+class SireneFiles:
+    """The two files of one edition."""
+
+    establishments: Path
+    legal_units: Path
+
+
+# --- A few rows, by the names of their columns ---
+
+
+def establishment(siret: str = SIRET, **changes: str) -> Row:
+    """An open, published establishment in Nantes, with *changes*."""
+    return {
+        "siren": siret[:9],
+        "nic": siret[9:],
+        "siret": siret,
+        "statutDiffusionEtablissement": "O",
+        "dateCreationEtablissement": "1998-04-01",
+        "trancheEffectifsEtablissement": "12",
+        "anneeEffectifsEtablissement": "2023",
+        "dateDernierTraitementEtablissement": TREATED,
+        "etablissementSiege": "true",
+        "nombrePeriodesEtablissement": "3",
+        "numeroVoieEtablissement": "12",
+        "typeVoieEtablissement": "RUE",
+        "libelleVoieEtablissement": "DE L'EXEMPLE",
+        "codePostalEtablissement": "44000",
+        "libelleCommuneEtablissement": "NANTES",
+        "codeCommuneEtablissement": "44109",
+        "identifiantAdresseEtablissement": "441093325_B",
+        "coordonneeLambertAbscisseEtablissement": "355577.8",
+        "coordonneeLambertOrdonneeEtablissement": "6689843.2",
+        "dateDebut": "2008-01-01",
+        "etatAdministratifEtablissement": "A",
+        "activitePrincipaleEtablissement": "62.01Z",
+        "nomenclatureActivitePrincipaleEtablissement": "NAFRev2",
+        "caractereEmployeurEtablissement": "O",
+        "activitePrincipaleNAF25Etablissement": "62.10Y",
+    } | changes
+
+
+def legal_unit(siren: str = SIREN, **changes: str) -> Row:
+    """EXEMPLE SA, active and published, with *changes*."""
+    return {
+        "siren": siren,
+        "statutDiffusionUniteLegale": "O",
+        "dateCreationUniteLegale": "1998-04-01",
+        "trancheEffectifsUniteLegale": "12",
+        "anneeEffectifsUniteLegale": "2023",
+        "dateDernierTraitementUniteLegale": TREATED,
+        "nombrePeriodesUniteLegale": "4",
+        "categorieEntreprise": "PME",
+        "anneeCategorieEntreprise": "2023",
+        "dateDebut": "2008-01-01",
+        "etatAdministratifUniteLegale": "A",
+        "denominationUniteLegale": "EXEMPLE SA",
+        "categorieJuridiqueUniteLegale": "5599",
+        "activitePrincipaleUniteLegale": "62.01Z",
+        "nomenclatureActivitePrincipaleUniteLegale": "NAFRev2",
+        "nicSiegeUniteLegale": "00074",
+        "economieSocialeSolidaireUniteLegale": "N",
+        "societeMissionUniteLegale": "N",
+        "caractereEmployeurUniteLegale": "O",
+        "activitePrincipaleNAF25UniteLegale": "62.10Y",
+    } | changes
+
+
+PERSON = {
+    "categorieJuridiqueUniteLegale": "1000",
+    "denominationUniteLegale": "",
+    "nomUniteLegale": "DURAND",
+    "prenom1UniteLegale": "CAMILLE",
+    "prenomUsuelUniteLegale": "CAMILLE",
+    "sexeUniteLegale": "F",
+}
+"""What makes a legal unit a natural person."""
+
+
+def sirene_files(
+    folder: Path,
+    establishments: Iterable[Row] | None = None,
+    legal_units: Iterable[Row] | None = None,
+    *,
+    older: bool = False,
+    format_: Format = Format.ZIP,
+) -> SireneFiles:
+    """Both files in *folder*, with one company in each if rows are not given."""
+    rows = {
+        ESTABLISHMENTS: [establishment()] if establishments is None else establishments,
+        LEGAL_UNITS: [legal_unit()] if legal_units is None else legal_units,
+    }
+    paths = [write_stock(folder, stock, rows[stock], older=older, format_=format_) for stock in rows]
+    return SireneFiles(*paths)
+
+
+def write_stock(
+    folder: Path, stock: Stock, rows: Iterable[Row], *, older: bool = False, format_: Format = Format.ZIP
+) -> Path:
+    """One file in *folder*, under the name that INSEE gives it."""
+    columns = stock.older_columns if older else stock.columns
+    return write_records(folder, stock, columns, records(columns, rows), format_)
+
+
+def records(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[list[str]]:
+    """*rows* in the order of *columns*."""
+    return ([row.get(name, "") for name in columns] for row in rows)
+
+
+# --- Files ---
+
+
+def write_records(
+    folder: Path, stock: Stock, columns: Sequence[str], records: Iterable[Sequence[str]], format_: Format = Format.ZIP
+) -> Path:
+    """As `write_stock`, from as many records as there are, each in the order of *columns*; none is kept in memory."""
+    if format_ is Format.ZIP:
+        path = folder / f"{stock.name}_utf8.zip"
+        with (
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=FASTEST) as archive,
+            archive.open(f"{stock.name}_utf8.csv", "w", force_zip64=True) as member,  # As INSEE's larger ones need.
+            io.TextIOWrapper(member, encoding="utf-8", newline="", write_through=False) as text,
+        ):
+            _write_csv(text, columns, records)
+        return path
+    path = folder / f"{stock.name}_utf8.parquet"
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        source = Path(scratch) / "rows.csv"
+        with source.open("w", encoding="utf-8", newline="") as text:
+            _write_csv(text, columns, records)
+        _csv_to_parquet(source, path, stock, columns)
+    return path
+
+
+def csv_text(columns: Sequence[str], records: Iterable[Sequence[str]], *, line_end: str = "\n") -> str:
+    """A whole file of INSEE's, before it is encoded and zipped."""
+    text = io.StringIO()
+    _write_csv(text, columns, records, line_end=line_end)
+    return text.getvalue()
+
+
+def zipped(*contents: bytes, suffix: str = ".csv", method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive with a file for each of *contents*, whatever they are."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", method) as members:
+        for number, content in enumerate(contents):
+            members.writestr(f"Stock{number}_utf8{suffix}", content)
+    return archive.getvalue()
+
+
+def _write_csv(text: IO[str], columns: Sequence[str], records: Iterable[Sequence[str]], line_end: str = "\n") -> None:
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(columns)
+    writer.writerows(records)
+
+
+def _csv_to_parquet(source: Path, target: Path, stock: Stock, columns: Sequence[str]) -> None:
+    texts = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
+    typed = ", ".join(f'CAST("{name}" AS {stock.types.get(name, "VARCHAR")}) AS "{name}"' for name in columns)
+    table = f"read_csv({_quoted(source)}, columns = {{{texts}}}, auto_detect = false, header = true, quote = '\"')"
+    with duckdb.connect(config={"memory_limit": "1GB"}) as converter:
+        converter.execute(f"COPY (SELECT {typed} FROM {table}) TO {_quoted(target)} (FORMAT parquet)")  # noqa: S608
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+# --- Numbers ---
+
+# Sums of Luhn's for four digits, the last of which is doubled, and of which it is not.
+_DOUBLED, _PLAIN = (
+    [
+        sum(
+            sum(divmod(int(digit) * (2 - (place + last) % 2), 10)) for place, digit in enumerate(reversed(f"{four:04}"))
+        )
+        for four in range(10_000)
+    ]
+    for last in (0, 1)
+)
+
+
+def siren(number: int) -> str:
+    """The *number*-th valid SIREN of ours, from 0 on: they ascend, and there are ninety million."""
+    digits = 10_000_000 + number
+    return f"{digits}{-(_DOUBLED[digits % 10_000] + _DOUBLED[digits // 10_000]) % 10}"
+
+
+def siret(number: int, place: int = 1) -> str:
+    """A valid SIRET of the *number*-th SIREN: that of its *place*-th establishment, up to 9999."""
+    unit = siren(number)
+    total = _DOUBLED[place] + _DOUBLED[int(unit[5:])] + _DOUBLED[int(unit[1:5])] + _DOUBLED[int(unit[0])]
+    return f"{unit}{place:04}{-total % 10}"
+
+
+# --- Very many rows ---
+
+CITIES = (("01000", "BOURG-EN-BRESSE"), ("44000", "NANTES"), ("75008", "PARIS"), ("97400", "SAINT-DENIS"))
+STREETS = ("DE L'EXEMPLE", "DES ÉCOLES, PROLONGÉE", 'DITE "LA NEUVE"', "DU PORT\nBATIMENT B")
+# Eight legal units come again and again; those of even number have two establishments.
+UNITS_OF_A_CYCLE: tuple[Row, ...] = (
+    {},
+    {"sigleUniteLegale": "EX"},
+    {"categorieJuridiqueUniteLegale": "9220"},
+    {"denominationUsuelle1UniteLegale": "L'EXEMPLE"},
+    {"etatAdministratifUniteLegale": "C"},
+    PERSON,
+    PERSON,
+    {"statutDiffusionUniteLegale": "P", "denominationUniteLegale": "[ND]"},
+)
+ESTABLISHMENTS_OF_A_CYCLE = 12
+SHUT = 1  # The second establishment of the first unit has closed alone.
+CLOSED = frozenset({SHUT, 6, 7})
+WITHHELD = frozenset({11})
+
+
+@dataclass(frozen=True)
+class LargeEdition:
+    """An edition of *size* establishments and two thirds as many legal units, about as SIRENE has, in INSEE's order.
+
+    Of twelve establishments three are closed, three are natural persons', and one is partly published. Their records,
+    for the newer columns, are made while they are read, and are the same each time.
+    """
+
+    size: int
+
+    @property
+    def legal_units(self) -> int:
+        return self.size // 3 * 2 + min(self.size % 3, 1)
+
+    @property
+    def closed(self) -> int:
+        return self._having(CLOSED)
+
+    @property
+    def withheld(self) -> int:
+        return self._having(WITHHELD)
+
+    def _having(self, places: frozenset[int]) -> int:
+        cycles, rest = divmod(self.size, ESTABLISHMENTS_OF_A_CYCLE)
+        return cycles * len(places) + len([place for place in places if place < rest])
+
+    def write(self, folder: Path, format_: Format = Format.ZIP) -> SireneFiles:
+        establishments, legal_units = self.establishment_records(), self.legal_unit_records()
+        return SireneFiles(
+            write_records(folder, ESTABLISHMENTS, ESTABLISHMENTS.columns, establishments, format_),
+            write_records(folder, LEGAL_UNITS, LEGAL_UNITS.columns, legal_units, format_),
+        )
+
+    def establishment_records(self) -> Iterator[list[str]]:
+        """Each third is the second of its unit."""
+        open_, shut = records(
+            ESTABLISHMENTS.columns, [establishment(), establishment(etatAdministratifEtablissement="F")]
+        )
+        street, code = (ESTABLISHMENTS.columns.index(f"{name}Etablissement") for name in ("libelleVoie", "codePostal"))
+        for number in range(self.size):
+            pair, place = divmod(number, 3)
+            full = siret(2 * pair + place // 2, 1 + place % 2)
+            record = (shut if number % ESTABLISHMENTS_OF_A_CYCLE == SHUT else open_).copy()
+            record[:3] = full[:9], full[9:], full
+            record[street] = STREETS[number % 7 % 4]
+            record[code : code + 2] = CITIES[number % 4]
+            yield record
+
+    def legal_unit_records(self) -> Iterator[list[str]]:
+        cycle = list(records(LEGAL_UNITS.columns, (legal_unit(**changes) for changes in UNITS_OF_A_CYCLE)))
+        name = LEGAL_UNITS.columns.index("denominationUniteLegale")
+        for number in range(self.legal_units):
+            record = cycle[number % len(cycle)].copy()
+            record[0] = siren(number)
+            if record[name] == "EXEMPLE SA":
+                record[name] = f"EXEMPLE {number} SA"
+            yield record

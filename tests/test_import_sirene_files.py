@@ -1,0 +1,473 @@
+"""import-sirene of files that can't be read, and without room to work: one line says why, and the register stays."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from api.sirene.files import SireneFileError
+from api.sirene.importing import ImportRefusedError
+from api.sirene.scratch import ScratchSpaceError
+from models.database import database
+from models.register.tables import RegisterEdition, RegisterEntry
+from tests.client import SIRET
+from tests.register import register
+from tests.sirene_files import (
+    ESTABLISHMENTS,
+    LEGAL_UNITS,
+    Format,
+    LargeEdition,
+    Row,
+    SireneFiles,
+    Stock,
+    csv_text,
+    establishment,
+    legal_unit,
+    records,
+    siren,
+    sirene_files,
+    siret,
+    write_records,
+    write_stock,
+    zipped,
+)
+from tests.test_command_line import Done, Guichet
+from tests.test_import_sirene import load, options
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+each_format = pytest.mark.parametrize("format_", list(Format))
+
+STAYS = "The register stays as it was. "
+READING = {"Reading StockEtablissement …", "Reading StockUniteLegale …"}
+ROWS = {
+    ESTABLISHMENTS: [establishment(siret(number)) for number in range(20)],
+    LEGAL_UNITS: [legal_unit(siren(number), denominationUniteLegale=f"{number:040b}") for number in range(20)],
+}
+
+
+class Operator:
+    """Who runs the program where the register knows one establishment already."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.scratch = folder / "scratch"
+        self.scratch.mkdir()
+        self.guichet = Guichet(folder, DATABASE_URL=database_url, SECRET_KEY="0123456789abcdef" * 2)
+        self.guichet.environment["TMPDIR"] = str(self.scratch)
+        self._url = database_url
+        asyncio.run(self._register())
+        self._before = asyncio.run(self._known())
+
+    def refused(self, files: SireneFiles) -> str:
+        """The only line that says why *files* are refused; nothing is left of them."""
+        return self.reason(self.guichet.run("import-sirene", *options(files)), READING)
+
+    def reason(self, done: Done, stages: set[str]) -> str:
+        *progress, line = done.err.splitlines()
+        assert (done.code, done.out) == (1, ""), done.err
+        assert set(progress) <= stages
+        assert asyncio.run(self._known()) == self._before
+        assert list(self.scratch.iterdir()) == []
+        return line
+
+    async def _register(self) -> None:
+        async with database(self._url):
+            await register(SIRET, name="BEFORE")
+
+    async def _known(self) -> list[dict[str, Any]]:
+        async with database(self._url):
+            return [*await RegisterEntry.all().values(), *await RegisterEdition.all().values()]
+
+
+@pytest.fixture
+def operator(tmp_path: Path, database_url: str) -> Operator:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    return Operator(folder, database_url)
+
+
+class Importing:
+    """The import in this process, where the register knows one establishment already."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+
+    async def refused(self, files: SireneFiles, path: Path) -> str:
+        """What is wrong with the file at *path*, in one line; nothing is left of it."""
+        reason = await self.reason(files, path)
+        assert reason is not None
+        assert [entry.name for entry in await RegisterEntry.all()] == ["BEFORE"]
+        return reason
+
+    async def reason(self, files: SireneFiles, path: Path) -> str | None:
+        """Why the file at *path* is refused; None where it is not."""
+        try:
+            await load(files, accept_shrinking=True)
+        except SireneFileError as exc:
+            name, reason = str(exc).split(": ", 1)
+        else:
+            return None
+        assert name == str(path)
+        assert reason.isprintable()
+        assert not reason.endswith((" ", ":")), "the reason is told to its end"
+        assert list(self._scratch.iterdir()) == []
+        return reason
+
+
+@pytest.fixture
+async def importing(tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch) -> Importing:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    await register(SIRET, name="BEFORE")
+    return Importing(scratch)
+
+
+# --- Files that are damaged, or something else ---
+
+
+@dataclass(frozen=True)
+class Published:
+    """One of INSEE's files as it should be, to be damaged."""
+
+    stock: Stock
+    zipped: bytes
+    parquet: bytes
+
+    @property
+    def lines(self) -> list[str]:
+        return csv_text(self.stock.columns, records(self.stock.columns, ROWS[self.stock])).splitlines()
+
+
+Damage: TypeAlias = "Callable[[Published], bytes]"
+
+
+def cut(whole: bytes, share: float) -> bytes:
+    return whole[: int(len(whole) * share)]
+
+
+def flipped(whole: bytes, share: float) -> bytes:
+    place = int(len(whole) * share)
+    return whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
+
+
+def declared(archive: bytes, place: int, value: int) -> bytes:
+    """An archive whose only file is said to be otherwise, at *place* of its header and of the directory."""
+    changed = bytearray(archive)
+    changed[archive.index(b"PK\3\4") + place] = value
+    changed[archive.rindex(b"PK\1\2") + place + 2] = value
+    return bytes(changed)
+
+
+def text(lines: list[str], encoding: str = "utf-8") -> bytes:
+    return zipped(("\n".join(lines) + "\n").encode(encoding))
+
+
+def changed(published: Published, line: int, before: str, after: str) -> list[str]:
+    """The lines of a CSV file, in one of which *before* has become *after*."""
+    lines = published.lines
+    assert before in lines[line]
+    lines[line] = lines[line].replace(before, after, 1)
+    return lines
+
+
+ANY = ""  # Whatever is said, the file is named.
+NEITHER = "is neither a zip archive nor Parquet"
+CUT_ZIP = "is damaged or cut off, or no zip archive after all: "
+TWICE = "has two columns of one name, or one without"
+CUT_PARQUET = "is damaged or cut off, or no Parquet after all: "
+
+# For the command line: where what is not foreseen would be a traceback, or be waited for without end.
+ON_COMMAND_LINE: dict[str, tuple[Damage, str]] = {
+    "nothing": (lambda _: b"", NEITHER),
+    "half an archive": (lambda it: cut(it.zipped, 0.5), CUT_ZIP),
+    "one byte changed late": (lambda it: flipped(it.zipped, 0.7), CUT_ZIP),
+    "not LZMA as is said": (lambda it: declared(it.zipped, 8, 14), ANY),
+    "directory elsewhere": (lambda it: it.zipped[:-6] + b"\xff\xff\xff\x7f\0\0", CUT_ZIP),
+    "Latin-1 far behind": (
+        lambda it: text(it.lines + it.lines[1:] * 2_000 + changed(it, 1, ",A,", ",É,"), "latin-1"),
+        "is not in UTF-8, soon after byte ",
+    ),
+    "column twice": (lambda it: text(changed(it, 0, "dateDebut", "siren")[:2]), TWICE),
+    "column without a name": (lambda it: text(changed(it, 0, "dateDebut", "")[:2]), TWICE),
+    "field too few": (lambda it: text(changed(it, 3, ",A,", ",")), "line 4 can't be read as CSV: Expected Number of"),
+    "quote left open for megabytes": (
+        lambda it: text(changed(it, 2, ",A,", ',"A,') + it.lines[1:] * 2_000),
+        "line 3 can't be read as CSV",
+    ),
+    "wrong at the start of very much": (
+        lambda it: text(changed(it, 1, ",A,", ",") + it.lines[1:] * 15_000),
+        "line 2 can't be read as CSV",
+    ),
+    "half a Parquet": (lambda it: cut(it.parquet, 0.5), CUT_PARQUET),
+    "Parquet, pages emptied": (lambda it: b"PAR1" + bytes(1_000) + it.parquet[1_004:], CUT_PARQUET),
+    "Parquet, name of a column in Latin-1": (lambda it: it.parquet.replace(b"dateDebut", b"dateD\xe9but"), CUT_PARQUET),
+}
+
+# For the import in this process.
+DAMAGED: dict[str, tuple[Damage, str]] = {
+    "garbage": (lambda _: bytes(range(256)) * 20, NEITHER),
+    "CSV as it is": (lambda it: "\n".join(it.lines).encode(), NEITHER),
+    "gzip": (lambda it: gzip.compress("\n".join(it.lines).encode()), NEITHER),
+    "archive without a file": (lambda _: zipped(), NEITHER),
+    "archive without CSV": (lambda _: zipped(b"siren", suffix=".txt"), "has 0 CSV files, and should have one"),
+    "archive with two": (lambda _: zipped(b"siren", b"siren"), "has 2 CSV files, and should have one"),
+    "three bytes of an archive": (lambda it: it.zipped[:3], NEITHER),
+    "four bytes of an archive": (lambda it: it.zipped[:4], CUT_ZIP),
+    "archive without its directory": (lambda it: it.zipped[: it.zipped.rindex(b"PK\1\2")], CUT_ZIP),
+    "archive without its last byte": (lambda it: it.zipped[:-1], CUT_ZIP),
+    "archive without its first half": (lambda it: b"PK\3\4" + it.zipped[len(it.zipped) // 2 :], CUT_ZIP),
+    "one byte changed among the names": (lambda it: flipped(it.zipped, 0.3), ANY),
+    "another check sum": (lambda it: declared(it.zipped, 14, 0), f"{CUT_ZIP}Bad CRC-32"),
+    "encrypted": (lambda it: declared(it.zipped, 6, 1), "encrypted"),
+    "Deflate64": (lambda it: declared(it.zipped, 8, 9), ANY),
+    "not bzip2 as is said": (lambda it: declared(it.zipped, 8, 12), ANY),
+    "empty CSV": (lambda _: zipped(b""), "it has no column "),
+    "Latin-1": (lambda it: text(changed(it, 1, ",A,", ",É,"), "latin-1"), "is not in UTF-8"),
+    "UTF-16": (lambda it: text(it.lines, "utf-16"), "is not in UTF-8"),
+    "UTF-16 without a mark": (lambda it: text(it.lines, "utf-16-be"), "it has no column "),
+    "half a letter at the end": (lambda it: zipped("\n".join([*it.lines, "É"]).encode()[:-1]), "is not in UTF-8"),
+    "semicolons": (lambda it: text([line.replace(",", ";") for line in it.lines]), "it has no column "),
+    "column twice, in capitals": (lambda it: text(changed(it, 0, "dateDebut", "SIREN")), TWICE),
+    "field too many": (lambda it: text(changed(it, 1, ",A,", ",A,A,")), "line 2 can't be read as CSV: Expected Number"),
+    "last row broken off": (lambda it: text([*it.lines[:-1], it.lines[-1][:40]]), "line 21 can't be read as CSV"),
+    "quote left open": (lambda it: text(changed(it, 2, ",A,", ',"A,')), "line 3 can't be read as CSV"),
+    "quote left open at the end": (lambda it: text(changed(it, 20, ",A,", ',"A,')), "line 21 can't be read as CSV"),
+    "four bytes of Parquet": (lambda it: it.parquet[:4], CUT_PARQUET),
+    "Parquet without its last byte": (lambda it: it.parquet[:-1], CUT_PARQUET),
+    "Parquet without a piece": (lambda it: it.parquet[:50] + it.parquet[1050:], CUT_PARQUET),
+    "Parquet, a page's head overwritten": (lambda it: it.parquet[:30] + b"\xff" * 30 + it.parquet[60:], CUT_PARQUET),
+    "Parquet, the end overwritten": (lambda it: it.parquet[:-400] + b"\xff" * 390 + it.parquet[-10:], CUT_PARQUET),
+    "Parquet, footer of another length": (lambda it: it.parquet[:-8] + b"\xff\xff\xff\x7fPAR1", CUT_PARQUET),
+}
+
+
+def damaged_files(folder: Path, stock: Stock, damage: Damage) -> tuple[SireneFiles, Path]:
+    """Both files, and which of them is damaged."""
+    archive, parquet = (write_stock(folder, stock, ROWS[stock], format_=format_).read_bytes() for format_ in Format)
+    path = folder / "données d'INSEE"
+    path.write_bytes(damage(Published(stock, archive, parquet)))
+    return with_one(folder, stock, path), path
+
+
+def with_one(folder: Path, stock: Stock, path: Path) -> SireneFiles:
+    """Both files, one of which is at *path*."""
+    good = sirene_files(folder, ROWS[ESTABLISHMENTS], ROWS[LEGAL_UNITS])
+    return SireneFiles(path, good.legal_units) if stock is ESTABLISHMENTS else SireneFiles(good.establishments, path)
+
+
+@on_sqlite
+@pytest.mark.parametrize("case", ON_COMMAND_LINE)
+def test_damaged_file_is_one_line(tmp_path: Path, operator: Operator, case: str) -> None:
+    """A file that is damaged or something else ends the command at once, with a line that names it and says why."""
+    damage, words = ON_COMMAND_LINE[case]
+    files, path = damaged_files(tmp_path, ESTABLISHMENTS, damage)
+    line = operator.refused(files)
+    assert line.startswith(f"{STAYS}{path}: ")
+    assert words in line
+
+
+@pytest.mark.anyio
+@on_sqlite
+@pytest.mark.parametrize("case", DAMAGED)
+@pytest.mark.parametrize("stock", [LEGAL_UNITS, ESTABLISHMENTS], ids=lambda stock: stock.name)
+async def test_damaged_file_is_named(tmp_path: Path, importing: Importing, stock: Stock, case: str) -> None:
+    """Whatever is wrong with either file, it is named, and it is said what."""
+    damage, words = DAMAGED[case]
+    assert words in await importing.refused(*damaged_files(tmp_path, stock, damage))
+
+
+@pytest.mark.anyio
+@on_sqlite
+async def test_any_byte_of_a_parquet_may_be_damaged(tmp_path: Path, importing: Importing) -> None:
+    """Wherever Parquet is damaged, which often has no check sums, the file is refused, or read."""
+    stock, path = ESTABLISHMENTS, tmp_path / "damaged"
+    parquet = write_stock(tmp_path, stock, ROWS[stock], format_=Format.PARQUET).read_bytes()
+    files = with_one(tmp_path, stock, path)
+    for place in range(4, len(parquet), len(parquet) // 60):
+        path.write_bytes(flipped(parquet, place / len(parquet)))
+        with suppress(ImportRefusedError):  # A date or a state may be read, and be another one.
+            await importing.reason(files, path)
+
+
+@on_postgres
+@pytest.mark.parametrize("case", ["one byte changed late", "field too few"])
+def test_damaged_file_changes_nothing_on_postgres(tmp_path: Path, operator: Operator, case: str) -> None:
+    """On PostgreSQL too, the register stays as it was, and is replaced by the next import that succeeds."""
+    files, path = damaged_files(tmp_path, ESTABLISHMENTS, ON_COMMAND_LINE[case][0])
+    assert str(path) in operator.refused(files)
+    good = SireneFiles(tmp_path / "StockEtablissement_utf8.zip", files.legal_units)
+    done = operator.guichet.run("import-sirene", *options(good))
+    assert (done.code, done.out.count("\n")) == (0, 8), done.err
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("stock", "name", "reason"),
+    [
+        (ESTABLISHMENTS, "nothing.zip", "No such file or directory"),
+        (LEGAL_UNITS, "service", "Is a directory"),
+        (LEGAL_UNITS, "pipe", "it is no file"),
+    ],
+)
+def test_path_that_is_no_file_is_named(
+    tmp_path: Path, operator: Operator, stock: Stock, name: str, reason: str
+) -> None:
+    """A file that is not there, or is a folder or a pipe, is one line."""
+    os.mkfifo(tmp_path / "pipe")
+    files = with_one(tmp_path, stock, tmp_path / name)
+    assert operator.refused(files) == f"{STAYS}{tmp_path / name}: can't be read: {reason}"
+
+
+@on_sqlite
+@each_format
+def test_files_that_are_swapped_are_refused(tmp_path: Path, operator: Operator, format_: Format) -> None:
+    """Each file is known by its columns, and those that it lacks are named."""
+    files = sirene_files(tmp_path, format_=format_)
+    line = operator.refused(SireneFiles(files.legal_units, files.establishments))
+    assert re.fullmatch(rf"{STAYS}{tmp_path}/Stock\w+\.{format_}: is no Stock\w+: it has no column \w+(, \w+)+", line)
+
+
+@pytest.mark.anyio
+@on_sqlite
+@each_format
+@pytest.mark.parametrize(
+    ("stock", "column"),
+    [(ESTABLISHMENTS, "etatAdministratifEtablissement"), (ESTABLISHMENTS, "siren"), (LEGAL_UNITS, "nomUniteLegale")],
+)
+async def test_column_that_is_missing_is_named(
+    tmp_path: Path, importing: Importing, *, stock: Stock, column: str, format_: Format
+) -> None:
+    """A file that lacks one column that the register is made of is refused, and the column is named."""
+    columns = [name for name in stock.columns if name != column]
+    path = tmp_path / "lacking"
+    write_records(tmp_path, stock, columns, records(columns, ROWS[stock]), format_).rename(path)
+    assert await importing.refused(with_one(tmp_path, stock, path), path) == (
+        f"is no {stock.name}: it has no column {column}"
+    )
+
+
+@on_sqlite
+def test_failure_of_one_file_ends_the_other(tmp_path: Path, operator: Operator) -> None:
+    """Nobody waits for a large file to be read whose companion is wrong."""
+    large = LargeEdition(200_000).write(tmp_path)
+    path = tmp_path / "empty"
+    path.write_bytes(zipped(b""))
+    line = operator.refused(SireneFiles(large.establishments, path))
+    assert line.startswith(f"{STAYS}{path}: is no StockUniteLegale")
+
+
+# --- Numbers ---
+
+MALFORMED: list[tuple[Stock, Row, str]] = [
+    (ESTABLISHMENTS, establishment("7328293200007X"), "7328293200007X"),
+    (ESTABLISHMENTS, establishment("7328293200007"), "7328293200007"),
+    (ESTABLISHMENTS, establishment("732829320000740"), "732829320000740"),
+    (ESTABLISHMENTS, establishment("７３２８２９３２００００７４"), "７３２８２９３２００００７４"),
+    (ESTABLISHMENTS, establishment("٧٣٢٨٢٩٣٢٠٠٠٠٧٤"), "٧٣٢٨٢٩٣٢٠٠٠٠٧٤"),
+    (ESTABLISHMENTS, establishment("732 829 320 00074"), "732 829 320 00074"),
+    (ESTABLISHMENTS, establishment("+7328293200007"), "+7328293200007"),
+    (ESTABLISHMENTS, establishment("73282932000\0\n"), r"73282932000\x00\n"),
+    (ESTABLISHMENTS, establishment(""), ""),
+    (ESTABLISHMENTS, establishment(siren="356000000"), SIRET),
+    (ESTABLISHMENTS, establishment(siren=""), SIRET),
+    (LEGAL_UNITS, legal_unit("73282932X"), "73282932X"),
+    (LEGAL_UNITS, legal_unit("73282932"), "73282932"),
+    (LEGAL_UNITS, legal_unit("7328293200"), "7328293200"),
+    (LEGAL_UNITS, legal_unit("７３２８２９３２０"), "７３２８２９３２０"),
+    (LEGAL_UNITS, legal_unit("7.3282e8"), "7.3282e8"),
+    (LEGAL_UNITS, legal_unit(""), ""),
+]
+
+
+@pytest.mark.anyio
+@on_sqlite
+@each_format
+@pytest.mark.parametrize(("stock", "row", "quoted"), MALFORMED)
+async def test_number_that_is_malformed_refuses_the_file(
+    tmp_path: Path, importing: Importing, *, stock: Stock, row: Row, quoted: str, format_: Format
+) -> None:
+    """One row without a SIRET that begins with its SIREN, or without a SIREN, and columns may have shifted in all."""
+    path = tmp_path / "malformed"
+    write_stock(tmp_path, stock, [*ROWS[stock], row, *ROWS[stock][:5]], format_=format_).rename(path)
+    number = "SIRET of 14 digits that begins with its SIREN" if stock is ESTABLISHMENTS else "SIREN of 9 digits"
+    reason = await importing.refused(with_one(tmp_path, stock, path), path)
+    assert re.fullmatch(rf"has a row without a {number}, as '{re.escape(quoted)}'", reason)
+
+
+@on_sqlite
+def test_numbers_that_are_malformed_are_told(tmp_path: Path, operator: Operator) -> None:
+    """On the command line, they are one line, which quotes one of them."""
+    files = sirene_files(
+        tmp_path, [establishment("７３２８２９３２００００７４"), *ROWS[ESTABLISHMENTS], establishment("")]
+    )
+    line = operator.refused(files)
+    assert line.startswith(
+        f"{STAYS}{files.establishments}: has 2 rows without a SIRET of 14 digits that begins with its"
+    )
+
+
+# --- Without room ---
+
+LIMITED = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
+
+
+@on_postgres
+@pytest.mark.parametrize(
+    ("most", "format_"), [(0, Format.ZIP), (1_000, Format.ZIP), (100_000, Format.ZIP), (100_000, Format.PARQUET)]
+)
+def test_scratch_folder_without_room_is_told(tmp_path: Path, operator: Operator, most: int, format_: Format) -> None:
+    """Where the folder for the time of the import can't take it, one line says so, and which setting mends it."""
+    command = ["-m", "api", "import-sirene", *options(LargeEdition(20_000).write(tmp_path, format_))]
+    script = f"{LIMITED} os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+    process = subprocess.run(  # noqa: S603  # Our own program.
+        [sys.executable, "-c", script, str(most), *command],
+        cwd=operator.guichet.folder,
+        env=operator.guichet.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    line = operator.reason(Done(process.stdout, process.stderr, process.returncode), READING)
+    assert line.startswith(STAYS)
+    assert "TMPDIR" in line
+
+
+@pytest.mark.anyio
+@on_sqlite
+@pytest.mark.parametrize(("name", "usable"), [("l'été 26", True), ("[x]*", True), ("a?b", False), ("a\\b", False)])
+async def test_scratch_folder_may_have_any_name(
+    tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, *, name: str, usable: bool
+) -> None:
+    """A scratch folder with blanks, quotes and patterns in its name is used; one that DuckDB can't use is told."""
+    scratch = tmp_path / name
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with nullcontext() if usable else suppress(ScratchSpaceError):
+        assert (await load(sirene_files(tmp_path))).loaded == 1
+    assert list(scratch.iterdir()) == []
+
+
+@on_sqlite
+@each_format
+def test_database_without_room_is_told(tmp_path: Path, operator: Operator, database_url: str, format_: Format) -> None:
+    """A database that is full keeps the old register, and takes the new one once it has room."""
+    import_ = ["import-sirene", *options(LargeEdition(20_000).write(tmp_path, format_))]
+    operator.guichet.set(DATABASE_URL=f"{database_url}?max_page_count=1")  # As many as there are, says SQLite.
+    line = operator.reason(operator.guichet.run(*import_), READING | {"Loading …"})
+    assert line.startswith("The database can't be used: OperationalError: database or disk is full")
+    operator.guichet.set(DATABASE_URL=database_url)
+    assert operator.guichet.run(*import_).code == 0

@@ -1,0 +1,722 @@
+"""The register's replacement: readers, writers, signals, kills and other imports may come at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import asyncpg
+import duckdb
+import httpx
+import pytest
+from stdnum import luhn
+
+from api.sirene.importing import ImportRefusedError, import_sirene
+from api.sirene.progress import Terminal
+from api.sirene.rules import ESTABLISHMENTS, LEGAL_UNITS, columns_of
+from models.database import database, migrate
+from models.identifiers import Identifier, IdentifierType
+from models.organisation import OrganisationSource, find_organisations
+from models.register import on_postgres, on_sqlite
+from models.register.replacement import Replacement, replacement
+from models.register.rows import RegisterInUseError, ReplacementUnderWayError, Rows
+from models.register.tables import RegisterEdition, RegisterEntry
+from models.sqlite import ImmediateTransactionWrapper
+from tests.client import FIND_ORGANISATIONS, Portal
+from tests.conftest import Clock
+from tests.test_command_line import PROJECT, Done, Guichet, execute
+
+pytestmark = pytest.mark.anyio
+on_file = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_server = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+PATIENCE = 60.0
+COUNT = 2_000
+AT_REST = ["register_edition", "register_entry"]
+
+
+def siret(number: int) -> str:
+    """A well-formed SIRET; that of the next number is higher, and of another step of the import."""
+    siren = f"{10_000_000 + 1_000 * number}"
+    siren += luhn.calc_check_digit(siren)
+    return f"{siren}0001{luhn.calc_check_digit(f'{siren}0001')}"
+
+
+SIRETS = [siret(number) for number in range(COUNT)]
+ASKED = SIRETS[:: COUNT // 100]
+
+
+def rows(edition: int, sirets: list[str] = SIRETS) -> Rows:
+    return Rows("\n".join(f"{siret}\tEDITION {edition}\tACTIVE\t44000\tNANTES" for siret in sirets))
+
+
+async def finish(new: Replacement, edition: int, count: int = COUNT) -> None:
+    """Have what was added become the register, as edition number *edition*."""
+    day, of = date(2026, edition, 1), {"source": OrganisationSource.SIRENE, "imported_at": Clock().now}
+    await new.complete()
+    await new.publish(RegisterEdition(**of, edition=day, legal_units=count, entries=count, closed=0, withheld=0))
+    await new.clear()
+
+
+async def replace_register(edition: int, sirets: list[str] = SIRETS) -> None:
+    async with replacement() as new:
+        for first in range(0, len(sirets), len(sirets) // 2):
+            await new.add(rows(edition, sirets[first : first + len(sirets) // 2]))
+        await finish(new, edition, len(sirets))
+
+
+async def fail(*steps: Callable[[Replacement], Awaitable[None]]) -> None:
+    """A replacement that fails after *steps*."""
+    async with replacement() as new:
+        for step in steps:
+            await step(new)
+        raise ZeroDivisionError
+
+
+async def told(sirets: list[str] = ASKED) -> list[str]:
+    """What one query tells of *sirets*: the names and days of all answers, each once."""
+    found = await find_organisations([Identifier(IdentifierType.SIRET, siret) for siret in sirets])
+    return sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in found})
+
+
+def whole(edition: int) -> list[str]:
+    """What is told where every answer is of that edition."""
+    return [f"EDITION {edition} of 2026-{edition:02}-01"]
+
+
+async def tables() -> list[str]:
+    """The register's tables, and those that a replacement makes beside them."""
+    query = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'register%' ORDER BY name",
+        "postgres": "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relname LIKE 'register%' ORDER BY 1",
+    }
+    connection = RegisterEntry._meta.db
+    return [row["name"] for row in await connection.execute_query_dict(query[connection.connection_name])]
+
+
+async def assert_register(edition: int) -> None:
+    """The register is all of that edition, and no more."""
+    assert await told(SIRETS) == whole(edition)
+    assert await RegisterEntry.all().count() == COUNT
+    current = await RegisterEdition.current()
+    assert current is not None
+    assert (current.edition, current.entries) == (date(2026, edition, 1), COUNT)
+
+
+# --- Imports of files, which end in many ways ---
+
+
+class Import:
+    """INSEE's files of an edition, and their import."""
+
+    def __init__(self, folder: Path, edition: int, sirets: list[str] = SIRETS) -> None:
+        self._folder, self._sirets, self._day = folder, sirets, f"2026-{edition:02}-01"
+        establishments = self._written(ESTABLISHMENTS, "Etablissement", etatAdministratif="A")
+        legal_units = self._written(LEGAL_UNITS, "UniteLegale", denomination=f"EDITION {edition}")
+        self.files = (establishments, legal_units)
+        self.command = ["import-sirene", f"--establishments={establishments}", f"--legal-units={legal_units}"]
+
+    def _written(self, sql: str, of: str, **known: str) -> Path:
+        """A file with the columns that *sql* reads, all of them empty but those that are *known*."""
+        known |= {"statutDiffusion": "O", "dateDernierTraitement": self._day}
+        columns = dict.fromkeys(columns_of(sql), "NULL::VARCHAR") | {"siren": "left(number, 9)", "siret": "number"}
+        columns |= {f"{name}{of}": f"'{value}'" for name, value in known.items()}
+        listed = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+        file = self._folder / f"{of}-{self._day}.parquet"
+        with duckdb.connect() as writer:
+            copied = f"COPY (SELECT {listed} FROM (SELECT unnest($sirets) AS number)) TO '{file}'"  # noqa: S608
+            writer.execute(copied, {"sirets": self._sirets})
+        return file
+
+    async def run(self) -> None:
+        """The import, in this process, once the server has found out that the last one has gone."""
+        with Terminal().showing() as progress:
+            of = {"edition": None, "accept_shrinking": False, "progress": progress, "now": Clock().now}
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    with suppress(ReplacementUnderWayError):
+                        await import_sirene(*self.files, **of)  # type: ignore[arg-type]  # As they are named.
+                        return
+                    await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where imports work: those of this process, and those of others."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def guichet(scratch: Path, database_url: str) -> Guichet:
+    return Guichet(scratch.parent, DATABASE_URL=database_url)
+
+
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+# The command itself, and what can be made to happen in it.
+FAULTS = """
+import asyncio, itertools, os, signal
+from types import SimpleNamespace
+from api.__main__ import main
+from api.sirene import staging
+from api.sirene.staging import Staging
+from models.register import on_postgres
+from models.register.on_postgres import PostgresReplacement
+from models.register.on_sqlite import SqliteReplacement
+from models.register.tables import RegisterEdition
+from models.sqlite import ImmediateTransactionWrapper as Transaction
+
+staging.ROWS_OF_A_SLICE = 300
+New = SqliteReplacement if os.environ["GUICHET_DATABASE_URL"].startswith("sqlite") else PostgresReplacement
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def here():
+    os.write(2, b"HERE\\n")
+
+def before(owner, name, happens, call=1, of=""):
+    original, calls = getattr(owner, name), itertools.count(1)
+    def wrapper(*arguments, **named):
+        if of in str(arguments) and next(calls) == call:
+            happens()
+        return original(*arguments, **named)
+    setattr(owner, name, wrapper)
+
+def slowly(owner, name, query=""):
+    original = getattr(owner, name)
+    async def wrapper(self, *arguments, **named):
+        here()
+        await (self._connection.execute("SELECT pg_sleep(60)", timeout=60) if query else asyncio.sleep(60))
+        return await original(self, *arguments, **named)
+    setattr(owner, name, wrapper)
+
+def in_copy(happens):
+    async def source(text):
+        yield text
+        await asyncio.sleep(0.1)
+        happens()
+        await asyncio.sleep(60)
+    on_postgres.io = SimpleNamespace(BytesIO=source)
+
+def busy_reader(staging, kind, file, reader):
+    here()
+    reader.execute("SELECT sum(hash(a.range + b.range) % 2) FROM range(10000000) a, range(10000000) b")
+
+def busy_slice(staging, first, end):
+    staging._database.execute("SET enable_progress_bar = false")
+    here()
+    staging._database.execute("SELECT sum(hash(range) % 2) FROM range(100000000)")
+
+"""
+
+
+@contextmanager
+def faulty(guichet: Guichet, fault: str, command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(  # noqa: S603  # Our own program.
+        [sys.executable, "-c", f"{FAULTS}{fault}\nmain()", *command],
+        cwd=guichet.folder,
+        env=guichet.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class Fault(NamedTuple):
+    """When something happens to an import, and how, on which databases; *left* is the edition that is there then."""
+
+    when: str
+    kinds: str
+    script: str
+    left: int = 1
+    signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+
+
+def parametrized(faults: list[Fault]) -> pytest.MarkDecorator:
+    cases = [pytest.param(kind, fault, id=f"{fault.when}-{kind}") for fault in faults for kind in fault.kinds.split()]
+    return pytest.mark.parametrize(("database_url", "fault"), cases, indirect=["database_url"])
+
+
+KILLS = [
+    Fault("before the lock", "sqlite postgres", "before(RegisterEdition, 'current', kill)"),
+    Fault("reading", "sqlite postgres", "before(Staging, 'read', kill, call=2)"),
+    Fault("loading", "sqlite postgres", "before(New, 'add', kill, call=3)"),
+    Fault("in a transaction", "sqlite", "before(Transaction, 'commit', kill, call=3)"),
+    Fault("in a copy", "postgres", "in_copy(kill)"),
+    Fault("before the swap", "sqlite postgres", "before(New, 'publish', kill)"),
+    Fault("in the swap", "sqlite", "before(RegisterEdition, 'save', kill)"),
+    Fault("in the swap", "postgres", "before(on_postgres, '_values', kill)"),
+    Fault("after the swap", "sqlite", "before(New, 'clear', kill, call=2)", 2),
+    Fault("after the swap", "postgres", "before(New, 'clear', kill)", 2),
+    Fault("removing", "sqlite", "before(Transaction, 'execute_query', kill, call=2, of='DELETE FROM register_e')", 2),
+    Fault("dropping", "sqlite", "before(Transaction, 'execute_query', kill, of='DROP TABLE register_e')", 2),
+]
+INTERRUPTS = [
+    Fault("reading", "sqlite postgres", "Staging.read = busy_reader", signals=(signal.SIGINT,)),
+    Fault("loading", "sqlite postgres", "slowly(New, 'add')"),
+    Fault("loading, twice", "sqlite", "Staging.slice = busy_slice", signals=(signal.SIGINT, signal.SIGINT)),
+    Fault("in a copy", "postgres", "in_copy(here)", signals=(signal.SIGINT,)),
+    Fault("indexing", "postgres", "slowly(New, 'complete', 'in a query')"),
+    Fault("in the swap", "sqlite", "slowly(RegisterEdition, 'save')"),
+    Fault("in the swap", "postgres", "before(New, 'publish', here); on_postgres.SWAP += 'SELECT pg_sleep(60);'"),
+]
+
+
+@parametrized(KILLS)
+async def test_killed_import_leaves_a_whole_register(
+    stored: None, guichet: Guichet, scratch: Path, fault: Fault
+) -> None:
+    """Wherever an import is killed, one edition is there, and the next import removes what was left behind."""
+    await replace_register(1)
+    with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as killed:
+        _, err = await asyncio.to_thread(killed.communicate, timeout=PATIENCE)
+    assert killed.returncode == -signal.SIGKILL, err
+    await assert_register(fault.left)
+    await Import(scratch.parent, 3).run()
+    await assert_register(3)
+    assert (await tables(), left_in(scratch)) == (AT_REST, [])
+
+
+@parametrized(INTERRUPTS)
+async def test_interrupted_import_says_so(stored: None, guichet: Guichet, scratch: Path, fault: Fault) -> None:
+    """Who ends an import is told so in one line, at whatever moment that is, and the register stays as it was."""
+    await replace_register(1)
+    with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as process:
+        assert process.stderr is not None
+        while await asyncio.to_thread(process.stderr.readline) not in {"HERE\n", ""}:
+            pass
+        for number in fault.signals:
+            await asyncio.sleep(0.2)
+            process.send_signal(number)
+        out, err = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+    said = [line for line in err.splitlines() if not line.endswith(" …") and line != "HERE"]
+    assert (process.returncode, out, said) == (1, "", ["Interrupted"])
+    await assert_register(1)
+    assert left_in(scratch) == []
+    await Import(scratch.parent, 3).run()
+    await assert_register(3)
+    assert await tables() == AT_REST
+
+
+async def test_failure_leaves_nothing_behind(stored: None) -> None:
+    """Whatever fails before the publication: no table is left, the old register is there, and the lock is free."""
+    await replace_register(1)
+    steps = (lambda new: new.add(rows(2)), lambda new: new.add(Rows("")), lambda new: new.complete())
+    for count in range(4):
+        with pytest.raises(ZeroDivisionError):
+            await fail(*steps[:count])
+        assert await tables() == AT_REST
+        await assert_register(1)
+    await replace_register(2)
+    await assert_register(2)
+
+
+async def test_refusal_leaves_nothing_behind(stored: None, scratch: Path) -> None:
+    """An import that is refused after it has begun leaves no table and no folder, and the next one may come."""
+    await replace_register(1)
+    with pytest.raises(ImportRefusedError):
+        await Import(scratch.parent, 2, SIRETS[: COUNT // 2]).run()
+    assert (await tables(), left_in(scratch)) == (AT_REST, [])
+    await assert_register(1)
+    await Import(scratch.parent, 3).run()
+    await assert_register(3)
+
+
+async def test_second_import_is_refused(stored: None, guichet: Guichet, scratch: Path) -> None:
+    """Who comes while another import is under way is told so in one line, and does not disturb it."""
+    await replace_register(1)
+    async with replacement() as new:
+        await new.add(rows(2, SIRETS[:1000]))
+        done = await asyncio.to_thread(guichet.run, *Import(scratch.parent, 3).command)
+        assert done == Done("", "The register stays as it was. Another import is under way\n", 1)
+        await new.add(rows(2, SIRETS[1000:]))
+        await finish(new, 2)
+    await assert_register(2)
+    await replace_register(3)
+
+
+# --- Readers ---
+
+READER = """
+import asyncio, sys
+from contextlib import nullcontext
+from tortoise.transactions import in_transaction
+from models.database import database
+from models.identifiers import Identifier, IdentifierType
+from models.organisation import find_organisations
+
+async def main(url, begin, until, *sirets):
+    asked, last = [Identifier(IdentifierType.SIRET, siret) for siret in sirets], []
+    async with database(url):
+        while last != [until]:
+            async with in_transaction() if begin else nullcontext():
+                found = await find_organisations(asked)
+            now = sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in found})
+            if now != last:
+                print(*now, sep=" and ", flush=True)
+            last = now
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@asynccontextmanager
+async def reading(url: str, begin: str, until: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Another process, which looks up the same hundred until that edition is told; each new answer is a line."""
+    command = (sys.executable, "-c", READER, url, begin, *whole(until), *ASKED)
+    process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert (await process.stdout.readline()).decode().splitlines() == whole(1)
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def test_readers_see_one_edition_or_the_other(stored: None, database_url: str) -> None:
+    """Every query of other processes is answered from one edition, the old one or the new one, with its day."""
+    await replace_register(1)
+    begin = "begin" if database_url.startswith("postgres") else ""  # On SQLite, to begin is to write.
+    async with asyncio.timeout(PATIENCE), reading(database_url, "", 6) as one, reading(database_url, begin, 6) as other:
+        for edition in range(2, 7):
+            await replace_register(edition)
+        for reader in (one, other):
+            lines = (await reader.communicate())[0].decode().splitlines()
+            assert (reader.returncode, lines[-1:]) == (0, whole(6))
+            assert [line for line in lines if [line] not in [whole(edition) for edition in range(2, 7)]] == []
+            assert lines == sorted(lines)
+
+
+async def test_api_answers_from_one_edition(portal: Portal, guichet: Guichet, scratch: Path) -> None:
+    """Through an import by another process, the service is ready, and a list of a hundred has one name and one day."""
+    await replace_register(1)
+    typed = [{"type": "SIRET", "value": siret} for siret in ASKED]
+    answers: list[set[tuple[str, str]]] = []
+    command = Import(scratch.parent, 2).command
+    importing = asyncio.create_task(asyncio.to_thread(guichet.run, *command))
+    while not importing.done() or len(answers) < 2:
+        listed = await portal.call(FIND_ORGANISATIONS, {"identifiers": typed})
+        answers.append({(item["name"], item["asOf"]) for item in listed["items"]})
+        assert (await portal.http.get("/health/ready")).status_code == 200
+    assert importing.result().code == 0, importing.result().err
+    old, new = ({(f"EDITION {edition}", f"2026-0{edition}-01T00:00:00Z")} for edition in (1, 2))
+    assert answers[0] == old
+    assert [answer for answer in answers if answer not in (old, new)] == []
+    await assert_register(2)
+
+
+# --- Writers, on SQLite ---
+
+
+class Machine:
+    """A clock in the place of the real one, on which each row takes as long as a test says.
+
+    Between any two transactions somebody else writes, and does not wait.
+    """
+
+    def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds_a_row = 0.0
+        self.rows: list[int] = []
+        self.held: list[float] = []
+        self.pauses: list[float] = []
+        self._began: int | None = None
+        self._other = sqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None, timeout=0)
+        monkeypatch.setattr(on_sqlite, "time", SimpleNamespace(perf_counter=self.perf_counter))
+        monkeypatch.setattr(on_sqlite, "asyncio", SimpleNamespace(sleep=self.sleep, to_thread=asyncio.to_thread))
+
+    def perf_counter(self) -> float:
+        """Called when a transaction has begun, and when it has ended: its rows have taken their time by then."""
+        changes: int = RegisterEntry._meta.db._connection.total_changes
+        if self._began is None:
+            self._began = changes
+            return 0.0
+        self.rows.append(changes - self._began)
+        self.held.append(self.rows[-1] * self.seconds_a_row + 1e-6)
+        self._began = None
+        return self.held[-1]
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._other.execute("UPDATE register_edition SET reminded_at = NULL")
+
+    def close(self) -> None:
+        self._other.close()
+
+
+@pytest.fixture
+def machine(stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    with closing(Machine(database_url, monkeypatch)) as machine:
+        yield machine
+
+
+@on_file
+async def test_transactions_are_short(machine: Machine) -> None:
+    """However long rows take, the write lock is held for a tenth of a second at most, and then free for as long."""
+    for edition, machine.seconds_a_row in enumerate((1e-3, 1e-4, 2e-4), start=1):
+        await replace_register(edition)
+    async with replacement() as new:
+        for step, machine.seconds_a_row in enumerate((0.0, 1e-6, 2e-6, 4e-6, 8e-6)):  # The machine gets busy.
+            await new.add(rows(4, [f"{step}{number:013}" for number in range(100_000)]))
+    assert max(machine.held) <= 0.1
+    assert max(machine.rows) == on_sqlite.MOST_ROWS
+    assert machine.pauses == machine.held
+
+
+@on_file
+async def test_small_parts_make_no_long_transactions(machine: Machine) -> None:
+    """That few rows took little time says nothing of many."""
+    machine.seconds_a_row = 1e-4
+    async with replacement() as new:
+        for first in range(0, 100, 10):
+            await new.add(rows(1, SIRETS[first : first + 10]))
+        await new.add(rows(1, SIRETS[100:]))
+    assert max(machine.held) <= 0.1
+
+
+@on_file
+async def test_only_empty_tables_are_dropped(stored: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old copy is removed row by row, as is one that has failed: to free all pages at once takes too long."""
+    execute_query, left = ImmediateTransactionWrapper.execute_query, []
+
+    async def watched(transaction: Any, query: str, values: list[Any] | None = None) -> Any:
+        if query.startswith("DROP TABLE"):
+            left.append(await execute_query(transaction, query.replace("DROP TABLE", "SELECT siret FROM")))
+        return await execute_query(transaction, query, values)
+
+    monkeypatch.setattr(ImmediateTransactionWrapper, "execute_query", watched)
+    await replace_register(1)
+    with pytest.raises(ZeroDivisionError):
+        await fail(lambda new: new.add(rows(2)))
+    await replace_register(3)
+    assert left == [(0, [])] * 3
+
+
+@on_file
+async def test_file_does_not_grow(stored: None) -> None:
+    """An import uses the pages again that the one before has freed; the file is sound, its columns are the model's."""
+    connection = RegisterEntry._meta.db
+    columns = "SELECT name, type, \"notnull\", pk FROM pragma_table_info('register_entry')"
+    migrated = await connection.execute_query_dict(columns)
+    sizes: list[int] = []
+    for edition in range(1, 7):
+        await replace_register(edition)
+        sizes += (await connection.execute_query_dict("PRAGMA page_count"))[0].values()
+    assert max(sizes[2:]) <= sizes[1]
+    assert await connection.execute_query_dict("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert await connection.execute_query_dict(columns) == migrated
+
+
+# --- PostgreSQL ---
+
+KEEPER, ANALYST = "register_keeper", "register_analyst"
+DEFINITION = """
+SELECT format('%s %s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull, attstorage, attstattarget),
+       col_description(attrelid, attnum)
+FROM pg_attribute WHERE attrelid = 'register_entry'::regclass AND attnum > 0 AND NOT attisdropped
+UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'register_entry'::regclass
+UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'register_entry'
+UNION ALL SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT typname, typtype::text FROM pg_type WHERE typnamespace = 'public'::regnamespace
+UNION ALL SELECT 'the table', obj_description('register_entry'::regclass)
+ORDER BY 1, 2
+"""
+RIGHTS = """
+SELECT relowner::regrole::text, '', grantee::regrole::text, privilege_type, is_grantable
+FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) WHERE oid = 'register_entry'::regclass
+UNION ALL
+SELECT '', attname, grantee::regrole::text, privilege_type, is_grantable
+FROM pg_attribute, aclexplode(attacl) WHERE attrelid = 'register_entry'::regclass
+ORDER BY 1, 2, 3, 4, 5
+"""
+
+
+def own(url: str, role: str = KEEPER, **options: object) -> str:
+    """The URL of the database of its own, for *role*."""
+    parts = urlsplit(url)
+    query = "&".join([parts.query, *(f"{name}={value}" for name, value in options.items())])
+    return parts._replace(netloc=f"{role}@", path="/register", query=query).geturl()
+
+
+@pytest.fixture
+def own_url(postgres: str) -> Iterator[str]:
+    """A migrated database of its own, which belongs to a role that is no superuser."""
+    for statement in (f"ROLE {KEEPER} LOGIN", f"ROLE {ANALYST}", f"DATABASE register OWNER {KEEPER}"):
+        execute(postgres, f"CREATE {statement}")
+    asyncio.run(migrate(own(postgres)))
+    yield own(postgres)
+    for statement in ("DATABASE register WITH (FORCE)", f"ROLE {KEEPER}", f"ROLE {ANALYST}"):
+        execute(postgres, f"DROP {statement}")
+
+
+@asynccontextmanager
+async def transaction(url: str) -> AsyncIterator[Any]:
+    """A connection of somebody else's, in a transaction."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
+    async with transaction(url) as connection:
+        return [tuple(row) for row in await connection.fetch(statement)]
+
+
+async def test_table_stays_as_migrations_make_it(own_url: str) -> None:
+    """Columns, constraints, index, types, comments and all their names are a new database's; statistics are there."""
+    migrated = await ask(own_url, DEFINITION)
+    async with database(own_url):
+        for edition, count in ((1, COUNT), (2, COUNT // 2)):
+            await replace_register(edition, SIRETS[:count])
+            assert await ask(own_url, DEFINITION) == migrated
+            assert await ask(own_url, "SELECT reltuples FROM pg_class WHERE relname = 'register_entry'") == [(count,)]
+            known = await ask(own_url, "SELECT attname FROM pg_stats WHERE tablename = 'register_entry'")
+            assert {name for (name,) in known} == RegisterEntry._meta.fields
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (KEEPER, f"GRANT SELECT ON register_entry TO PUBLIC, {ANALYST}"),
+        ("postgres", f"GRANT SELECT ON register_entry TO PUBLIC, {ANALYST}"),
+        (KEEPER, f"GRANT SELECT ON register_entry TO {ANALYST} WITH GRANT OPTION"),
+        (KEEPER, f"GRANT SELECT (siret, status) ON register_entry TO {ANALYST}"),
+        (KEEPER, "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC"),
+    ],
+    ids=["granted", "imported by another", "grant option", "columns", "default privileges"],
+)
+async def test_rights_stay_as_they_were(own_url: str, role: str, statement: str) -> None:
+    """The register belongs to whom it belonged to, and is open to whom it was open to, whoever imports it."""
+    await ask(own_url, statement)
+    before = await ask(own_url, RIGHTS)
+    async with database(own(own_url, role)):
+        await replace_register(1)
+        await replace_register(2)
+    assert await ask(own_url, RIGHTS) == before
+
+
+@pytest.mark.parametrize(
+    "limit", ["statement", "idle_in_transaction_session", "idle_session", "transaction", "command"]
+)
+async def test_time_limits_end_no_import(own_url: str, limit: str) -> None:
+    """Limits that the role, or the service, has for short queries are not for the steps of an import."""
+    await ask(own_url, "ALTER TABLE register_entry ADD CONSTRAINT slow CHECK (pg_sleep(0.1) IS NOT NULL)")
+    if limit == "command":
+        own_url = own(own_url, command_timeout=0.5)
+    else:
+        await ask(own_url, f"ALTER ROLE {KEEPER} SET {limit}_timeout = '500ms'")
+    async with database(own_url), replacement() as new:
+        for part in (SIRETS[:7], SIRETS[7:14]):
+            await asyncio.sleep(0.7)
+            await new.add(rows(2, part))
+        await finish(new, 2)
+        assert await told(SIRETS[:14]) == whole(2)
+
+
+async def test_one_connection_is_enough(own_url: str, scratch: Path) -> None:
+    """An import does not wait for a second connection, which a pool of one never has."""
+    async with asyncio.timeout(PATIENCE), database(own(own_url, maxsize=1)):
+        for edition in (1, 2):
+            await Import(scratch.parent, edition).run()
+        await assert_register(2)
+
+
+@asynccontextmanager
+async def somebody_reading(url: str, monkeypatch: pytest.MonkeyPatch, *, swap_waits: float) -> AsyncIterator[None]:
+    """Somebody keeps a transaction open that has read the register, for which a swap waits so many seconds."""
+    monkeypatch.setattr(on_postgres, "LOCK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(on_postgres, "LOCK_FOR_SECONDS", swap_waits)
+    async with transaction(url) as reader:
+        await reader.fetch("SELECT siret FROM register_entry LIMIT 1")
+        yield
+
+
+@on_server
+async def test_swap_waits_for_readers_and_holds_up_none(
+    stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads for long delays the swap, which comes when that has ended; other look-ups are answered meanwhile."""
+    await replace_register(1)
+    async with somebody_reading(database_url, monkeypatch, swap_waits=PATIENCE):
+        replacing = asyncio.create_task(replace_register(2))
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(40):
+                assert await told() == whole(1)
+                await asyncio.sleep(0.05)
+        assert "register_entry_incoming" in await tables()
+        assert not replacing.done()
+    async with asyncio.timeout(PATIENCE):
+        await replacing
+    await assert_register(2)
+    assert await tables() == AT_REST
+
+
+@on_server
+async def test_reading_without_end_is_refused(stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where somebody never ends reading, the import gives up: the old register stays, and nothing else does."""
+    await replace_register(1)
+    async with somebody_reading(database_url, monkeypatch, swap_waits=0.5):
+        with pytest.raises(RegisterInUseError):
+            await replace_register(2)
+        await assert_register(1)
+        assert await tables() == AT_REST
+    await replace_register(3)
+    await assert_register(3)
+
+
+@on_server
+async def test_service_is_ready_through_a_swap(http: httpx.AsyncClient, database_url: str) -> None:
+    """Whether the service is ready depends on no register, nor on the lock with which one is replaced."""
+    async with transaction(database_url) as other:
+        await other.execute("LOCK TABLE register_entry IN ACCESS EXCLUSIVE MODE")
+        assert (await http.get("/health/ready")).status_code == 200
+
+
+# --- The reminder ---
+
+DAY_60 = datetime(2026, 1, 1, 9, 30, tzinfo=UTC) + timedelta(days=60)
+DAY_61 = DAY_60 + timedelta(days=1)
+
+
+async def test_stale_edition_is_told_once_a_day(stored: None) -> None:
+    """Of many at once one is told that the edition is older than sixty days, once a day, until another is imported."""
+    await replace_register(1)
+
+    async def times_told(now: datetime) -> int:
+        claims = await asyncio.gather(*(RegisterEdition.claim_reminder(now=now) for _ in range(20)))
+        return sum(claim is not None for claim in claims)
+
+    assert await times_told(DAY_60) == 0
+    assert await times_told(DAY_61) == 1
+    assert await times_told(DAY_61 + timedelta(hours=23, minutes=59)) == 0
+    assert await times_told(DAY_61 + timedelta(days=1)) == 1
+    await replace_register(2)
+    assert await times_told(DAY_61 + timedelta(days=2)) == 0
+    assert await times_told(DAY_61 + timedelta(days=31)) == 1
