@@ -164,7 +164,7 @@ class Staging:
     def _in_scratch_space(self) -> Iterator[None]:
         try:
             yield
-        except (duckdb.OperationalError, OSError) as exc:
+        except (duckdb.OperationalError, duckdb.TransactionException, OSError) as exc:
             raise ScratchSpaceError(self._folder, exc) from exc
 
 
