@@ -87,9 +87,9 @@ class Staging:
                     "autoinstall_known_extensions": False,
                 },
             )
-        # What is written here is read once: compressing it would cost more than it saves.
-        for statement in ("PRAGMA force_compression = 'uncompressed'", QUIET, *MACROS):
-            self._database.execute(statement)
+            # What is written here is read once: compressing it would cost more than it saves.
+            for statement in ("PRAGMA force_compression = 'uncompressed'", QUIET, *MACROS):
+                self._database.execute(statement)
 
     def __enter__(self) -> Self:
         return self
