@@ -296,7 +296,7 @@ async def test_any_byte_of_a_parquet_may_be_damaged(tmp_path: Path, importing: I
     stock, path = ESTABLISHMENTS, tmp_path / "damaged"
     parquet = write_stock(tmp_path, stock, ROWS[stock], format_=Format.PARQUET).read_bytes()
     files = with_one(tmp_path, stock, path)
-    for place in range(4, len(parquet), len(parquet) // 60):
+    for place in range(4, len(parquet), len(parquet) // 40):
         path.write_bytes(flipped(parquet, place / len(parquet)))
         with suppress(ImportRefusedError):  # A date or a state may be read, and be another one.
             await importing.reason(files, path)

@@ -633,8 +633,8 @@ async def test_time_limits_end_no_import(own_url: str, limit: str) -> None:
     else:
         await ask(own_url, f"ALTER ROLE {KEEPER} SET {limit}_timeout = '500ms'")
     async with database(own_url), replacement() as new:
-        for part in (SIRETS[:7], SIRETS[7:14]):
-            await asyncio.sleep(0.7)
+        for idle, part in ((0.7, SIRETS[:7]), (1.4, SIRETS[7:14])):  # A part takes half of the second pause.
+            await asyncio.sleep(idle)
             await new.add(rows(2, part))
         await finish(new, 2)
         assert await told(SIRETS[:14]) == whole(2)
