@@ -15,6 +15,7 @@ import pytest
 
 from api.sirene import staging
 from api.sirene.importing import ImportRefusedError, Summary, import_sirene
+from api.sirene.progress import Progress
 from models.organisation import OrganisationStatus
 from models.register.tables import RegisterEdition, RegisterEntry
 from tests.client import OTHER_SIRET, SIRET, Portal
@@ -59,14 +60,20 @@ class Quiet:
         yield lambda _: None
 
 
-async def load(files: SireneFiles, *, edition: date | None = None, accept_shrinking: bool = False) -> Summary:
+async def load(
+    files: SireneFiles,
+    *,
+    edition: date | None = None,
+    accept_shrinking: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
     """Import *files* in this process."""
     return await import_sirene(
         files.establishments,
         files.legal_units,
         edition=edition,
         accept_shrinking=accept_shrinking,
-        progress=Quiet(),
+        progress=progress or Quiet(),
         now=NOW,
     )
 

@@ -9,8 +9,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -359,14 +359,27 @@ async def test_column_that_is_missing_is_named(
     )
 
 
+class Watched:
+    """Progress that remembers how much of each stage it was told of."""
+
+    def __init__(self) -> None:
+        self.shares: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, *, total: int | None = None, unit: str = "rows") -> Iterator[Callable[[int], None]]:
+        yield lambda done: self.shares.update({name: done / (total or 1)})
+
+
+@pytest.mark.anyio
 @on_sqlite
-def test_failure_of_one_file_ends_the_other(tmp_path: Path, operator: Operator) -> None:
+async def test_failure_of_one_file_ends_the_other(tmp_path: Path, importing: Importing) -> None:
     """Nobody waits for a large file to be read whose companion is wrong."""
-    large = LargeEdition(200_000).write(tmp_path)
-    path = tmp_path / "empty"
+    path, watched = tmp_path / "empty", Watched()
     path.write_bytes(zipped(b""))
-    line = operator.refused(SireneFiles(large.establishments, path))
-    assert line.startswith(f"{STAYS}{path}: is no StockUniteLegale")
+    files = SireneFiles(LargeEdition(400_000).write(tmp_path).establishments, path)
+    with pytest.raises(SireneFileError, match=f"^{path}: is no StockUniteLegale"):
+        await load(files, progress=watched)
+    assert watched.shares.get("Reading StockEtablissement", 0) < 0.7
 
 
 # --- Numbers ---

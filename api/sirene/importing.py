@@ -161,12 +161,14 @@ async def _read_one(staging: Staging, kind: Kind, file: SireneFile, progress: Pr
 def _read_so_far(staging: Staging, edition: date | None, now: datetime) -> Summary:
     """What was read, and of which day.
 
-    :raises ImportRefusedError: it has no day.
+    :raises ImportRefusedError: it has no day, or there is nothing.
     """
+    units, establishments, stateless = staging.counts()
+    if not establishments:
+        raise ImportRefusedError("There is no establishment to load")
     day = edition or staging.edition(today=now.date())
     if day is None:
         raise ImportRefusedError("No row has a date of treatment: name the edition with --edition")
-    units, establishments, stateless = staging.counts()
     return Summary(day, units, establishments, stateless)
 
 
