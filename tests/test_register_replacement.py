@@ -200,11 +200,12 @@ def before(owner, name, happens, call=1, of=""):
         return original(*arguments, **named)
     setattr(owner, name, wrapper)
 
-def slowly(owner, name, query=""):
-    original = getattr(owner, name)
+def slowly(owner, name, query="", call=1):
+    original, calls = getattr(owner, name), itertools.count(1)
     async def wrapper(self, *arguments, **named):
-        here()
-        await (self._connection.execute("SELECT pg_sleep(60)", timeout=60) if query else asyncio.sleep(60))
+        if next(calls) == call:
+            here()
+            await (self._connection.execute("SELECT pg_sleep(60)", timeout=60) if query else asyncio.sleep(60))
         return await original(self, *arguments, **named)
     setattr(owner, name, wrapper)
 
@@ -276,7 +277,7 @@ KILLS = [
 ]
 INTERRUPTS = [
     Fault("reading", "sqlite postgres", "Staging.read = busy_reader", signals=(signal.SIGINT,)),
-    Fault("loading", "sqlite postgres", "slowly(New, 'add')"),
+    Fault("loading", "sqlite postgres", "slowly(New, 'add', call=3)"),
     Fault("loading, twice", "sqlite", "Staging.slice = busy_slice", signals=(signal.SIGINT, signal.SIGINT)),
     Fault("in a copy", "postgres", "in_copy(here)", signals=(signal.SIGINT,)),
     Fault("indexing", "postgres", "slowly(New, 'complete', 'in a query')"),
