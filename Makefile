@@ -29,7 +29,7 @@ check: .venv/.develops ## Format, lint, types and who may import whom
 
 examples: examples/python/.venv/.ready examples/typescript/node_modules/.ready ## Set up the example clients
 
-bench: .venv/.develops ## Measure, and print the table that the README shows
+bench: .venv/.develops ## Measure, and print the tables that the README shows
 	@$(BIN)/python -m benchmarks $(PARTS)
 
 lock: .venv/.develops ## Write the locks anew, with the newest releases that pyproject.toml admits

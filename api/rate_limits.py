@@ -132,7 +132,7 @@ class RateLimits:
         """
         if self._limits is None:
             return
-        name, key = self._own_limit_of(name, key)
+        name, key = self._counter_of(name, key)
         limit, digest = self._limits[name], hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
         try:
             if not await self._limiter.hit(limit, name, digest, cost=cost):
@@ -142,8 +142,8 @@ class RateLimits:
             logger.error("The storage of the rate limits fails: %s", type(exc.storage_error).__name__)
             raise TooManyRequests(RETRY_WHEN_STORAGE_FAILS_SECONDS) from exc
 
-    def _own_limit_of(self, name: str, key: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-        """What a call is counted as: one of many of a network that has its own limit, else what it is."""
+    def _counter_of(self, name: str, key: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+        """Where a call is counted: with all of a network that has a limit of its own, else by itself."""
         for own, network in self._own:
             if own == name and _is_part(key[0], network):
                 return f"{own}@{network}", ()

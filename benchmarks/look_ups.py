@@ -12,6 +12,8 @@ import asyncpg
 import psutil
 
 from benchmarks.servers import by_hand, postgres, service
+from models.register.rows import COLUMNS
+from tests.sirene_files import siret
 
 ROWS = 100_000
 CONNECTIONS = 32
@@ -33,7 +35,7 @@ EDITION = f"INSERT INTO register_edition VALUES ('SIRENE', current_date, now(), 
 
 def measure(folder: Path) -> tuple[float, float, float]:
     """Microseconds of CPU for a look-up, of the service and of the yardstick, and the median of their ratios."""
-    sirets = [_siret(number) for number in range(ROWS)]
+    sirets = [siret(number) for number in range(ROWS)]
     with postgres(folder) as url:
         asyncio.run(_fill(url, sirets))
         generous = {"GUICHET_RATE_LIMITS": "organisation=1000000000/minute", "GUICHET_RELAY": "off"}
@@ -52,23 +54,11 @@ def measure(folder: Path) -> tuple[float, float, float]:
     )
 
 
-def _siret(number: int) -> str:
-    """A valid SIRET: a SIREN that passes Luhn, and an NIC that makes the whole pass."""
-    siren = _with_check_digit(f"{10_000_000 + number}")
-    return _with_check_digit(f"{siren}0001")
-
-
-def _with_check_digit(digits: str) -> str:
-    total = sum(sum(divmod(int(digit) * (2 if place % 2 == 0 else 1), 10)) for place, digit in enumerate(digits[::-1]))
-    return f"{digits}{-total % 10}"
-
-
 async def _fill(url: str, sirets: list[str]) -> None:
-    records = [(siret, f"Organisation {siret}", "ACTIVE", "75001", "PARIS") for siret in sirets]
-    columns = ["siret", "name", "status", "postal_code", "city"]
+    records = [(number, f"Organisation {number}", "ACTIVE", "75001", "PARIS") for number in sirets]
     connection = await asyncpg.connect(url)
     try:
-        await connection.copy_records_to_table("register_entry", records=records, columns=columns)
+        await connection.copy_records_to_table("register_entry", records=records, columns=COLUMNS)
         await connection.execute("ANALYZE register_entry")
         await connection.execute(EDITION)
     finally:

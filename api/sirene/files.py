@@ -140,9 +140,9 @@ class ZippedCsv:
             raise _as_told(self.path, problem, _csv_problem) from None
 
     def _as_table(self, pipe: Path) -> str:
-        types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in self.columns)
+        types = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in self.columns)
         return (
-            f"read_csv({quoted(pipe)}, columns = {{{types}}}, auto_detect = false, header = true, delim = ',',"
+            f"read_csv({_quoted(pipe)}, columns = {{{types}}}, auto_detect = false, header = true, delim = ',',"
             " quote = '\"', escape = '\"', strict_mode = true)"
         )
 
@@ -192,12 +192,12 @@ class Parquet:
     @contextmanager
     def table(self, folder: Path) -> Iterator[str]:
         try:
-            yield f"read_parquet({quoted(self._literal)})"
+            yield f"read_parquet({_quoted(self._literal)})"
         except (duckdb.Error, RuntimeError) as exc:  # The latter where its words are not UTF-8.
             raise _as_told(self.path, exc, _parquet_problem) from None
 
 
-def quoted(text: object) -> str:
+def _quoted(text: object) -> str:
     """*text* as a literal of SQL."""
     return "'" + str(text).replace("'", "''") + "'"
 

@@ -120,10 +120,9 @@ async def _fill(
         summary = await _in_thread(partial(_read_so_far, staging, edition, now))
         if before is not None:
             _check_size("legal units", summary.legal_units, before.legal_units)
+            # As many at most: what is too small already need not be loaded.
             _check_size("entries", summary.establishments - summary.stateless, before.entries)
         summary = await _load(staging, new, summary, progress)
-    if not summary.loaded:
-        raise ImportRefusedError("There is no establishment to load")
     if summary.without_unit == summary.loaded:
         raise ImportRefusedError("No establishment has its legal unit in the other file: are they of one edition?")
     if before is not None:
@@ -164,7 +163,7 @@ def _read_so_far(staging: Staging, edition: date | None, now: datetime) -> Summa
     :raises ImportRefusedError: it has no day, or there is nothing.
     """
     units, establishments, stateless = staging.counts()
-    if not establishments:
+    if establishments == stateless:
         raise ImportRefusedError("There is no establishment to load")
     day = edition or staging.edition(today=now.date())
     if day is None:
@@ -213,7 +212,7 @@ async def _publish(new: Replacement, summary: Summary, progress: Progress, now: 
 
 
 async def _clear(new: Replacement, progress: Progress) -> bool:
-    """Whether the old copy is removed. The register has been replaced: a failure or an interruption is none of that."""
+    """Whether the old copy is removed. The register has been replaced: what happens now undoes nothing of that."""
     try:
         with progress.stage("Removing the old one"):
             await new.clear()

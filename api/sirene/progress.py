@@ -35,9 +35,6 @@ class Terminal:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
-
-    @contextmanager
-    def showing(self) -> Iterator[Terminal]:
         self._bars = Bars(
             TextColumn("{task.description:<28}"),
             BarColumn(),
@@ -47,6 +44,10 @@ class Terminal:
             console=self._console,
             disable=not self._console.is_terminal,
         )
+
+    @contextmanager
+    def showing(self) -> Iterator[Terminal]:
+        """Itself, while the block lasts."""
         with self._bars:
             yield self
 

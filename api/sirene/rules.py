@@ -12,14 +12,14 @@ import re
 # Blanks and control characters of any kind become one blank; nothing, and [ND], become NULL. Nearly all values are
 # plain already, which is told in a quarter of the time.
 SAID = r"""
-CREATE MACRO said(typed, longest) AS nullif(nullif(
+CREATE MACRO said(value, longest) AS nullif(nullif(
     CASE
-        WHEN regexp_full_match(typed::VARCHAR, '[!-~]+( [!-~]+)*') THEN rtrim(left(typed::VARCHAR, longest))
-        ELSE trim(left(trim(regexp_replace(nfc_normalize(typed::VARCHAR), '[\s\pZ\pC]+', ' ', 'g')), longest))
+        WHEN regexp_full_match(value::VARCHAR, '[!-~]+( [!-~]+)*') THEN rtrim(left(value::VARCHAR, longest))
+        ELSE trim(left(trim(regexp_replace(nfc_normalize(value::VARCHAR), '[\s\pZ\pC]+', ' ', 'g')), longest))
     END,
     ''), '[ND]')
 """
-MOMENT = "CREATE MACRO moment(typed) AS try_cast(typed::VARCHAR AS TIMESTAMP)"
+MOMENT = "CREATE MACRO moment(value) AS try_cast(value::VARCHAR AS TIMESTAMP)"
 
 # A unit's acronym stands behind its denomination, unless it is part of it. A number that is not well formed is kept
 # as *malformed*: the file is refused then.

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = "guichet-sirene-"
-LOCK = "in-use"
 
 
 class ScratchSpaceError(Exception):
@@ -48,18 +47,21 @@ def scratch_folder() -> Iterator[Path]:
 def _locked_folder(stack: ExitStack) -> Path:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = stack.enter_context((folder / LOCK).open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.fstat(lock.fileno()).st_nlink:  # Else another import took it for abandoned before it was locked.
+        fcntl.flock(_opened(folder, stack), fcntl.LOCK_EX)
+        if folder.exists():  # Else another import took it for abandoned before it was locked.
             return folder
 
 
 def _remove_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError), ExitStack() as stack:  # In use, or somebody else's.
-            if folder.lstat().st_uid != os.getuid():
-                continue
-            lock = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-            stack.callback(os.close, lock)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.lstat().st_uid == os.getuid():
+                fcntl.flock(_opened(folder, stack), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _opened(folder: Path, stack: ExitStack) -> int:
+    """A descriptor of *folder* itself, which *stack* closes."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    stack.callback(os.close, descriptor)
+    return descriptor

@@ -121,6 +121,7 @@ class PostgresReplacement:
                 with suppress(*CONNECTION_FAILURES):
                     if new._in_transaction:
                         await connection.execute("ROLLBACK")
+                    await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
                     await connection.execute("SELECT pg_advisory_unlock($1)", IMPORT_LOCK)
 
     async def add(self, rows: Rows) -> None:
@@ -144,7 +145,7 @@ class PostgresReplacement:
             await self._execute(_index_statement(index, f"{INCOMING}_{number}"))
         await self._execute(f"ANALYZE {INCOMING}")
         for row in await self._connection.fetch(LIKENESS):
-            await self._connection.execute(row["statement"])
+            await self._execute(row["statement"])
         await self._execute("COMMIT")
         self._in_transaction = False
 
@@ -153,9 +154,9 @@ class PostgresReplacement:
         while True:
             try:
                 async with self._connection.transaction():
-                    await self._connection.execute(SWAP)
+                    await self._execute(SWAP)
                     for number, name in enumerate(self._index_names):
-                        await self._connection.execute(f"ALTER INDEX {INCOMING}_{number} RENAME TO {name}")
+                        await self._execute(f"ALTER INDEX {INCOMING}_{number} RENAME TO {name}")
                     await self._connection.execute(EDITION, *_values(edition))
             except asyncpg.LockNotAvailableError:
                 if time.monotonic() > deadline:
@@ -166,14 +167,6 @@ class PostgresReplacement:
 
     async def clear(self) -> None:
         """Nothing: the old table has gone with the swap."""
-
-    async def discard(self) -> None:
-        """Leave nothing behind, as far as the connection still allows."""
-        await self._stop_copying()
-        with suppress(*CONNECTION_FAILURES):
-            if self._in_transaction:
-                await self._connection.execute("ROLLBACK")
-            await self._connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
 
     async def _begun(self) -> None:
         if not self._in_transaction:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import time
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tortoise.transactions import in_transaction
 
@@ -16,14 +16,14 @@ from models.register.rows import COLUMNS, INCOMING, ReplacementUnderWayError
 from models.register.tables import RegisterEdition
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tortoise.backends.base.client import BaseDBAsyncClient
+    import sqlite3
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from models.register.rows import Rows
+    from models.sqlite import ImmediateSqliteClient
 
 OUTGOING = "register_entry_outgoing"
-LOCKED_SECONDS = 0.02  # What a transaction aims at: at most 0.1 is promised, on a machine that is busy too.
+LOCKED_SECONDS = 0.02  # What a transaction aims at: a busy machine, or disk, may take several times as long.
 FEWEST_ROWS, MOST_ROWS = 50, 20_000
 
 # Rows that come by ascending key are appended to such a table, which is its own index: building one at the end
@@ -38,6 +38,7 @@ CREATE TABLE {INCOMING} (
 ) WITHOUT ROWID
 """
 INSERT = f"INSERT INTO {INCOMING} ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608  # Constants.
+EXISTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 SWAP = (
     f"ALTER TABLE register_entry RENAME TO {OUTGOING}",
     f"ALTER TABLE {INCOMING} RENAME TO register_entry",
@@ -47,32 +48,34 @@ SWAP = (
 class SqliteReplacement:
     """A table beside `register_entry`. What was replaced is removed little by little, and its pages are used again."""
 
-    def __init__(self) -> None:
-        self._pace = _Pace()
+    def __init__(self, client: ImmediateSqliteClient) -> None:
+        self._client = client
         self._created = False
+        self._rows = FEWEST_ROWS
 
     @classmethod
     @asynccontextmanager
-    async def locked(cls, client: BaseDBAsyncClient) -> AsyncIterator[SqliteReplacement]:
+    async def locked(cls, client: ImmediateSqliteClient) -> AsyncIterator[SqliteReplacement]:
         """The only replacement at this time; the lock of a file ends with its process."""
-        file = client.filename  # type: ignore[attr-defined]  # The dialect says which client it is.
-        with await asyncio.to_thread(Path(f"{file}.register.lock").open, "w") as lock:
+        with await asyncio.to_thread(_lock_file, client.filename) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ReplacementUnderWayError from None
-            new = cls()
-            await new.discard()
-            await new.clear()
-            yield new
+            new = cls(client)
+            await new._remove(INCOMING)
+            await new._remove(OUTGOING)
+            try:
+                yield new
+            except Exception:  # Not where it is cancelled: this may take minutes, and who interrupts wants an end.
+                await new._remove(INCOMING)
+                raise
 
     async def add(self, rows: Rows) -> None:
         await self._begun()
         left = iter(rows)
-        while some := list(islice(left, self._pace.rows)):
-            async with self._pace.transaction() as transaction:
-                await transaction.execute_many(INSERT, some)  # type: ignore[arg-type]  # Tuples do as well.
-                self._pace.written = len(some)
+        while some := list(islice(left, self._rows)):
+            await self._in_short(partial(_insert, rows=some))
 
     async def complete(self) -> None:
         """Nothing but the table: it is its own index, and keeps no statistics."""
@@ -88,54 +91,44 @@ class SqliteReplacement:
     async def clear(self) -> None:
         await self._remove(OUTGOING)
 
-    async def discard(self) -> None:
-        await self._remove(INCOMING)
-
     async def _begun(self) -> None:
         if not self._created:
-            async with in_transaction() as transaction:
-                await transaction.execute_query(CREATE)
+            await self._client.at_once(lambda connection: connection.execute(CREATE))
             self._created = True
 
     async def _remove(self, table: str) -> None:
         """Row by row first: dropping a table of millions would hold the write lock while all its pages are freed."""
-        if not await _exists(table):
+        if not await self._client.execute_query_dict(EXISTS, [table]):
             return
-        first = f"SELECT siret FROM {table} ORDER BY siret LIMIT ?"  # noqa: S608  # A constant's name.
-        deleted = 1
-        while deleted:
-            async with self._pace.transaction() as transaction:
-                deleted, _ = await transaction.execute_query(
-                    f"DELETE FROM {table} WHERE siret IN ({first})",  # noqa: S608
-                    [self._pace.rows],
-                )
-                self._pace.written = deleted
-        async with in_transaction() as transaction:
-            await transaction.execute_query(f"DROP TABLE {table}")
+        while await self._in_short(partial(_delete, table=table, most=self._rows)):
+            pass
+        await self._client.at_once(partial(_drop, table=table))
 
+    async def _in_short(self, work: Callable[[sqlite3.Connection], int]) -> int:
+        """*work* in one transaction, and how many rows it has written: `_rows` of them, as far as there are so many.
 
-class _Pace:
-    """How many rows one transaction takes, by how long the last ones took."""
-
-    def __init__(self) -> None:
-        self.rows = FEWEST_ROWS
-        self.written = 0
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[BaseDBAsyncClient]:
-        """A transaction that is to write as many *rows*, and to say how many it has *written*.
-
-        Afterwards, other writers have their turn.
+        They become more or fewer by how long that took. Afterwards, other writers have as long a turn.
         """
-        async with in_transaction() as transaction:
-            began = time.perf_counter()
-            yield transaction
-        took = time.perf_counter() - began
-        if self.written == self.rows or took > LOCKED_SECONDS:  # That a few were quick says nothing of many.
-            self.rows = max(FEWEST_ROWS, min(MOST_ROWS, int(self.written * min(2.0, LOCKED_SECONDS / took))))
+        written, took = await self._client.at_once(work)
+        if written == self._rows or took > LOCKED_SECONDS:  # That a few were quick says nothing of many.
+            self._rows = max(FEWEST_ROWS, min(MOST_ROWS, int(written * min(2.0, LOCKED_SECONDS / took))))
         await asyncio.sleep(took)
+        return written
 
 
-async def _exists(table: str) -> bool:
-    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    return bool(await RegisterEdition._meta.db.execute_query_dict(query, [table]))
+def _lock_file(database: str) -> IO[str]:
+    """The file beside *database*, whichever of its names that is."""
+    return Path(f"{Path(database).resolve()}.register.lock").open("w")
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[str | None, ...]]) -> int:
+    return connection.executemany(INSERT, rows).rowcount
+
+
+def _delete(connection: sqlite3.Connection, table: str, most: int) -> int:
+    first = f"SELECT siret FROM {table} ORDER BY siret LIMIT ?"  # noqa: S608  # A constant's name.
+    return connection.execute(f"DELETE FROM {table} WHERE siret IN ({first})", [most]).rowcount  # noqa: S608
+
+
+def _drop(connection: sqlite3.Connection, table: str) -> None:
+    connection.execute(f"DROP TABLE {table}")

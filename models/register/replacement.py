@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from models.register.on_postgres import PostgresReplacement
 from models.register.on_sqlite import SqliteReplacement
 from models.register.tables import RegisterEntry
+from models.sqlite import ImmediateSqliteClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,9 +35,6 @@ class Replacement(Protocol):
     async def clear(self) -> None:
         """Remove what was replaced; where this is not done, the next replacement begins with it."""
 
-    async def discard(self) -> None:
-        """Remove the new copy, as far as that can be done."""
-
 
 @asynccontextmanager
 async def replacement() -> AsyncIterator[Replacement]:
@@ -48,11 +46,10 @@ async def replacement() -> AsyncIterator[Replacement]:
     :raises ReplacementUnderWayError: another process is replacing the register.
     :raises RegisterFixedError: the database does not let the table be replaced.
     """
-    connection = RegisterEntry._meta.db
-    kind = SqliteReplacement if connection.capabilities.dialect == "sqlite" else PostgresReplacement
-    async with kind.locked(connection) as new:
-        try:
-            yield new
-        except Exception:  # Not where it is cancelled: removing may take minutes, and whoever interrupts wants an end.
-            await new.discard()
-            raise
+    client = RegisterEntry._meta.db
+    if isinstance(client, ImmediateSqliteClient):
+        async with SqliteReplacement.locked(client) as on_sqlite:
+            yield on_sqlite
+    else:
+        async with PostgresReplacement.locked(client) as on_postgres:
+            yield on_postgres
