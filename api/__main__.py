@@ -228,7 +228,7 @@ def _settings(*, workers: int = 1) -> Settings:
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """What *work* comes to; a database that fails is one line and exit code 1, and so is an interrupt."""
-    from models.database import DATABASE_FAILURES
+    from models.database import DATABASE_FAILURES, lacks_migrations
 
     try:
         return asyncio.run(work)
@@ -236,7 +236,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         _fail("Interrupted")
     except DATABASE_FAILURES as exc:
         reason = f"{type(exc).__name__}: {exc}".partition("\n")[0]
-        _fail(f"The database can't be used: {reason}")
+        remedy = ". `guichet migrate` gives it the newest schema" if lacks_migrations(exc) else ""
+        _fail(f"The database can't be used: {reason}{remedy}")
 
 
 def _refuse(lines: list[str]) -> NoReturn:

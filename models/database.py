@@ -52,6 +52,7 @@ SQLITE_BUSY_TIMEOUT_MS = 10_000
 NEWEST = MigrationTarget(app_label="models", name="__latest__")
 # What a database raises that is away, or not as expected: some of asyncpg's own come through Tortoise as they are.
 DATABASE_FAILURES = (BaseORMException, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+WITHOUT_MIGRATIONS = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 MIGRATION_LOCK = 0x6775_6963_6865_7400  # "guichet" in ASCII: the key of PostgreSQL's advisory lock.
 
 
@@ -173,6 +174,12 @@ async def is_ready() -> bool:
     except DATABASE_FAILURES:
         return False
     return known_migrations() <= {row["name"] for row in rows}
+
+
+def lacks_migrations(failure: BaseException) -> bool:
+    """Whether a database failed because it is not migrated, or not to the newest schema."""
+    cause = failure.args[0] if failure.args else None  # Tortoise hands on what the database raised.
+    return isinstance(cause, WITHOUT_MIGRATIONS) or str(failure).startswith(("no such table: ", "no such column: "))
 
 
 @cache

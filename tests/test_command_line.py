@@ -315,6 +315,16 @@ def test_migrations_are_made_once(guichet: Guichet, new_database_url: str) -> No
     assert guichet.run("purge").out == "0 registrations, 0 links, 0 messages deleted\n"
 
 
+def test_database_that_is_not_migrated_is_told_as_such(guichet: Guichet, new_database_url: str) -> None:
+    """A database without tables says which command makes them; an SQLite file needs its folder to be asked."""
+    (guichet.folder / "data").mkdir()
+    guichet.set(DATABASE_URL=new_database_url)
+    for done in guichet.run_together(["purge"], ["deliver-mail", "--once"], ["register", "status"]):
+        (line,) = done.err.splitlines()
+        assert done.code == 1
+        assert line.endswith(". `guichet migrate` gives it the newest schema")
+
+
 @pytest.mark.anyio
 async def test_migration_waits_for_the_one_under_way(tmp_path: Path) -> None:
     """An SQLite file that another process is migrating is left alone until that is done."""

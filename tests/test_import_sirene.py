@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 import random
 import re
 import subprocess
@@ -13,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from api.sirene import files as sirene
 from api.sirene import staging
 from api.sirene.importing import ImportRefusedError, Summary, import_sirene
+from api.sirene.pipes import Pipes
 from api.sirene.progress import Progress
 from models.organisation import OrganisationStatus
 from models.register.tables import RegisterEdition, RegisterEntry
@@ -159,6 +164,48 @@ async def test_lines_may_end_otherwise(
         paths[-1].write_bytes(zipped(text.encode(encoding)))
     await load(SireneFiles(*paths))
     assert await names() == {SIRET: "L'EXEMPLE"}
+
+
+@on_sqlite
+@pytest.mark.parametrize("bytes_at_once", [1, 100, 5_000])
+async def test_records_are_whole_however_they_are_cut(
+    tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
+) -> None:
+    """Wherever a stretch of the unpacked file ends: in a letter, in a line feed between quotes, between two quotes.
+
+    What one reader is given can be read without the rest.
+    """
+    pieces: list[bytes] = []
+
+    def noting(made: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in made:
+            pieces.append(piece)
+            yield piece
+
+    monkeypatch.setattr(sirene, "CHUNK_BYTES", bytes_at_once)
+    monkeypatch.setattr(sirene, "Pipes", lambda paths, made: Pipes(paths, noting(made)))
+    told = ["É" * 9, '"', '""', "\n", '\n"\n', 'A\r\n"B", C', "A,\n\n,", "\n" * 9]
+    establishments, units = companies(400)
+    for row, name in zip(establishments, itertools.cycle(told), strict=False):
+        row[SIGN] = f"<{name}>"
+    await load(sirene_files(tmp_path, establishments, units))
+    assert await names() == {row["siret"]: " ".join(row[SIGN].split()) for row in establishments}
+    assert len(pieces) > 20
+    for piece in pieces:
+        values = {len(record) for record in csv.reader(io.StringIO(piece.decode(), newline=""), strict=True)}
+        assert values <= {len(ESTABLISHMENTS.columns), len(LEGAL_UNITS.columns)}
+
+
+@on_sqlite
+async def test_quote_inside_a_value_is_a_part_of_it(tmp_path: Path, stored: None) -> None:
+    """Quotes that nobody has doubled leave the records after them what they are, be there megabytes of them."""
+    establishments, units = companies(3 * sirene.LONGEST_RECORD // 200)
+    columns = ESTABLISHMENTS.columns
+    text = csv_text(columns, records(columns, establishments)).replace("DE L'EXEMPLE", '12" PAN COUPE', 1)
+    made = sirene_files(tmp_path, establishments[:1], units)
+    made.establishments.write_bytes(zipped(text.encode()))
+    await load(made)
+    assert await names() == dict.fromkeys([row["siret"] for row in establishments], "EXEMPLE SA")
 
 
 @on_sqlite
@@ -363,13 +410,18 @@ async def test_of_equal_rows_the_one_that_tells_less_counts(
     tmp_path: Path, stored: None, *, order: int, format_: Format
 ) -> None:
     """Who has opted out, or is a person, in one of two rows of the same moment is not named."""
+    partly, hidden = {OF_ESTABLISHMENT: "P"}, {OF_ESTABLISHMENT: "N"}
     establishments = [
-        establishment(siret(n), **more) for n, more in ((0, {}), (0, {OF_ESTABLISHMENT: "N"}), (1, {}), (2, {}))
+        establishment(siret(n), **more)
+        for n, more in ((0, {}), (0, hidden), (1, {}), (2, {}), (3, partly), (3, hidden), (3, partly))
     ]
-    units = [legal_unit(siren(n), **more) for n, more in ((0, {}), (1, {OF_UNIT: "P"}), (1, {}), (2, {}), (2, PERSON))]
+    units = [
+        legal_unit(siren(n), **more)
+        for n, more in ((0, {}), (1, {OF_UNIT: "P"}), (1, {}), (2, {}), (2, PERSON), (3, {}))
+    ]
     await load(sirene_files(tmp_path, establishments[::order], units[::order], format_=format_))
-    assert await names() == {siret(number): None for number in range(3)}
-    assert (await RegisterEntry.get(siret=siret(0))).city is None
+    assert await names() == {siret(number): None for number in range(4)}
+    assert [(await RegisterEntry.get(siret=siret(number))).city for number in (0, 3)] == [None, None]
 
 
 LA_POSTE = OTHER_SIRET[:9]

@@ -211,6 +211,10 @@ ON_COMMAND_LINE: dict[str, tuple[Damage, str]] = {
         lambda it: text(changed(it, 1, ",A,", ",") + it.lines[1:] * 15_000),
         "line 2 can't be read as CSV",
     ),
+    "wrong behind very much": (
+        lambda it: text(it.lines + it.lines[1:] * 15_000 + changed(it, 1, ",A,", ",")[1:]),
+        "line 300022 can't be read as CSV: Expected Number",
+    ),
     "half a Parquet": (lambda it: cut(it.parquet, 0.5), CUT_PARQUET),
     "Parquet, pages emptied": (lambda it: b"PAR1" + bytes(1_000) + it.parquet[1_004:], CUT_PARQUET),
     "Parquet, name of a column in Latin-1": (lambda it: it.parquet.replace(b"dateDebut", b"dateD\xe9but"), CUT_PARQUET),

@@ -13,25 +13,31 @@ import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
-from api.sirene.pipe import Pipe
+from api.sirene.pipes import Pipes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 ZIP = b"PK\x03\x04"
 PARQUET = b"PAR1"
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK_BYTES = 512 * 1024
+READERS = 2  # Of one CSV file: unpacking it keeps no more of them busy.
+BUFFER_BYTES = 8 * 1024 * 1024  # Of each reader; DuckDB's 32 MB would be much of the memory that it is given.
+HEADER_LINES = 1
 LONGEST_HEADER = 64 * 1024
+LONGEST_RECORD = 2 * 1024 * 1024
 # What `zipfile` raises for archives that are cut off, damaged or encrypted.
 ZIP_FAILURES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 GLOB = re.compile(r"([*?\[])")
 # DuckDB explains itself at length, and quotes the row: these parts of its words say what is wrong.
+CSV_PIPE = re.compile(r"^ +file = (.*)$", re.MULTILINE)
 CSV_LINE = re.compile(r"CSV Error on Line: (\d+)")
 CSV_REASON = re.compile(
     r"Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote found|Maximum line size.*exceeded"
@@ -88,7 +94,10 @@ def open_sirene_file(path: Path) -> SireneFile:
 
 
 class ZippedCsv:
-    """The only CSV file in an archive, unpacked as it is read, through a named pipe: it never lies on the disk."""
+    """The only CSV file in an archive, unpacked as it is read, through named pipes: it never lies on the disk.
+
+    DuckDB reads a pipe in one thread, so there are some, and the records are dealt out among them.
+    """
 
     unit = "bytes"
 
@@ -129,32 +138,68 @@ class ZippedCsv:
     @contextmanager
     def table(self, folder: Path) -> Iterator[str]:
         problem = None
-        with Pipe(folder / "pipe.csv", self._chunks()) as pipe:
+        paths = [folder / f"{number}.csv" for number in range(READERS)]
+        with Pipes(paths, self._pieces()) as pipes:
             try:
-                yield self._as_table(folder / "pipe.csv")
+                yield f"({' UNION ALL '.join(map(self._as_table, paths))})"
             except duckdb.Error as exc:
                 problem = exc
-        if pipe.failure is not None:  # It has also ended what was read, in mid-row perhaps.
-            raise self._problem_of(pipe.failure) from None
+        if pipes.failure is not None:  # It has also ended what was read, in mid-row perhaps.
+            raise self._problem_of(pipes.failure) from None
         if problem is not None:
-            raise _as_told(self.path, problem, _csv_problem) from None
+            raise _as_told(self.path, problem, partial(self._csv_problem, pipes.given)) from None
 
     def _as_table(self, pipe: Path) -> str:
         types = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in self.columns)
         return (
-            f"read_csv({_quoted(pipe)}, columns = {{{types}}}, auto_detect = false, header = true, delim = ',',"
-            " quote = '\"', escape = '\"', strict_mode = true)"
+            f"FROM read_csv({_quoted(pipe)}, columns = {{{types}}}, auto_detect = false, header = false, delim = ',',"
+            f" quote = '\"', escape = '\"', strict_mode = true,"
+            f" buffer_size = {BUFFER_BYTES}, max_line_size = {LONGEST_RECORD})"
         )
 
+    def _pieces(self) -> Iterator[bytes]:
+        """The unpacked file without its header, cut into pieces of whole records."""
+        rest = b""
+        for chunk in self._chunks():
+            piece = rest + chunk
+            end = _end_of_records(piece)
+            rest = piece[end:]
+            if end:
+                yield piece[:end]
+        if rest:
+            yield rest
+
     def _chunks(self) -> Iterator[bytes]:
-        """The unpacked file, piece by piece, each of which has been found to be UTF-8."""
+        """The same in stretches of any length, each of which has been found to be UTF-8."""
         utf_8 = codecs.getincrementaldecoder("utf-8")()
         with zipfile.ZipFile(self.path) as archive, archive.open(self._member) as file:
+            self._unpacked = len(file.readline(LONGEST_HEADER))
             while chunk := file.read(CHUNK_BYTES):
                 utf_8.decode(chunk)
                 yield chunk
                 self._unpacked += len(chunk)
         utf_8.decode(b"", final=True)
+
+    def _csv_problem(self, given: Mapping[Path, Set[int]], exc: Exception) -> str:
+        """What DuckDB has against the file, in one line, without the row that it quotes."""
+        line, reason, pipe = CSV_LINE.search(str(exc)), CSV_REASON.search(str(exc)), CSV_PIPE.search(str(exc))
+        if line is None or pipe is None:
+            return f"can't be read as CSV: {_first_line(exc)}"
+        number = self._line(int(line[1]), given[Path(pipe[1])])
+        return f"line {number} can't be read as CSV{f': {reason[0]}' if reason else ''}"
+
+    def _line(self, line: int, given: Set[int]) -> int:
+        """Which line of the file has this number among those of the pieces *given*; they are made once more."""
+        elsewhere, left, last = HEADER_LINES, line, max(given)
+        for number, piece in enumerate(self._pieces()):
+            lines = piece.count(b"\n")
+            if number not in given:
+                elsewhere += lines
+            elif lines < left and number < last:
+                left -= lines
+            else:
+                break
+        return elsewhere + line
 
     def _problem_of(self, failure: Exception) -> SireneFileError:
         if isinstance(failure, UnicodeDecodeError):
@@ -210,12 +255,19 @@ def _as_told(path: Path, exc: Exception, problem_of: Callable[[Exception], str])
     return SireneFileError(path, problem_of(exc))
 
 
-def _csv_problem(exc: Exception) -> str:
-    """What DuckDB has against a CSV file, in one line, without the row that it quotes."""
-    line, reason = CSV_LINE.search(str(exc)), CSV_REASON.search(str(exc))
-    if line is None:
-        return f"can't be read as CSV: {_first_line(exc)}"
-    return f"line {line[1]} can't be read as CSV{f': {reason[0]}' if reason else ''}"
+def _end_of_records(piece: bytes) -> int:
+    """Where the last record that ends in *piece* does, which begins with one; 0 where none ends.
+
+    A line feed between quotes ends none: there, an odd number of them has gone before. In a file whose quotes don't
+    pair, the last line feed is taken after all, and DuckDB tells what it makes of that.
+    """
+    quotes, end = piece.count(b'"'), len(piece)
+    while (line_feed := piece.rfind(b"\n", 0, end)) >= 0:
+        quotes -= piece.count(b'"', line_feed, end)
+        if quotes % 2 == 0:
+            return line_feed + 1
+        end = line_feed
+    return piece.rfind(b"\n") + 1 if len(piece) > LONGEST_RECORD else 0
 
 
 def _parquet_problem(exc: Exception) -> str:

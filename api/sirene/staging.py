@@ -17,8 +17,10 @@ import duckdb
 from api.sirene.files import SireneFileError
 from api.sirene.rules import (
     ESTABLISHMENTS,
+    FORGET_REPEATED,
     LEGAL_UNITS,
     MACROS,
+    REPEATED,
     SLICE,
     columns_of,
 )
@@ -85,10 +87,13 @@ class Staging:
                     "threads": min(MOST_THREADS, os.cpu_count() or 1),
                     "temp_directory": str(folder),
                     "autoinstall_known_extensions": False,
+                    "preserve_insertion_order": False,  # So that several pipes are read beside each other.
                 },
             )
-            # What is written here is read once: compressing it would cost more than it saves.
-            for statement in ("PRAGMA force_compression = 'uncompressed'", QUIET, *MACROS):
+            # What is written here is read once, and never again: compressing it, and tidying it up at the end, would
+            # cost more than it saves.
+            economies = ("PRAGMA force_compression = 'uncompressed'", "PRAGMA disable_checkpoint_on_shutdown")
+            for statement in (*economies, QUIET, *MACROS):
                 self._database.execute(statement)
 
     def __enter__(self) -> Self:
@@ -156,8 +161,12 @@ class Staging:
 
     def slice(self, first: int, end: int) -> Slice:
         """The rows of the SIRENs from *first* to before *end*."""
+        bounds = {"first": first, "end": end}
         with self._in_scratch_space():
-            text, *counts = _one(self._database, SLICE, first=first, end=end)
+            if _one(self._database, REPEATED, **bounds)[0]:
+                for statement in FORGET_REPEATED:
+                    self._database.execute(statement, bounds)
+            text, *counts = _one(self._database, SLICE, **bounds)
             return Slice(Rows(text or ""), *counts)
 
     @contextmanager
