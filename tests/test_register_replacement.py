@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
@@ -173,7 +175,6 @@ def left_in(folder: Path) -> list[str]:
 # The command itself, and what can be made to happen in it.
 FAULTS = """
 import asyncio, itertools, os, signal
-from types import SimpleNamespace
 from api.__main__ import main
 from api.sirene import staging
 from api.sirene.staging import Staging
@@ -210,11 +211,11 @@ def slowly(owner, name, query="", call=1):
 
 def in_copy(happens):
     async def source(text):
-        yield text
+        yield text.encode()
         await asyncio.sleep(0.1)
         happens()
         await asyncio.sleep(60)
-    on_postgres.io = SimpleNamespace(BytesIO=source)
+    on_postgres._encoded = source
 
 def busy_reader(staging, kind, file, reader):
     here()
@@ -699,6 +700,22 @@ async def somebody_reading(url: str, monkeypatch: pytest.MonkeyPatch, *, swap_wa
     async with transaction(url) as reader:
         await reader.fetch("SELECT siret FROM register_entry LIMIT 1")
         yield
+
+
+@on_server
+async def test_parts_that_are_copied_are_not_kept(stored: None) -> None:
+    """Memory does not grow with the register, even where nobody collects garbage."""
+    gc.disable()
+    tracemalloc.start()
+    try:
+        async with replacement() as new:
+            for step in range(8):
+                await new.add(rows(2, [f"{step}{number:013}" for number in range(20_000)]))
+            kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert kept < 3 * len(rows(2, SIRETS).text) * 20_000 / COUNT
 
 
 @on_server

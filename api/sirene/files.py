@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ZIP = b"PK\x03\x04"
 PARQUET = b"PAR1"
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-CHUNK_BYTES = 512 * 1024
+CHUNK_BYTES = 256 * 1024
 READERS = 2  # Of one CSV file: unpacking it keeps no more of them busy.
 BUFFER_BYTES = 8 * 1024 * 1024  # Of each reader; DuckDB's 32 MB would be much of the memory that it is given.
 HEADER_LINES = 1

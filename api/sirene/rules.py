@@ -25,9 +25,10 @@ CREATE MACRO said(value, longest) AS nullif(
 """
 FIELD = r"CREATE MACRO field(text) AS coalesce(text, '\N')"
 DIGITS = "CREATE MACRO digits(text, number) AS length(text) = number AND text NOT GLOB '*[!0-9]*'"
+FOURTEEN = "CREATE MACRO fourteen(siret) AS substr((100_000_000_000_000 + siret)::VARCHAR, 2)"  # With its zeros.
 MOMENT = "CREATE MACRO moment(value) AS try_cast(value::VARCHAR AS TIMESTAMP)"
 
-MACROS = (SAID, FIELD, DIGITS, MOMENT)
+MACROS = (SAID, FIELD, DIGITS, FOURTEEN, MOMENT)
 
 # Units and establishments with what they tell of themselves. A unit is *nameable* if it is public and no natural
 # person. Its acronym stands behind its denomination, unless it is part of it. A number that is not well formed is
@@ -147,9 +148,9 @@ WITH
         FROM establishment LEFT JOIN unit USING (siren)
     )
 SELECT
-    string_agg(concat_ws(chr(9),
-        lpad(siret::VARCHAR, 14, '0'), field(name), if(closed, 'CLOSED', 'ACTIVE'), place
-    ), chr(10) ORDER BY siret),
+    string_agg(
+        concat_ws(chr(9), fourteen(siret), field(name), if(closed, 'CLOSED', 'ACTIVE'), place), chr(10) ORDER BY siret
+    ),
     count(*),
     count(*) FILTER (closed),
     count(*) FILTER (withheld),

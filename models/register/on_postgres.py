@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from models.register.tables import RegisterEdition
 
 IMPORT_LOCK = 0x6775_6963_6865_7401  # Next to the lock of migrations: see `models.database`.
+CHARACTERS_AT_ONCE = 256 * 1024
 STEP_SECONDS = 24 * 3600.0  # A step of an import may last longer than any query of the service.
 LOCK_MILLISECONDS = 250  # Whoever looks up meanwhile waits behind us, so we wait shortly, and often.
 LOCK_EVERY_SECONDS = 2.0
@@ -114,31 +114,30 @@ class PostgresReplacement:
                 await connection.fetch(SESSION)
                 if obstacles := await connection.fetch(OBSTACLES):
                     raise RegisterFixedError(obstacles[0][0])
-                await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
+                await new._execute(f"DROP TABLE IF EXISTS {INCOMING}")
                 yield new
             finally:
                 await new._stop_copying()
                 with suppress(*CONNECTION_FAILURES):
                     if new._in_transaction:
-                        await connection.execute("ROLLBACK")
-                    await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
+                        await new._end("ROLLBACK")
+                    await new._execute(f"DROP TABLE IF EXISTS {INCOMING}")
                     await connection.execute("SELECT pg_advisory_unlock($1)", IMPORT_LOCK)
 
     async def add(self, rows: Rows) -> None:
         """Begin to copy *rows*, once those before are copied: the caller makes the next ones meanwhile."""
-        await self._begun()
+        await self._made()
         await self._copied()
         self._copying = asyncio.create_task(self._copy(rows.text))
 
     async def _copy(self, text: str) -> None:
         """Rows of a table that is as new as its transaction can be frozen: no vacuum has to come back for them."""
-        source = io.BytesIO(text.encode())
         await self._connection.copy_to_table(
-            INCOMING, source=source, columns=COLUMNS, format="text", freeze=True, timeout=STEP_SECONDS
+            INCOMING, source=_encoded(text), columns=COLUMNS, format="text", freeze=True, timeout=STEP_SECONDS
         )
 
     async def complete(self) -> None:
-        await self._begun()
+        await self._made()
         await self._copied()
         for number, index in enumerate(await self._connection.fetch(INDEXES)):
             self._index_names.append(index["name"])
@@ -146,33 +145,46 @@ class PostgresReplacement:
         await self._execute(f"ANALYZE {INCOMING}")
         for row in await self._connection.fetch(LIKENESS):
             await self._execute(row["statement"])
-        await self._execute("COMMIT")
-        self._in_transaction = False
+        await self._end("COMMIT")
 
     async def publish(self, edition: RegisterEdition) -> None:
         deadline = time.monotonic() + LOCK_FOR_SECONDS
-        while True:
-            try:
-                async with self._connection.transaction():
-                    await self._execute(SWAP)
-                    for number, name in enumerate(self._index_names):
-                        await self._execute(f"ALTER INDEX {INCOMING}_{number} RENAME TO {name}")
-                    await self._connection.execute(EDITION, *_values(edition))
-            except asyncpg.LockNotAvailableError:
-                if time.monotonic() > deadline:
-                    raise RegisterInUseError from None
-                await asyncio.sleep(LOCK_EVERY_SECONDS)
-            else:
-                return
+        while not await self._swapped(edition):
+            if time.monotonic() > deadline:
+                raise RegisterInUseError
+            await asyncio.sleep(LOCK_EVERY_SECONDS)
+
+    async def _swapped(self, edition: RegisterEdition) -> bool:
+        """Whether the new table has taken the place of the old one, which readers may hold for now."""
+        await self._begin()
+        try:
+            await self._execute(SWAP)
+        except asyncpg.LockNotAvailableError:
+            await self._end("ROLLBACK")
+            return False
+        for number, name in enumerate(self._index_names):
+            await self._execute(f"ALTER INDEX {INCOMING}_{number} RENAME TO {name}")
+        await self._connection.execute(EDITION, *_values(edition))
+        await self._end("COMMIT")
+        return True
 
     async def clear(self) -> None:
         """Nothing: the old table has gone with the swap."""
 
-    async def _begun(self) -> None:
+    async def _made(self) -> None:
+        """Make the new table, where that is still to be done."""
         if not self._in_transaction:
-            await self._connection.execute("BEGIN")
-            self._in_transaction = True
+            await self._begin()
             await self._connection.execute(CREATE)
+
+    async def _begin(self) -> None:
+        await self._connection.execute("BEGIN")
+        self._in_transaction = True
+
+    async def _end(self, statement: str) -> None:
+        """Both may last: a large table goes with them."""
+        await self._execute(statement)
+        self._in_transaction = False
 
     async def _execute(self, statement: str) -> None:
         await self._connection.execute(statement, timeout=STEP_SECONDS)
@@ -186,6 +198,12 @@ class PostgresReplacement:
         if self._copying is not None:
             self._copying.cancel()
             await asyncio.gather(self._copying, return_exceptions=True)
+
+
+async def _encoded(text: str) -> AsyncIterator[bytes]:
+    """*text* part by part; a file of it, asyncpg would keep in memory long after it is copied."""
+    for start in range(0, len(text), CHARACTERS_AT_ONCE):
+        yield text[start : start + CHARACTERS_AT_ONCE].encode()
 
 
 def _index_statement(index: Mapping[str, Any], name: str) -> str:
