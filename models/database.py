@@ -178,8 +178,11 @@ async def is_ready() -> bool:
 
 def lacks_migrations(failure: BaseException) -> bool:
     """Whether a database failed because it is not migrated, or not to the newest schema."""
-    cause = failure.args[0] if failure.args else None  # Tortoise hands on what the database raised.
-    return isinstance(cause, WITHOUT_MIGRATIONS) or str(failure).startswith(("no such table: ", "no such column: "))
+    causes = (failure, *failure.args)  # Tortoise hands on what the database raised.
+    return any(
+        isinstance(cause, WITHOUT_MIGRATIONS) or str(cause).startswith(("no such table: ", "no such column: "))
+        for cause in causes
+    )
 
 
 @cache

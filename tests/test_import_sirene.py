@@ -9,12 +9,15 @@ import random
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api.sirene import files as sirene
 from api.sirene import staging
@@ -166,6 +169,19 @@ async def test_lines_may_end_otherwise(
     assert await names() == {SIRET: "L'EXEMPLE"}
 
 
+def noted_pieces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What will be given to the readers of CSV files."""
+    pieces: list[bytes] = []
+
+    def noting(made: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in made:
+            pieces.append(piece)
+            yield piece
+
+    monkeypatch.setattr(sirene, "Pipes", lambda paths, made, first: Pipes(paths, noting(made), first=first))
+    return pieces
+
+
 @on_sqlite
 @pytest.mark.parametrize("bytes_at_once", [1, 100, 5_000])
 async def test_records_are_whole_however_they_are_cut(
@@ -175,15 +191,8 @@ async def test_records_are_whole_however_they_are_cut(
 
     What one reader is given can be read without the rest.
     """
-    pieces: list[bytes] = []
-
-    def noting(made: Iterator[bytes]) -> Iterator[bytes]:
-        for piece in made:
-            pieces.append(piece)
-            yield piece
-
     monkeypatch.setattr(sirene, "CHUNK_BYTES", bytes_at_once)
-    monkeypatch.setattr(sirene, "Pipes", lambda paths, made: Pipes(paths, noting(made)))
+    pieces = noted_pieces(monkeypatch)
     told = ["É" * 9, '"', '""', "\n", '\n"\n', 'A\r\n"B", C', "A,\n\n,", "\n" * 9]
     establishments, units = companies(400)
     for row, name in zip(establishments, itertools.cycle(told), strict=False):
@@ -197,15 +206,64 @@ async def test_records_are_whole_however_they_are_cut(
 
 
 @on_sqlite
-async def test_quote_inside_a_value_is_a_part_of_it(tmp_path: Path, stored: None) -> None:
-    """Quotes that nobody has doubled leave the records after them what they are, be there megabytes of them."""
-    establishments, units = companies(3 * sirene.LONGEST_RECORD // 200)
+@pytest.mark.parametrize(
+    ("line_end", "within"),
+    [("\n", "A\nB"), ("\n", "A\r\nB"), ("\n", "\nA"), ("\r\n", "A\nB"), ("\r\n", "A\r\nB"), ("\r\n", "A\rB")],
+)
+async def test_line_ends_within_a_value_say_nothing_of_others(
+    tmp_path: Path, stored: None, line_end: str, within: str
+) -> None:
+    """How lines end is told by the header, whatever stands between the first quotes that are read."""
+    columns, rows = LEGAL_UNITS.columns, [legal_unit(siren(number), **{DENOMINATION: within}) for number in range(3)]
+    made = sirene_files(tmp_path, companies(3)[0])
+    made.legal_units.write_bytes(zipped(csv_text(columns, records(columns, rows), line_end=line_end).encode()))
+    await load(made)
+    assert set((await names()).values()) == {" ".join(within.split())}
+
+
+@on_sqlite
+async def test_quote_inside_a_value_is_a_part_of_it(
+    tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quotes that nobody has doubled leave the records after them what they are."""
+    establishments, units = companies(3_000)
+    for row in establishments[::3]:
+        row[SIGN] = "DU PORT\nBATIMENT B"
     columns = ESTABLISHMENTS.columns
     text = csv_text(columns, records(columns, establishments)).replace("DE L'EXEMPLE", '12" PAN COUPE', 1)
     made = sirene_files(tmp_path, establishments[:1], units)
     made.establishments.write_bytes(zipped(text.encode()))
+    monkeypatch.setattr(sirene, "CHUNK_BYTES", 1_000)
+    pieces = noted_pieces(monkeypatch)
     await load(made)
-    assert await names() == dict.fromkeys([row["siret"] for row in establishments], "EXEMPLE SA")
+    assert Counter((await names()).values()) == {"DU PORT BATIMENT B": 1_000, "EXEMPLE SA": 2_000}
+    assert len(pieces) > 500
+    assert all(re.match(rb"\d{9},", piece) for piece in pieces)
+
+
+def end_of_records(text: bytes) -> int:
+    """Where the last record that ends in *text* does, letter by letter."""
+    end, state = 0, "start"
+    for place, letter in enumerate(text.decode("latin-1"), start=1):
+        match state, letter:
+            case "quoted", '"':
+                state = "quote"
+            case (("start" | "quote"), '"'):
+                state = "quoted"
+            case (("start" | "plain" | "quote"), ("," | "\r" | "\n")):
+                state, end = "start", place if letter == "\n" else end
+            case (("start" | "plain" | "quote"), _):
+                state = "plain"
+    return end
+
+
+@settings(max_examples=1_000)
+@given(st.text(alphabet='",\r\nA', max_size=40), st.sampled_from([4, 1_000]))
+def test_records_end_where_their_line_does(text: str, window: int) -> None:
+    """Whatever stands between the quotes, doubled or not."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sirene, "PLAIN_END_BYTES", window)
+        assert sirene._end_of_records(text.encode()) == end_of_records(text.encode())
 
 
 @on_sqlite

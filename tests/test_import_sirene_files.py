@@ -249,6 +249,11 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "last row broken off": (lambda it: text([*it.lines[:-1], it.lines[-1][:40]]), "line 21 can't be read as CSV"),
     "quote left open": (lambda it: text(changed(it, 2, ",A,", ',"A,')), "line 3 can't be read as CSV"),
     "quote left open at the end": (lambda it: text(changed(it, 20, ",A,", ',"A,')), "line 21 can't be read as CSV"),
+    "no line end for megabytes": (lambda it: zipped(f"{it.lines[0]}\n{'x' * 20_000_000}".encode()), "line 2 can't be"),
+    "a row that names another file": (
+        lambda it: text([*it.lines, '123456789,"abc', "  file = /etc/passwd", '",b']),
+        "line 22 can't be read as CSV: Expected Number",
+    ),
     "four bytes of Parquet": (lambda it: it.parquet[:4], CUT_PARQUET),
     "Parquet without its last byte": (lambda it: it.parquet[:-1], CUT_PARQUET),
     "Parquet without a piece": (lambda it: it.parquet[:50] + it.parquet[1050:], CUT_PARQUET),

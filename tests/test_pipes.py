@@ -11,6 +11,7 @@ import pytest
 from api.sirene.pipes import PIECES_AHEAD, Pipes
 
 PIECES = [bytes([letter]) * 100_000 for letter in b"abcdefghijklmnopqrstuvwxyz"]
+FIRST = b"first"
 SECONDS = 10
 
 
@@ -30,7 +31,7 @@ def threads_end() -> Iterator[None]:
 def test_readers_share_the_pieces(paths: list[Path]) -> None:
     """Of readers beside each other, each gets whole pieces in their order, as they were noted, and none gets lost."""
     read: dict[Path, bytes] = {}
-    with Pipes(paths, iter(PIECES)) as pipes:
+    with Pipes(paths, iter(PIECES), first=FIRST) as pipes:
         readers = [threading.Thread(target=lambda path=path: read.update({path: path.read_bytes()})) for path in paths]
         for reader in readers:
             reader.start()
@@ -38,13 +39,13 @@ def test_readers_share_the_pieces(paths: list[Path]) -> None:
             reader.join(SECONDS)
     assert pipes.failure is None
     assert sum(map(len, pipes.given.values())) == len(PIECES)
-    assert read == {path: b"".join(PIECES[number] for number in sorted(pipes.given[path])) for path in paths}
+    assert read == {path: FIRST + b"".join(PIECES[number] for number in sorted(pipes.given[path])) for path in paths}
 
 
 def test_readers_may_come_one_by_one(paths: list[Path]) -> None:
     """Who comes late finds an end, not a wait, and has taken nothing from the first."""
-    with Pipes(paths, iter(PIECES)) as pipes:
-        assert [path.read_bytes() for path in reversed(paths)] == [b"".join(PIECES), b""]
+    with Pipes(paths, iter(PIECES), first=FIRST) as pipes:
+        assert [path.read_bytes() for path in reversed(paths)] == [FIRST + b"".join(PIECES), FIRST]
     assert list(map(len, pipes.given.values())) == [0, len(PIECES)]
 
 
@@ -55,8 +56,8 @@ def test_failure_ends_what_is_read(paths: list[Path]) -> None:
         yield from PIECES
         raise ValueError("damaged")
 
-    with Pipes(paths, pieces()) as pipes:
-        assert paths[0].read_bytes() == b"".join(PIECES)
+    with Pipes(paths, pieces(), first=FIRST) as pipes:
+        assert paths[0].read_bytes() == FIRST + b"".join(PIECES)
     assert str(pipes.failure) == "damaged"
 
 
@@ -70,7 +71,7 @@ def test_what_nobody_reads_is_given_up(paths: list[Path], bytes_read: int | None
             made.append(piece)
             yield piece
 
-    with Pipes(paths, pieces()):
+    with Pipes(paths, pieces(), first=FIRST):
         if bytes_read is not None:
             with paths[0].open("rb") as file:
                 assert len(file.read(bytes_read)) == bytes_read

@@ -65,10 +65,14 @@ def rows(edition: int, sirets: list[str] = SIRETS) -> Rows:
 
 async def finish(new: Replacement, edition: int, count: int = COUNT) -> None:
     """Have what was added become the register, as edition number *edition*."""
-    day, of = date(2026, edition, 1), {"source": OrganisationSource.SIRENE, "imported_at": Clock().now}
     await new.complete()
-    await new.publish(RegisterEdition(**of, edition=day, legal_units=count, entries=count, closed=0, withheld=0))
+    await publish(new, edition, count)
     await new.clear()
+
+
+async def publish(new: Replacement, edition: int, count: int = COUNT) -> None:
+    day, of = date(2026, edition, 1), {"source": OrganisationSource.SIRENE, "imported_at": Clock().now}
+    await new.publish(RegisterEdition(**of, edition=day, legal_units=count, entries=count, closed=0, withheld=0))
 
 
 async def replace_register(edition: int, sirets: list[str] = SIRETS) -> None:
@@ -749,6 +753,26 @@ async def test_reading_without_end_is_refused(stored: None, database_url: str, m
         assert await tables() == AT_REST
     await replace_register(3)
     await assert_register(3)
+
+
+async def test_nobody_keeps_who_gives_up(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup, which reads the new table too, delays the end of an import no longer than that of any query."""
+    monkeypatch.setattr(on_postgres, "LOCK_FOR_SECONDS", 0.5)
+
+    async def give_up() -> None:
+        async with replacement() as new:
+            await new.add(rows(2))
+            await new.complete()
+            await backup.execute("LOCK TABLE register_entry, register_entry_incoming IN ACCESS SHARE MODE")
+            await publish(new, 2)
+
+    async with database(own(own_url, command_timeout=1.0)), asyncio.timeout(PATIENCE), transaction(own_url) as backup:
+        with pytest.raises(RegisterInUseError):
+            await give_up()
+    async with database(own_url):
+        await replace_register(3)
+        await assert_register(3)
+        assert await tables() == AT_REST
 
 
 @on_server

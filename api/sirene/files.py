@@ -29,15 +29,18 @@ PARQUET = b"PAR1"
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 CHUNK_BYTES = 256 * 1024
 READERS = 2  # Of one CSV file: unpacking it keeps no more of them busy.
-BUFFER_BYTES = 8 * 1024 * 1024  # Of each reader; DuckDB's 32 MB would be much of the memory that it is given.
-HEADER_LINES = 1
+BUFFER_BYTES = 8_000_000  # Of each reader; DuckDB's 32 MB would be much of the memory that it is given.
 LONGEST_HEADER = 64 * 1024
-LONGEST_RECORD = 2 * 1024 * 1024
+LONGEST_RECORD = 2_000_000  # As DuckDB has it.
+# A quote begins a quoted value after a comma or a line end only, and ends it unless it is doubled.
+QUOTED = re.compile(rb'"(?<![^,\r\n]")[^"]*(?:""[^"]*)*(?:"|\Z)')
+# After a quote that ends a value, or is a part of one without quotes, the last line feed is in no quoted value.
+PLAIN_END = re.compile(rb'[^",\r\n]"[,\r\n][^"]*\n[^\n]*\Z')
+PLAIN_END_BYTES = 1024
 # What `zipfile` raises for archives that are cut off, damaged or encrypted.
 ZIP_FAILURES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 GLOB = re.compile(r"([*?\[])")
 # DuckDB explains itself at length, and quotes the row: these parts of its words say what is wrong.
-CSV_PIPE = re.compile(r"^ +file = (.*)$", re.MULTILINE)
 CSV_LINE = re.compile(r"CSV Error on Line: (\d+)")
 CSV_REASON = re.compile(
     r"Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote found|Maximum line size.*exceeded"
@@ -108,7 +111,8 @@ class ZippedCsv:
             with zipfile.ZipFile(path) as archive:
                 self._member = self._only_csv(archive)
                 with archive.open(self._member) as file:
-                    self.columns = self._names(file.readline(LONGEST_HEADER))
+                    self._header = file.readline(LONGEST_HEADER)
+                    self.columns = self._names(self._header)
         except ZIP_FAILURES as exc:
             raise self._unreadable(exc) from None
         self.total = self._member.file_size
@@ -139,7 +143,7 @@ class ZippedCsv:
     def table(self, folder: Path) -> Iterator[str]:
         problem = None
         paths = [folder / f"{number}.csv" for number in range(READERS)]
-        with Pipes(paths, self._pieces()) as pipes:
+        with Pipes(paths, self._pieces(), first=self._header) as pipes:
             try:
                 yield f"({' UNION ALL '.join(map(self._as_table, paths))})"
             except duckdb.Error as exc:
@@ -152,7 +156,7 @@ class ZippedCsv:
     def _as_table(self, pipe: Path) -> str:
         types = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in self.columns)
         return (
-            f"FROM read_csv({_quoted(pipe)}, columns = {{{types}}}, auto_detect = false, header = false, delim = ',',"
+            f"FROM read_csv({_quoted(pipe)}, columns = {{{types}}}, auto_detect = false, header = true, delim = ',',"
             f" quote = '\"', escape = '\"', strict_mode = true,"
             f" buffer_size = {BUFFER_BYTES}, max_line_size = {LONGEST_RECORD})"
         )
@@ -173,7 +177,7 @@ class ZippedCsv:
         """The same in stretches of any length, each of which has been found to be UTF-8."""
         utf_8 = codecs.getincrementaldecoder("utf-8")()
         with zipfile.ZipFile(self.path) as archive, archive.open(self._member) as file:
-            self._unpacked = len(file.readline(LONGEST_HEADER))
+            self._unpacked = len(file.read(len(self._header)))
             while chunk := file.read(CHUNK_BYTES):
                 utf_8.decode(chunk)
                 yield chunk
@@ -182,24 +186,28 @@ class ZippedCsv:
 
     def _csv_problem(self, given: Mapping[Path, Set[int]], exc: Exception) -> str:
         """What DuckDB has against the file, in one line, without the row that it quotes."""
-        line, reason, pipe = CSV_LINE.search(str(exc)), CSV_REASON.search(str(exc)), CSV_PIPE.search(str(exc))
-        if line is None or pipe is None:
+        line, reason = CSV_LINE.search(str(exc)), CSV_REASON.search(str(exc))
+        if line is None:
             return f"can't be read as CSV: {_first_line(exc)}"
-        number = self._line(int(line[1]), given[Path(pipe[1])])
+        pipe = max(given, key=lambda path: str(exc).rfind(f"file = {path}"))
+        number = self._line(int(line[1]), given[pipe])
         return f"line {number} can't be read as CSV{f': {reason[0]}' if reason else ''}"
 
     def _line(self, line: int, given: Set[int]) -> int:
-        """Which line of the file has this number among those of the pieces *given*; they are made once more."""
-        elsewhere, left, last = HEADER_LINES, line, max(given)
+        """Which line of the file has this number where it was read: behind the header, in the pieces *given*.
+
+        The pieces are made once more; the lines of those that went elsewhere come on top.
+        """
+        elsewhere, left = 0, line - 1
         for number, piece in enumerate(self._pieces()):
             lines = piece.count(b"\n")
             if number not in given:
                 elsewhere += lines
-            elif lines < left and number < last:
+            elif left > lines:
                 left -= lines
             else:
                 break
-        return elsewhere + line
+        return line + elsewhere
 
     def _problem_of(self, failure: Exception) -> SireneFileError:
         if isinstance(failure, UnicodeDecodeError):
@@ -258,16 +266,16 @@ def _as_told(path: Path, exc: Exception, problem_of: Callable[[Exception], str])
 def _end_of_records(piece: bytes) -> int:
     """Where the last record that ends in *piece* does, which begins with one; 0 where none ends.
 
-    A line feed between quotes ends none: there, an odd number of them has gone before. In a file whose quotes don't
-    pair, the last line feed is taken after all, and DuckDB tells what it makes of that.
+    One that is too long for DuckDB ends with the piece: it is refused for it, and need not be collected.
     """
-    quotes, end = piece.count(b'"'), len(piece)
-    while (line_feed := piece.rfind(b"\n", 0, end)) >= 0:
-        quotes -= piece.count(b'"', line_feed, end)
-        if quotes % 2 == 0:
-            return line_feed + 1
-        end = line_feed
-    return piece.rfind(b"\n") + 1 if len(piece) > LONGEST_RECORD else 0
+    if PLAIN_END.search(piece, max(0, len(piece) - PLAIN_END_BYTES)):
+        return piece.rfind(b"\n") + 1
+    end = len(piece)
+    for quoted in reversed([*QUOTED.finditer(piece)]):
+        if line_feed := piece.rfind(b"\n", quoted.end(), end) + 1:
+            return line_feed
+        end = quoted.start()
+    return piece.rfind(b"\n", 0, end) + 1 or (len(piece) if len(piece) > LONGEST_RECORD else 0)
 
 
 def _parquet_problem(exc: Exception) -> str:

@@ -19,16 +19,18 @@ RELEASE_EVERY_SECONDS = 0.05
 class Pipes:
     """Gives *pieces* to whoever opens *paths* for reading, each path once: a piece to the reader that is free for it.
 
-    Some are made ahead while the readers are busy. These see the end of their files where the pieces end, and where
-    making them fails: *failure* tells which it was, once the block is left. Leaving it gives up what nobody reads.
+    Every reader gets *first* before them. Some are made ahead while the readers are busy. These see the end of their
+    files where the pieces end, and where making them fails: *failure* tells which it was, once the block is left.
+    Leaving it gives up what nobody reads.
 
     It doesn't matter whether the paths are read beside each other, or one by one: a piece is taken for a reader only.
     """
 
-    def __init__(self, paths: Sequence[Path], pieces: Iterator[bytes]) -> None:
+    def __init__(self, paths: Sequence[Path], pieces: Iterator[bytes], *, first: bytes) -> None:
         self.failure: Exception | None = None
         self.given: dict[Path, set[int]] = {path: set() for path in paths}
         """The numbers, from 0, of the pieces that each path was given."""
+        self._first = first
         self._pieces = pieces
         self._ahead: Queue[tuple[int, bytes] | None] = Queue(PIECES_AHEAD)  # None is the end.
         self._wanted = True
@@ -66,6 +68,7 @@ class Pipes:
 
     def _give(self, path: Path) -> None:
         with suppress(OSError), path.open("wb") as out:
+            out.write(self._first)
             while self._wanted:
                 numbered = self._ahead.get()
                 if numbered is None:

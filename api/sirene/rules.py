@@ -118,14 +118,15 @@ FORGET_REPEATED = (
     f"""
     DELETE FROM legal_unit WHERE rowid IN (
         SELECT rowid FROM {UNITS_OF_SLICE} QUALIFY 1 < row_number() OVER (
-            PARTITION BY siren ORDER BY treated_at DESC NULLS LAST, published, nameable, name NULLS FIRST
+            PARTITION BY siren ORDER BY treated_at DESC NULLS LAST, published, nameable, name NULLS FIRST, closed
         )
     )
     """,  # noqa: S608  # Made of constants.
     f"""
     DELETE FROM establishment WHERE rowid IN (
         SELECT rowid FROM {ESTABLISHMENTS_OF_SLICE} QUALIFY 1 < row_number() OVER (
-            PARTITION BY siret ORDER BY treated_at DESC NULLS LAST, published, hidden DESC, name NULLS FIRST, place
+            PARTITION BY siret
+            ORDER BY treated_at DESC NULLS LAST, published, hidden DESC, name NULLS FIRST, place, closed
         )
     )
     """,  # noqa: S608  # Made of constants.

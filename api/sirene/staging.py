@@ -160,7 +160,7 @@ class Staging:
         return list(zip(bounds, [*bounds[1:], END_OF_SIRENS], strict=True))
 
     def slice(self, first: int, end: int) -> Slice:
-        """The rows of the SIRENs from *first* to before *end*."""
+        """The rows of the SIRENs from *first* to before *end*. What is repeated among them is counted no more."""
         bounds = {"first": first, "end": end}
         with self._in_scratch_space():
             if _one(self._database, REPEATED, **bounds)[0]:

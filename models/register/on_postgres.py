@@ -114,14 +114,14 @@ class PostgresReplacement:
                 await connection.fetch(SESSION)
                 if obstacles := await connection.fetch(OBSTACLES):
                     raise RegisterFixedError(obstacles[0][0])
-                await new._execute(f"DROP TABLE IF EXISTS {INCOMING}")
+                await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
                 yield new
             finally:
                 await new._stop_copying()
                 with suppress(*CONNECTION_FAILURES):
                     if new._in_transaction:
-                        await new._end("ROLLBACK")
-                    await new._execute(f"DROP TABLE IF EXISTS {INCOMING}")
+                        await new._roll_back()
+                    await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
                     await connection.execute("SELECT pg_advisory_unlock($1)", IMPORT_LOCK)
 
     async def add(self, rows: Rows) -> None:
@@ -145,7 +145,7 @@ class PostgresReplacement:
         await self._execute(f"ANALYZE {INCOMING}")
         for row in await self._connection.fetch(LIKENESS):
             await self._execute(row["statement"])
-        await self._end("COMMIT")
+        await self._commit()
 
     async def publish(self, edition: RegisterEdition) -> None:
         deadline = time.monotonic() + LOCK_FOR_SECONDS
@@ -160,12 +160,12 @@ class PostgresReplacement:
         try:
             await self._execute(SWAP)
         except asyncpg.LockNotAvailableError:
-            await self._end("ROLLBACK")
+            await self._roll_back()
             return False
         for number, name in enumerate(self._index_names):
             await self._execute(f"ALTER INDEX {INCOMING}_{number} RENAME TO {name}")
         await self._connection.execute(EDITION, *_values(edition))
-        await self._end("COMMIT")
+        await self._commit()
         return True
 
     async def clear(self) -> None:
@@ -181,9 +181,13 @@ class PostgresReplacement:
         await self._connection.execute("BEGIN")
         self._in_transaction = True
 
-    async def _end(self, statement: str) -> None:
-        """Both may last: a large table goes with them."""
-        await self._execute(statement)
+    async def _commit(self) -> None:
+        """The old table's file may go with it, which takes its time."""
+        await self._execute("COMMIT")
+        self._in_transaction = False
+
+    async def _roll_back(self) -> None:
+        await self._connection.execute("ROLLBACK")
         self._in_transaction = False
 
     async def _execute(self, statement: str) -> None:
