@@ -205,7 +205,7 @@ ON_COMMAND_LINE: dict[str, tuple[Damage, str]] = {
     "field too few": (lambda it: text(changed(it, 3, ",A,", ",")), "line 4 can't be read as CSV: Expected Number of"),
     "quote left open for megabytes": (
         lambda it: text(changed(it, 2, ",A,", ',"A,') + it.lines[1:] * 2_000),
-        "line 3 can't be read as CSV",
+        "line 3 can't be read as CSV: its record is longer than",
     ),
     "wrong at the start of very much": (
         lambda it: text(changed(it, 1, ",A,", ",") + it.lines[1:] * 15_000),
@@ -249,7 +249,10 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "last row broken off": (lambda it: text([*it.lines[:-1], it.lines[-1][:40]]), "line 21 can't be read as CSV"),
     "quote left open": (lambda it: text(changed(it, 2, ",A,", ',"A,')), "line 3 can't be read as CSV"),
     "quote left open at the end": (lambda it: text(changed(it, 20, ",A,", ',"A,')), "line 21 can't be read as CSV"),
-    "no line end for megabytes": (lambda it: zipped(f"{it.lines[0]}\n{'x' * 20_000_000}".encode()), "line 2 can't be"),
+    "no line end for megabytes": (
+        lambda it: text([*it.lines, "x" * 20_000_000]),
+        "line 22 can't be read as CSV: its record is longer than",
+    ),
     "a row that names another file": (
         lambda it: text([*it.lines, '123456789,"abc', "  file = /etc/passwd", '",b']),
         "line 22 can't be read as CSV: Expected Number",

@@ -12,7 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -52,6 +52,10 @@ class SireneFileError(Exception):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
+
+
+class _LongRecordError(Exception):
+    """A record of a CSV file is longer than any may be."""
 
 
 class SireneFile(Protocol):
@@ -167,6 +171,8 @@ class ZippedCsv:
         for chunk in self._chunks():
             piece = rest + chunk
             end = _end_of_records(piece)
+            if not end and len(piece) > LONGEST_RECORD:  # DuckDB takes one that fills its buffer for nothing.
+                raise _LongRecordError
             rest = piece[end:]
             if end:
                 yield piece[:end]
@@ -209,9 +215,21 @@ class ZippedCsv:
                 break
         return line + elsewhere
 
+    def _lines(self) -> int:
+        """How many lines are whole, up to the failure in making pieces; they are made once more."""
+        lines = 1  # The header.
+        with suppress(_LongRecordError):
+            for piece in self._pieces():
+                lines += piece.count(b"\n")
+        return lines
+
     def _problem_of(self, failure: Exception) -> SireneFileError:
         if isinstance(failure, UnicodeDecodeError):
             return self._error(f"is not in UTF-8, soon after byte {self._unpacked:,}")
+        if isinstance(failure, _LongRecordError):
+            return self._error(
+                f"line {self._lines() + 1} can't be read as CSV: its record is longer than {LONGEST_RECORD:,} bytes"
+            )
         return self._unreadable(failure)
 
     def _unreadable(self, exc: Exception) -> SireneFileError:
@@ -264,10 +282,7 @@ def _as_told(path: Path, exc: Exception, problem_of: Callable[[Exception], str])
 
 
 def _end_of_records(piece: bytes) -> int:
-    """Where the last record that ends in *piece* does, which begins with one; 0 where none ends.
-
-    One that is too long for DuckDB ends with the piece: it is refused for it, and need not be collected.
-    """
+    """Where the last record that ends in *piece* does, which begins with one; 0 where none ends."""
     if PLAIN_END.search(piece, max(0, len(piece) - PLAIN_END_BYTES)):
         return piece.rfind(b"\n") + 1
     end = len(piece)
@@ -275,7 +290,7 @@ def _end_of_records(piece: bytes) -> int:
         if line_feed := piece.rfind(b"\n", quoted.end(), end) + 1:
             return line_feed
         end = quoted.start()
-    return piece.rfind(b"\n", 0, end) + 1 or (len(piece) if len(piece) > LONGEST_RECORD else 0)
+    return piece.rfind(b"\n", 0, end) + 1
 
 
 def _parquet_problem(exc: Exception) -> str:
