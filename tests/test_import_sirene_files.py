@@ -183,6 +183,11 @@ def changed(published: Published, line: int, before: str, after: str) -> list[st
     return lines
 
 
+def spread(lines: list[str]) -> list[str]:
+    """The same, each record on two lines."""
+    return [line.replace(",A,", ',"A\n",', 1) for line in lines]
+
+
 ANY = ""  # Whatever is said, the file is named.
 NEITHER = "is neither a zip archive nor Parquet"
 CUT_ZIP = "is damaged or cut off, or no zip archive after all: "
@@ -212,8 +217,8 @@ ON_COMMAND_LINE: dict[str, tuple[Damage, str]] = {
         "line 2 can't be read as CSV",
     ),
     "wrong behind very much": (
-        lambda it: text(it.lines + it.lines[1:] * 15_000 + changed(it, 1, ",A,", ",")[1:]),
-        "line 300022 can't be read as CSV: Expected Number",
+        lambda it: text(it.lines + spread(it.lines[1:]) * 15_000 + changed(it, 1, ",A,", ",")[1:]),
+        "line 600022 can't be read as CSV: Expected Number",
     ),
     "half a Parquet": (lambda it: cut(it.parquet, 0.5), CUT_PARQUET),
     "Parquet, pages emptied": (lambda it: b"PAR1" + bytes(1_000) + it.parquet[1_004:], CUT_PARQUET),

@@ -199,21 +199,21 @@ class ZippedCsv:
         number = self._line(int(line[1]), given[pipe])
         return f"line {number} can't be read as CSV{f': {reason[0]}' if reason else ''}"
 
-    def _line(self, line: int, given: Set[int]) -> int:
-        """Which line of the file has this number where it was read: behind the header, in the pieces *given*.
+    def _line(self, record: int, given: Set[int]) -> int:
+        """On which line of the file a record begins: the one of this number, the header being the first, in *given*.
 
-        The pieces are made once more; the lines of those that went elsewhere come on top.
+        These are the numbers of the pieces that its reader had; they are made once more.
         """
-        elsewhere, left = 0, line - 1
+        lines, left, last = 1, record - 1, max(given)
         for number, piece in enumerate(self._pieces()):
-            lines = piece.count(b"\n")
-            if number not in given:
-                elsewhere += lines
-            elif left > lines:
-                left -= lines
-            else:
-                break
-        return line + elsewhere
+            if number in given:
+                records = QUOTED.sub(lambda value: value[0].replace(b"\n", b" "), piece).split(b"\n")
+                if left < len(records) or number == last:
+                    before = sum(len(one) + 1 for one in records[: left - 1])
+                    return lines + piece.count(b"\n", 0, before) + 1
+                left -= len(records) - 1
+            lines += piece.count(b"\n")
+        return lines
 
     def _lines(self) -> int:
         """How many lines are whole, up to the failure in making pieces; they are made once more."""
