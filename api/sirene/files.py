@@ -204,7 +204,7 @@ class ZippedCsv:
 
         These are the numbers of the pieces that its reader had; they are made once more.
         """
-        lines, left, last = 1, record - 1, max(given)
+        lines, left, last = 1, max(record - 1, 1), max(given, default=0)
         for number, piece in enumerate(self._pieces()):
             if number in given:
                 records = QUOTED.sub(lambda value: value[0].replace(b"\n", b" "), piece).split(b"\n")
