@@ -44,11 +44,7 @@ from tests.sirene_files import (
     zipped,
 )
 from tests.test_command_line import Done, Guichet
-from tests.test_import_sirene import load, options
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-each_format = pytest.mark.parametrize("format_", list(Format))
+from tests.test_import_sirene import each_format, load, on_postgres, on_sqlite, options
 
 STAYS = "The register stays as it was. "
 READING = {"Reading StockEtablissement …", "Reading StockUniteLegale …"}

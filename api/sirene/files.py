@@ -204,14 +204,15 @@ class ZippedCsv:
 
         These are the numbers of the pieces that its reader had; they are made once more.
         """
-        lines, left, last = 1, max(record - 1, 1), max(given, default=0)
+        lines, left = 1, max(record - 2, 0)
         for number, piece in enumerate(self._pieces()):
             if number in given:
-                records = QUOTED.sub(lambda value: value[0].replace(b"\n", b" "), piece).split(b"\n")
-                if left < len(records) or number == last:
-                    before = sum(len(one) + 1 for one in records[: left - 1])
+                on_one_line = QUOTED.sub(lambda value: value[0].replace(b"\n", b" "), piece)
+                records = on_one_line.removesuffix(b"\n").split(b"\n")
+                if left < len(records):
+                    before = sum(len(one) + 1 for one in records[:left])
                     return lines + piece.count(b"\n", 0, before) + 1
-                left -= len(records) - 1
+                left -= len(records)
             lines += piece.count(b"\n")
         return lines
 

@@ -135,19 +135,17 @@ FORGET_REPEATED = (
 # A name is given where unit and establishment are public, and never that of a natural person; without its unit, nobody
 # can tell, and an establishment has none.
 SLICE = f"""
-WITH
-    unit AS (FROM {UNITS_OF_SLICE}),
-    establishment AS (SELECT *, siret // 100_000 AS siren FROM {ESTABLISHMENTS_OF_SLICE}),
-    entry AS (
-        SELECT
-            siret,
-            CASE WHEN establishment.published AND nameable THEN coalesce(establishment.name, unit.name) END AS name,
-            coalesce(establishment.closed OR unit.closed, false) AS closed,
-            place,
-            NOT (establishment.published AND coalesce(unit.published, true)) AS withheld,
-            unit.siren IS NULL AS without_unit
-        FROM establishment LEFT JOIN unit USING (siren)
-    )
+WITH entry AS (
+    SELECT
+        siret,
+        CASE WHEN own.published AND nameable THEN coalesce(own.name, unit.name) END AS name,
+        coalesce(own.closed OR unit.closed, false) AS closed,
+        place,
+        NOT (own.published AND coalesce(unit.published, true)) AS withheld,
+        unit.siren IS NULL AS without_unit
+    FROM (SELECT *, siret // 100_000 AS siren FROM {ESTABLISHMENTS_OF_SLICE}) AS own
+        LEFT JOIN (FROM {UNITS_OF_SLICE}) AS unit USING (siren)
+)
 SELECT
     string_agg(
         concat_ws(chr(9), fourteen(siret), field(name), if(closed, 'CLOSED', 'ACTIVE'), place), chr(10) ORDER BY siret
