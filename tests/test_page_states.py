@@ -290,6 +290,21 @@ async def test_step_that_needs_the_service_comes_once_it_is_there(browser: Brows
         await person.is_at("details")
 
 
+async def test_connection_that_is_back_before_its_loss_is_known_is_used(browser: Browser, server: str) -> None:
+    """A request that was lost may be known to be only once the connection is there again."""
+
+    async def come_back_first(route: Route) -> None:
+        await person.page.context.set_offline(True)
+        await person.page.context.set_offline(False)
+        await person.page.wait_for_function("window.cameBack")
+        await route.abort()
+
+    async with visitor(browser, server, bearing=CUT) as person:
+        await person.page.evaluate("addEventListener('online', () => { window.cameBack = true })")
+        await person.page.route("**/graphql", come_back_first, times=1)
+        await person.begin()
+
+
 async def test_failure_of_the_service_gives_its_reference(filled: Visitor) -> None:
     """A person can quote the reference, under which the log has the rest."""
     await filled.page.route("**/graphql", failing, times=1)

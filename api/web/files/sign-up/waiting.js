@@ -14,6 +14,9 @@ let stopCounting = () => {};
 
 /** One step that is waited for. */
 export class Waiting {
+  /** From the beginning: a request that was lost may be known to be only after the connection has come back. */
+  #online = new Promise((come) => addEventListener("online", come, { once: true }));
+
   /** @param {() => boolean} stillWanted */
   constructor(stillWanted) {
     stopCounting();
@@ -37,7 +40,7 @@ export class Waiting {
     const button = byId("waiting-retry", HTMLButtonElement);
     button.onclick = retry;
     byId("waiting-title", HTMLElement).focus();
-    if (failure instanceof Unreachable) addEventListener("online", retry, { once: true });
+    if (failure instanceof Unreachable) this.#online.then(retry);
     if (failure instanceof TooManyRequests) this.#countDown(failure, retry);
   }
 
