@@ -28,6 +28,9 @@ from tests.visitor import newest_link
 
 PAGE = "https://portal.example.org/activate"
 SIGN_IN = "https://portal.example.org/sign-in"
+# For tests to which only one database, or neither, matters.
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 # The fixtures of other modules, that pytest finds here.
 __all__ = ["browser", "deliver", "mail_folder", "newest_link", "server"]
 

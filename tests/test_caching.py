@@ -18,10 +18,10 @@ from tests.client import (
     Portal,
     client_of,
 )
+from tests.conftest import sqlite_only
 from tests.register import register
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 IDENTIFIER = {"type": "SIRET", "value": SIRET}
 FIELD = f'organisation(identifier: {{type: SIRET, value: "{SIRET}"}}) {{ __typename }}'
@@ -53,7 +53,7 @@ async def test_look_up_is_kept_for_a_moment(http: httpx.AsyncClient) -> None:
         assert response.headers["etag"].startswith('"')
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     "query",
     [
@@ -68,7 +68,7 @@ async def test_look_up_is_told_however_it_is_written(http: httpx.AsyncClient, qu
     assert (await look_up(http, query)).headers["cache-control"] == KEPT
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     "query",
     [
@@ -89,7 +89,7 @@ async def test_anything_beside_a_look_up_is_not_kept(http: httpx.AsyncClient, qu
     assert "etag" not in response.headers
 
 
-@on_sqlite
+@sqlite_only
 async def test_post_is_not_kept(http: httpx.AsyncClient) -> None:
     """The same look-up by POST is for its caller alone."""
     body = {"query": FIND_ORGANISATION, "variables": {"identifier": IDENTIFIER}}
@@ -97,7 +97,7 @@ async def test_post_is_not_kept(http: httpx.AsyncClient) -> None:
     assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("header", [{"Cookie": "session=1"}, {"Authorization": "Bearer x"}])
 async def test_who_says_who_they_are_gets_an_answer_of_their_own(
     http: httpx.AsyncClient, header: dict[str, str]
@@ -108,7 +108,7 @@ async def test_who_says_who_they_are_gets_an_answer_of_their_own(
     assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("aliased", [False, True])
 async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) -> None:
     """Whoever comes too fast waits alone: no cache hands their refusal to others, not even beside a good answer."""
@@ -121,7 +121,7 @@ async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) 
     assert refused.headers["cache-control"] == "no-store"
 
 
-@on_sqlite
+@sqlite_only
 async def test_failure_is_not_kept(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """An internal error is not what the next caller gets."""
 
@@ -149,7 +149,7 @@ async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, p
     assert changed.json()["data"]["organisation"]["onPortal"] is True
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -168,7 +168,7 @@ async def test_tags_are_compared_as_http_has_it(http: httpx.AsyncClient, sent: s
     assert (await look_up(http, If_None_Match=sent.format(tag))).status_code == status
 
 
-@on_sqlite
+@sqlite_only
 async def test_each_representation_has_its_own_tag(http: httpx.AsyncClient) -> None:
     """Languages and media types are told apart; the same answer has the same tag, whichever process gives it."""
     plain, again, english, newer = [
@@ -179,7 +179,7 @@ async def test_each_representation_has_its_own_tag(http: httpx.AsyncClient) -> N
     assert len({plain, english, newer}) == 3
 
 
-@on_sqlite
+@sqlite_only
 async def test_pages_of_other_origins_may_keep_look_ups_too(http: httpx.AsyncClient) -> None:
     """A browser's cache tells origins apart, and needs no preflight to ask again."""
     response = await look_up(http, Origin="http://localhost:5173")
@@ -188,7 +188,7 @@ async def test_pages_of_other_origins_may_keep_look_ups_too(http: httpx.AsyncCli
     assert response.headers["vary"] == "Accept, Accept-Language, Origin"
 
 
-@on_sqlite
+@sqlite_only
 async def test_fragments_are_opened_once(http: httpx.AsyncClient) -> None:
     """Fragments that spread fragments take no longer than they are long."""
     chain = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(30))

@@ -28,7 +28,7 @@ import pytest
 
 from models.database import migrate
 from tests.client import ACTIVATE_ACCOUNT, CREATE_ACCOUNT, PASSWORD, VERIFY_CAPTCHA, Answer, Portal, form, token_in
-from tests.conftest import Clock
+from tests.conftest import Clock, sqlite_only
 
 PROJECT = Path(__file__).parent.parent
 COMMANDS = ["serve", "migrate", "deliver-mail", "export-schema", "purge"]
@@ -37,8 +37,6 @@ CAPTCHA = "ABC123"
 SECRET = "Secret-42"
 READY_SECONDS = 30
 END_SECONDS = 15
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class Done(NamedTuple):
@@ -379,7 +377,7 @@ async def test_mails_are_delivered_once(ready: Guichet, present: Clock, portal: 
     assert len(ready.mails) == 2
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.anyio
 async def test_mails_that_can_not_leave_are_told(ready: Guichet, present: Clock, portal: Portal) -> None:
     """Where the mail server is away, the exit code tells, and the mails stay in the queue."""
@@ -406,7 +404,7 @@ async def test_purge_deletes_what_has_outlived_its_purpose(ready: Guichet, prese
     assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.anyio
 async def test_relay_runs_until_it_is_ended(ready: Guichet, present: Clock, portal: Portal) -> None:
     """`deliver-mail` alone sends what becomes due, and goes on until SIGINT ends it in peace."""
@@ -426,7 +424,7 @@ async def test_relay_runs_until_it_is_ended(ready: Guichet, present: Clock, port
 # --- The server ---
 
 
-@on_sqlite
+@sqlite_only
 def test_server_serves_a_whole_sign_up(ready: Guichet) -> None:
     """From the form to the account over real sockets, mails in the folder, and an end in time at SIGTERM."""
     with ready.serving() as server:
@@ -444,7 +442,7 @@ def test_server_serves_a_whole_sign_up(ready: Guichet) -> None:
         assert secret not in server.log
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("settings", "named"), [({}, "TooManyRequests"), ({"TRUSTED_PROXIES": "127.0.0.1"}, "OrganisationNotFound")]
 )
@@ -460,7 +458,7 @@ def test_server_believes_trusted_proxies_only(ready: Guichet, settings: dict[str
         assert answer["data"]["organisation"]["__typename"] == named
 
 
-@on_sqlite
+@sqlite_only
 def test_port_in_use_is_exit_code_1(ready: Guichet) -> None:
     """A server that can't listen says so, and ends."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -479,7 +477,7 @@ def test_development_serves_this_machine_only(guichet: Guichet) -> None:
         assert line == f"--host {host}: development serves loopback only, unless --expose-development is given"
 
 
-@on_sqlite
+@sqlite_only
 def test_flag_exposes_development(ready: Guichet) -> None:
     """With the flag, development listens where it is told."""
     with ready.serving("--host", "0.0.0.0", "--expose-development") as server:  # noqa: S104

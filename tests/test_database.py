@@ -14,12 +14,9 @@ from tortoise.transactions import in_transaction
 import models.database
 from models.database import DatabaseUrlError, database, is_ready, migrate, tortoise_config
 from models.outbox import MessageKind, OutboxMessage
-from tests.conftest import Clock
+from tests.conftest import Clock, postgres_only, sqlite_only
 
 pytestmark = pytest.mark.anyio
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
 
 async def promise(clock: Clock) -> None:
@@ -49,7 +46,7 @@ async def test_beginnings_that_fail_cost_no_connection(
     assert await OutboxMessage.all().count() == 1
 
 
-@on_postgres
+@postgres_only
 async def test_connections_that_the_server_ends_are_replaced(stored: None, clock: Clock) -> None:
     """A server that ends every connection is met with new ones."""
     await promise(clock)
@@ -63,7 +60,7 @@ async def test_connections_that_the_server_ends_are_replaced(stored: None, clock
     assert await OutboxMessage.all().count() == 2
 
 
-@on_sqlite
+@sqlite_only
 async def test_beginning_that_is_broken_off_leaves_no_transaction(
     stored: None, clock: Clock, database_url: str
 ) -> None:

@@ -19,8 +19,9 @@ from api.graphql.endpoint import LARGEST_BODY
 from api.settings import Environment, Settings
 from models.identifiers import Identifier
 from tests.client import FIND_ORGANISATION, RENEW_CAPTCHA, SIRET, Answer, client_of
+from tests.conftest import sqlite_only
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"

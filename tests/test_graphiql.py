@@ -15,12 +15,13 @@ from api.app import build_app
 from api.settings import Environment, Settings
 from tests.browser import DESKTOP, PHONE, visiting
 from tests.client import client_of
+from tests.conftest import sqlite_only
 
 if TYPE_CHECKING:
     import httpx
     from playwright.async_api import Browser
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 AS_A_BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 VENDOR = Path(api.__file__).parent / "web/files/graphiql/vendor"

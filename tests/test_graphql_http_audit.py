@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+from tests.conftest import sqlite_only
+
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 FOLDER = Path(__file__).parent / "node"
 AUDITS = 61  # Of the version that package-lock.json pins.

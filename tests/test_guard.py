@@ -33,9 +33,9 @@ from tests.client import (
     Answer,
     client_of,
 )
+from tests.conftest import sqlite_only
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_other_mistakes_are_not_taken_for_limits(documents: Documents, text: str
     assert codes(documents, text) == {code}
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("opening", "closing"), [("query ($a: ", ") { terms { url } }"), ("{ terms(language: ", ") { url } }")]
 )
@@ -291,7 +291,7 @@ def test_document_is_checked_once(documents: Documents, monkeypatch: pytest.Monk
     assert checks == {"validate": 1}
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("query", "variables"),
     [
@@ -338,7 +338,7 @@ def test_errors_give_no_hints(documents: Documents, text: str) -> None:
     assert not [message for message in messages if "did you mean" in message.lower()]
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     "identifier", [{"typ": "SIRET", "value": "1"}, {"type": "SIRETT", "value": "1"}, {"type": "siret", "value": "1"}]
 )
@@ -441,7 +441,7 @@ def log_of_the_service(caplog: pytest.LogCaptureFixture) -> str:
     )
 
 
-@on_sqlite
+@sqlite_only
 async def test_wrong_variables_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     """A secret in a place or of a type that doesn't fit is in no answer and in no log."""
     caplog.set_level(logging.DEBUG)
@@ -452,7 +452,7 @@ async def test_wrong_variables_do_not_come_back(http: httpx.AsyncClient, caplog:
     assert SECRET not in log_of_the_service(caplog)
 
 
-@on_sqlite
+@sqlite_only
 async def test_wrong_documents_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     """A secret in a document that is wrong here or elsewhere is in no answer and in no log."""
     caplog.set_level(logging.DEBUG)
@@ -465,7 +465,7 @@ async def test_wrong_documents_do_not_come_back(http: httpx.AsyncClient, caplog:
     assert SECRET not in log_of_the_service(caplog)
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("part", ["{0}", '{{"query": "{0}"', '["{0}"]', '{{"query": {{"{0}": 1}}}}', '"{0}"'])
 async def test_malformed_body_does_not_come_back(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, part: str
@@ -500,7 +500,7 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         yield client
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("inline", [False, True])
 @pytest.mark.parametrize("password", [SECRET, AWKWARD, "'", "abcd", "{0}%s"])
 async def test_failure_that_quotes_a_password_is_logged_without(
@@ -524,7 +524,7 @@ async def test_failure_that_quotes_a_password_is_logged_without(
             assert form not in log
 
 
-@on_sqlite
+@sqlite_only
 async def test_failure_tells_its_kind_and_place(failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     """The log of a failure is worth reading: its kind, and where it happened."""
     variables = {"identifier": {"type": "SIRET", "value": "73282932000074"}}
@@ -544,7 +544,7 @@ NULLS_FOR_DEFAULTS = (
 )
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("query", NULLS_FOR_DEFAULTS)
 async def test_null_for_a_default_is_the_callers_mistake(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, query: str
@@ -560,7 +560,7 @@ async def test_null_for_a_default_is_the_callers_mistake(
     assert SECRET[-8:] not in log + response.text
 
 
-@on_sqlite
+@sqlite_only
 async def test_access_log_has_no_query_string(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     """The access log tells method, path, status and time, and nothing that was typed."""
     caplog.set_level(logging.INFO)
@@ -575,7 +575,7 @@ async def test_access_log_has_no_query_string(http: httpx.AsyncClient, caplog: p
     assert SECRET not in log
 
 
-@on_sqlite
+@sqlite_only
 async def test_access_log_is_one_line_a_request(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     """A path can't forge a line of the log."""
     caplog.set_level(logging.INFO)

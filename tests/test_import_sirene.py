@@ -16,8 +16,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from api.sirene import files as sirene
 from api.sirene import staging
@@ -27,7 +25,7 @@ from api.sirene.progress import Progress
 from models.organisation import OrganisationStatus
 from models.register.tables import RegisterEdition, RegisterEntry
 from tests.client import OTHER_SIRET, SIRET, Portal
-from tests.conftest import Clock
+from tests.conftest import Clock, postgres_only, sqlite_only
 from tests.sirene_files import (
     ESTABLISHMENTS,
     LEGAL_UNITS,
@@ -50,8 +48,6 @@ from tests.sirene_files import (
 from tests.test_command_line import Guichet, execute
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 each_format = pytest.mark.parametrize("format_", list(Format))
 
 NOW = Clock().now
@@ -134,7 +130,7 @@ async def test_every_published_form_is_read(tmp_path: Path, portal: Portal, *, o
     }
 
 
-@on_sqlite
+@sqlite_only
 @each_format
 async def test_columns_are_known_by_their_names(tmp_path: Path, stored: None, format_: Format) -> None:
     """Columns in another order, and columns that nobody has heard of, change nothing."""
@@ -149,7 +145,7 @@ async def test_columns_are_known_by_their_names(tmp_path: Path, stored: None, fo
     assert (entry.siret, entry.name, entry.city) == (SIRET, "EXEMPLE SA", "NANTES")
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("line_end", "encoding", "ended"),
     [("\r\n", "utf-8", True), ("\n", "utf-8-sig", True), ("\n", "utf-8", False), ("\r\n", "utf-8-sig", False)],
@@ -182,7 +178,7 @@ def noted_pieces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return pieces
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("bytes_at_once", [1, 100, 5_000])
 async def test_records_are_whole_however_they_are_cut(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
@@ -205,7 +201,7 @@ async def test_records_are_whole_however_they_are_cut(
         assert values <= {len(ESTABLISHMENTS.columns), len(LEGAL_UNITS.columns)}
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("line_end", "within"),
     [("\n", "A\nB"), ("\n", "A\r\nB"), ("\n", "\nA"), ("\r\n", "A\nB"), ("\r\n", "A\r\nB"), ("\r\n", "A\rB")],
@@ -221,7 +217,7 @@ async def test_line_ends_within_a_value_say_nothing_of_others(
     assert set((await names()).values()) == {" ".join(within.split())}
 
 
-@on_sqlite
+@sqlite_only
 async def test_quote_inside_a_value_is_a_part_of_it(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,32 +237,7 @@ async def test_quote_inside_a_value_is_a_part_of_it(
     assert all(re.match(rb"\d{9},", piece) for piece in pieces)
 
 
-def end_of_records(text: bytes) -> int:
-    """Where the last record that ends in *text* does, letter by letter."""
-    end, state = 0, "start"
-    for place, letter in enumerate(text.decode("latin-1"), start=1):
-        match state, letter:
-            case "quoted", '"':
-                state = "quote"
-            case (("start" | "quote"), '"'):
-                state = "quoted"
-            case (("start" | "plain" | "quote"), ("," | "\r" | "\n")):
-                state, end = "start", place if letter == "\n" else end
-            case (("start" | "plain" | "quote"), _):
-                state = "plain"
-    return end
-
-
-@settings(max_examples=1_000)
-@given(st.text(alphabet='",\r\nA', max_size=40), st.sampled_from([4, 1_000]))
-def test_records_end_where_their_line_does(text: str, window: int) -> None:
-    """Whatever stands between the quotes, doubled or not."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sirene, "PLAIN_END_BYTES", window)
-        assert sirene._end_of_records(text.encode()) == end_of_records(text.encode())
-
-
-@on_sqlite
+@sqlite_only
 @each_format
 @pytest.mark.parametrize(
     "name",
@@ -282,7 +253,7 @@ async def test_file_names_mean_nothing(tmp_path: Path, stored: None, name: str, 
     assert await names() == {SIRET: "EXEMPLE SA"}
 
 
-@on_sqlite
+@sqlite_only
 async def test_files_are_read_beside_each_other(tmp_path: Path, stored: None) -> None:
     """Whichever file is read first, or both at the same moment, and be they of two forms: the import succeeds."""
     archive, parquet = (sirene_files(tmp_path, format_=format_) for format_ in Format)
@@ -537,7 +508,7 @@ async def test_files_that_do_not_belong_together_are_refused(tmp_path: Path, sto
 FUTURE = f"{TODAY + timedelta(days=1)}T00:00:00"
 
 
-@on_sqlite
+@sqlite_only
 @each_format
 @pytest.mark.parametrize(
     ("treated", "named", "expected"),
@@ -566,7 +537,7 @@ async def test_edition_is_told(
     assert (await portal.find_organisation(SIRET))["asOf"] == f"{expected}T00:00:00Z"
 
 
-@on_sqlite
+@sqlite_only
 @each_format
 @pytest.mark.parametrize("treated", ["", FUTURE])
 async def test_register_without_a_day_is_refused(tmp_path: Path, stored: None, treated: str, format_: Format) -> None:
@@ -717,7 +688,7 @@ def test_register_tells_its_state(tmp_path: Path, guichet: Guichet) -> None:
     assert told == {"Edition": str(day), "Entries": "7", "ACTIVE": "6", "CLOSED": "1", "Not publishable": "2"}
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -741,7 +712,7 @@ def test_bad_usage_of_the_import_is_exit_code_2(
     assert "Traceback" not in done.err
 
 
-@on_sqlite
+@sqlite_only
 def test_shrinking_on_the_command_line(tmp_path: Path, guichet: Guichet) -> None:
     """What would shrink the register too much is one line and exit code 1; the option accepts it."""
     ten, five = companies(10), companies(5, first=20)
@@ -769,7 +740,7 @@ FROM (SELECT *, substr(siret, 1, 8)::int - 10000000 AS unit FROM register_entry)
 """
 
 
-@on_postgres
+@postgres_only
 def test_a_million_in_bounded_memory(tmp_path: Path, guichet: Guichet, database_url: str) -> None:
     """A million rows are loaded, each as it is, and the program never takes a gibibyte of memory."""
     edition = LargeEdition(MILLION)

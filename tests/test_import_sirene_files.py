@@ -23,6 +23,7 @@ from api.sirene.scratch import ScratchSpaceError
 from models.database import database
 from models.register.tables import RegisterEdition, RegisterEntry
 from tests.client import SIRET
+from tests.conftest import postgres_only, sqlite_only
 from tests.register import register
 from tests.sirene_files import (
     ESTABLISHMENTS,
@@ -44,7 +45,7 @@ from tests.sirene_files import (
     zipped,
 )
 from tests.test_command_line import Done, Guichet
-from tests.test_import_sirene import each_format, load, on_postgres, on_sqlite, options
+from tests.test_import_sirene import each_format, load, options
 
 STAYS = "The register stays as it was. "
 READING = {"Reading StockEtablissement …", "Reading StockUniteLegale …"}
@@ -281,7 +282,7 @@ def with_one(folder: Path, stock: Stock, path: Path) -> SireneFiles:
     return SireneFiles(path, good.legal_units) if stock is ESTABLISHMENTS else SireneFiles(good.establishments, path)
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("case", ON_COMMAND_LINE)
 def test_damaged_file_is_one_line(tmp_path: Path, operator: Operator, case: str) -> None:
     """A file that is damaged or something else ends the command at once, with a line that names it and says why."""
@@ -293,7 +294,7 @@ def test_damaged_file_is_one_line(tmp_path: Path, operator: Operator, case: str)
 
 
 @pytest.mark.anyio
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("case", DAMAGED)
 @pytest.mark.parametrize("stock", [LEGAL_UNITS, ESTABLISHMENTS], ids=lambda stock: stock.name)
 async def test_damaged_file_is_named(tmp_path: Path, importing: Importing, stock: Stock, case: str) -> None:
@@ -303,7 +304,7 @@ async def test_damaged_file_is_named(tmp_path: Path, importing: Importing, stock
 
 
 @pytest.mark.anyio
-@on_sqlite
+@sqlite_only
 async def test_any_byte_of_a_parquet_may_be_damaged(tmp_path: Path, importing: Importing) -> None:
     """Wherever Parquet is damaged, which often has no check sums, the file is refused, or read."""
     stock, path = ESTABLISHMENTS, tmp_path / "damaged"
@@ -315,7 +316,7 @@ async def test_any_byte_of_a_parquet_may_be_damaged(tmp_path: Path, importing: I
             await importing.reason(files, path)
 
 
-@on_postgres
+@postgres_only
 @pytest.mark.parametrize("case", ["one byte changed late", "field too few"])
 def test_damaged_file_changes_nothing_on_postgres(tmp_path: Path, operator: Operator, case: str) -> None:
     """On PostgreSQL too, the register stays as it was, and is replaced by the next import that succeeds."""
@@ -326,7 +327,7 @@ def test_damaged_file_changes_nothing_on_postgres(tmp_path: Path, operator: Oper
     assert (done.code, done.out.count("\n")) == (0, 8), done.err
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("stock", "name", "reason"),
     [
@@ -344,7 +345,7 @@ def test_path_that_is_no_file_is_named(
     assert operator.refused(files) == f"{STAYS}{tmp_path / name}: can't be read: {reason}"
 
 
-@on_sqlite
+@sqlite_only
 @each_format
 def test_files_that_are_swapped_are_refused(tmp_path: Path, operator: Operator, format_: Format) -> None:
     """Each file is known by its columns, and those that it lacks are named."""
@@ -354,7 +355,7 @@ def test_files_that_are_swapped_are_refused(tmp_path: Path, operator: Operator, 
 
 
 @pytest.mark.anyio
-@on_sqlite
+@sqlite_only
 @each_format
 @pytest.mark.parametrize(
     ("stock", "column"),
@@ -384,7 +385,7 @@ class Watched:
 
 
 @pytest.mark.anyio
-@on_sqlite
+@sqlite_only
 async def test_failure_of_one_file_ends_the_other(tmp_path: Path, importing: Importing) -> None:
     """Nobody waits for a large file to be read whose companion is wrong."""
     path, watched = tmp_path / "empty", Watched()
@@ -419,7 +420,7 @@ MALFORMED: list[tuple[Stock, Row, str]] = [
 
 
 @pytest.mark.anyio
-@on_sqlite
+@sqlite_only
 @each_format
 @pytest.mark.parametrize(("stock", "row", "quoted"), MALFORMED)
 async def test_number_that_is_malformed_refuses_the_file(
@@ -433,7 +434,7 @@ async def test_number_that_is_malformed_refuses_the_file(
     assert re.fullmatch(rf"has a row without a {number}, as '{re.escape(quoted)}'", reason)
 
 
-@on_sqlite
+@sqlite_only
 def test_numbers_that_are_malformed_are_told(tmp_path: Path, operator: Operator) -> None:
     """On the command line, they are one line, which quotes one of them."""
     files = sirene_files(
@@ -450,7 +451,7 @@ def test_numbers_that_are_malformed_are_told(tmp_path: Path, operator: Operator)
 LIMITED = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
 
 
-@on_postgres
+@postgres_only
 @pytest.mark.parametrize(
     ("most", "format_"), [(0, Format.ZIP), (1_000, Format.ZIP), (100_000, Format.ZIP), (100_000, Format.PARQUET)]
 )
@@ -473,7 +474,7 @@ def test_scratch_folder_without_room_is_told(tmp_path: Path, operator: Operator,
 
 
 @pytest.mark.anyio
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(("name", "usable"), [("l'été 26", True), ("[x]*", True), ("a?b", False), ("a\\b", False)])
 async def test_scratch_folder_may_have_any_name(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, *, name: str, usable: bool
@@ -487,7 +488,7 @@ async def test_scratch_folder_may_have_any_name(
     assert list(scratch.iterdir()) == []
 
 
-@on_sqlite
+@sqlite_only
 @each_format
 def test_database_without_room_is_told(tmp_path: Path, operator: Operator, database_url: str, format_: Format) -> None:
     """A database that is full keeps the old register, and takes the new one once it has room."""

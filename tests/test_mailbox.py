@@ -19,12 +19,13 @@ from api.app import build_app
 from api.settings import Environment, Settings
 from api.web.mailbox import MOST_MESSAGES, Mailbox
 from tests.client import client_of
+from tests.conftest import sqlite_only
 from tests.letters import TO, Deliver, letter, messages_of
 
 if TYPE_CHECKING:
     pass
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 ODD_FILES: dict[str, bytes] = {
     "nothing": b"",

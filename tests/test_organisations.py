@@ -26,11 +26,10 @@ from tests.client import (
     Portal,
     client_of,
 )
-from tests.conftest import Clock
+from tests.conftest import Clock, sqlite_only
 from tests.register import register
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 VAT_NUMBER = "DE 136695976"
 FORMATTED_SIRET = "732 829 320 00074"
@@ -206,7 +205,7 @@ async def test_up_to_a_hundred_are_answered(portal: Portal, count: int) -> None:
     assert [item["__typename"] for item in listed["items"]] == ["OrganisationNotFound"] * count
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(("language", "message"), [("FR", "100 éléments au plus."), ("EN", "At most 100 items.")])
 async def test_more_than_a_hundred_are_refused(portal: Portal, language: str, message: str) -> None:
     """The hundred and first is refused with all others, and the answer says where and why."""
@@ -233,7 +232,7 @@ def test_every_problem_of_an_identifier_is_tested() -> None:
     assert {problem for _, _, problem in INVALID} == set(IdentifierProblem)
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize(("type_", "value", "problem"), INVALID)
 async def test_each_problem_is_told_in_the_callers_language(
@@ -380,7 +379,7 @@ async def identifier_types(portal: Portal, language: str) -> list[Answer]:
     return types
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("language", ["FR", "EN"])
 async def test_every_type_is_described(portal: Portal, language: str) -> None:
     """A form finds each type, in the order in which to list them, with all that it needs."""
@@ -397,7 +396,7 @@ async def test_every_type_is_described(portal: Portal, language: str) -> None:
         assert (info["hasChecksum"], info["hasLookup"]) == (format_.has_checksum, format_.has_lookup)
 
 
-@on_sqlite
+@sqlite_only
 async def test_examples_are_accepted_as_they_stand(portal: Portal) -> None:
     """Each example passes the pattern and the server, as a person would copy it."""
     for info in await identifier_types(portal, "FR"):
@@ -408,7 +407,7 @@ async def test_examples_are_accepted_as_they_stand(portal: Portal) -> None:
         assert found["__typename"] == "OrganisationNotFound"
 
 
-@on_sqlite
+@sqlite_only
 async def test_types_are_told_in_the_callers_language(portal: Portal) -> None:
     """The hints are sentences of the language asked for: by argument, else by header, else French."""
     french, english = [await identifier_types(portal, language) for language in ("FR", "EN")]
@@ -421,7 +420,7 @@ async def test_types_are_told_in_the_callers_language(portal: Portal) -> None:
         assert [info["label"] for info in answer["data"]["identifierTypes"]] == [info["label"] for info in expected]
 
 
-@on_sqlite
+@sqlite_only
 async def test_argument_goes_before_the_header(portal: Portal) -> None:
     """A language that is asked for by name is the one that is answered in."""
     variables = {"identifier": {"type": "SIRET", "value": SIRET}, "language": "EN"}

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.client import PASSWORD
+from tests.conftest import sqlite_only
 from tests.visitor import DETAILS, visitor
 
 SIGN_IN = "https://portal.example.org/sign-in"
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import Clock, KnownCaptcha
     from tests.visitor import NewestLink
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 
 @pytest.mark.parametrize("width", [320, 1280])

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from models.registration import Registration
+from tests.conftest import sqlite_only
 from tests.visitor import visitor
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Clock, KnownCaptcha
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 
 async def test_wrong_answers_bring_new_pictures_until_none_is_left(

@@ -13,6 +13,7 @@ import pytest
 from api.app import build_app
 from api.settings import Environment
 from tests.client import client_of
+from tests.conftest import sqlite_only
 
 if TYPE_CHECKING:
     import httpx
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 FOLDER = Path("api/web/files/sign-up")
 FILES = [file for file in FOLDER.rglob("*") if file.is_file()]
@@ -61,7 +61,7 @@ def words(language: str) -> dict[str, str]:
     return found
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize("environment", list(Environment))
 async def test_page_is_served_under_a_strict_policy(settings: Settings, environment: Environment) -> None:
     """In production too: nothing from elsewhere, nothing inline, in no frame, and no address that tells others."""
@@ -78,7 +78,7 @@ async def test_page_is_served_under_a_strict_policy(settings: Settings, environm
     assert "set-cookie" not in response.headers
 
 
-@on_sqlite
+@sqlite_only
 async def test_every_file_is_served_with_its_type_and_policy(http: httpx.AsyncClient) -> None:
     """Modules as JavaScript, styles as CSS; what browsers have already is not sent again."""
     types = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -92,7 +92,7 @@ async def test_every_file_is_served_with_its_type_and_policy(http: httpx.AsyncCl
         assert again.headers["content-security-policy"] == response.headers["content-security-policy"]
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     "path",
     ["/words", "/words/", "/../pages.py", "/%2e%2e/pages.py", "/journey/../../../pages.py", "/%00", f"/{'a' * 5000}"],
@@ -102,7 +102,7 @@ async def test_nothing_else_is_served(http: httpx.AsyncClient, path: str) -> Non
     assert (await http.get(path)).status_code == 404
 
 
-@on_sqlite
+@sqlite_only
 async def test_page_only_reads(http: httpx.AsyncClient) -> None:
     """A link that scanners fetch, twice and by other methods, is nothing but a file."""
     assert (await http.head("/")).status_code == 200

@@ -14,6 +14,7 @@ from models.organisation import OrganisationStatus
 from models.registration import Registration
 from tests.browser import serving
 from tests.client import OTHER_SIRET, PASSWORD, SIRET
+from tests.conftest import sqlite_only
 from tests.register import register
 from tests.visitor import CUT, DETAILS, visitor
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import Clock, KnownCaptcha
     from tests.visitor import NewestLink
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 LA_POSTE = "35600000000048"
 

@@ -13,6 +13,7 @@ from models.account import Account
 from models.registration import Registration
 from tests.browser import DESKTOP, PHONE
 from tests.client import PASSWORD, SIRET
+from tests.conftest import sqlite_only
 from tests.visitor import DETAILS, visitor
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.conftest import KnownCaptcha
     from tests.visitor import NewestLink
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 LABELS = {
     "fr-FR": ("Créer un compte", "Adresse électronique de connexion", "Identifiant Siret", "Votre compte est actif"),

@@ -14,12 +14,13 @@ from api.app import build_app
 from api.settings import Settings
 from tests.browser import DESKTOP, PHONE, axe_violations, serving, visiting
 from tests.client import CREATE_ACCOUNT, VERIFY_CAPTCHA, form
+from tests.conftest import sqlite_only
 from tests.letters import Deliver, letter, messages_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 Test = Callable[..., Awaitable[None]]
 HOSTILE = """<html><head><title>x</title><meta http-equiv="refresh" content="0;url={elsewhere}/gone">

@@ -11,6 +11,7 @@ from models.account import Account
 from models.outbox import OutboxMessage
 from models.registration import Registration
 from tests.client import OTHER_SIRET, PASSWORD
+from tests.conftest import sqlite_only
 from tests.visitor import CUT, DETAILS, lose, visitor
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import KnownCaptcha
     from tests.visitor import NewestLink
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.anyio, sqlite_only]
 
 
 # --- Once, whatever happens ---

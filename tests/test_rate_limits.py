@@ -47,10 +47,9 @@ from tests.client import (
     form,
     new_key,
 )
-from tests.conftest import KnownCaptcha
+from tests.conftest import KnownCaptcha, sqlite_only
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 HOUR = 3600
 NOWHERE = "00000000-0000-4000-8000-000000000000"
@@ -218,7 +217,7 @@ def test_every_limit_of_a_call_is_tested() -> None:
     assert {name for name, _, _ in LIMITED} == set(DEFAULT_LIMITS) - {"mailbox"}
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(("name", "query", "variables"), LIMITED)
 async def test_call_too_many_is_refused(
     opened: Opened, stopwatch: Stopwatch, *, name: str, query: str, variables: Answer
@@ -239,7 +238,7 @@ async def test_call_too_many_is_refused(
         assert (await call(client, query, variables))["__typename"] != "TooManyRequests"
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("limit", "language", "message"),
     [
@@ -264,7 +263,7 @@ async def test_refusal_is_in_the_callers_language(
         assert (await call(client, FIND_ORGANISATION, variables, **headers))["message"] == message
 
 
-@on_sqlite
+@sqlite_only
 async def test_without_limits_nothing_is_refused(opened: Opened) -> None:
     """`off` is off."""
     async with opened("off") as client:
@@ -279,7 +278,7 @@ def aliases(count: int) -> str:
     return "{" + " ".join(f"{field} {{ __typename }}" for field in fields).replace("'", '"') + "}"
 
 
-@on_sqlite
+@sqlite_only
 async def test_each_alias_is_a_call(opened: Opened) -> None:
     """Ten aliases in one request are ten calls."""
     async with opened("organisation=15/hour") as client:
@@ -289,7 +288,7 @@ async def test_each_alias_is_a_call(opened: Opened) -> None:
             assert {name: names.count(name) for name in names} == expected
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(("first", "second", "refused"), [(60, 40, False), (60, 41, True), (100, 1, True)])
 async def test_each_identifier_is_a_call(opened: Opened, first: int, second: int, refused: bool) -> None:
     """A list of identifiers counts as many look-ups, duplicates too, from the same budget as single ones."""
@@ -301,7 +300,7 @@ async def test_each_identifier_is_a_call(opened: Opened, first: int, second: int
         assert await is_refused(client)
 
 
-@on_sqlite
+@sqlite_only
 async def test_repeated_request_is_no_new_account(opened: Opened) -> None:
     """The same request again, under its idempotency key, counts as a renewed captcha."""
     async with opened("createAccount=1/hour, createAccountAddress=1/hour, renewCaptcha=2/hour") as client:
@@ -312,7 +311,7 @@ async def test_repeated_request_is_no_new_account(opened: Opened) -> None:
         assert other["__typename"] == "TooManyRequests"
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("query", "variables", "limits"),
     [
@@ -340,7 +339,7 @@ def forwarded(addresses: str) -> dict[str, str]:
 TRUSTED = {"trusted_proxies": ("10.0.0.0/8", "2001:db8:ffff::1")}
 
 
-@on_sqlite
+@sqlite_only
 async def test_stranger_can_not_use_up_a_persons_limit(opened: Opened) -> None:
     """The limit of an address is counted apart for each network."""
     async with opened("resendActivationMailAddress=1/hour", address="10.0.0.1", **TRUSTED) as client:
@@ -353,7 +352,7 @@ async def test_stranger_can_not_use_up_a_persons_limit(opened: Opened) -> None:
         assert await resend("198.51.100.1") == "ActivationMailRequested"
 
 
-@on_sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("peer", "trusted", "first", "second", "together"),
     [
@@ -389,7 +388,7 @@ async def test_forwarded_address_counts_from_trusted_proxies_only(
         assert await is_refused(client, **forwarded(second)) is together
 
 
-@on_sqlite
+@sqlite_only
 async def test_network_with_a_limit_of_its_own_shares_it(opened: Opened) -> None:
     """An integrator's network may ask more than others, all of its addresses together; the smallest network counts."""
     limits = "organisation=1/hour, organisation@203.0.113.0/24=3/hour, organisation@203.0.113.64/26=2/hour"
@@ -412,7 +411,7 @@ async def test_network_with_a_limit_of_its_own_shares_it(opened: Opened) -> None
             assert await is_refused(client, **forwarded(address)) is refused, address
 
 
-@on_sqlite
+@sqlite_only
 async def test_own_limit_of_an_ipv6_network_is_shared(opened: Opened) -> None:
     """Callers of one /48 share what it was given, whichever /64 of it they come from."""
     limits = "organisation=1/hour, organisation@2001:db8:7::/48=3/hour"
@@ -516,7 +515,7 @@ def free_port() -> int:
     return port
 
 
-@on_sqlite
+@sqlite_only
 async def test_redis_that_is_away_is_an_ordinary_refusal(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
     """Without its Redis the service refuses, in GraphQL's own terms, and stays up."""
     url = SecretStr(f"async+redis://:Secret-42@127.0.0.1:{free_port()}")

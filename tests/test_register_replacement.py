@@ -36,12 +36,10 @@ from models.register.replacement import Replacement, replacement
 from models.register.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError, Rows
 from models.register.tables import RegisterEdition, RegisterEntry
 from tests.client import FIND_ORGANISATIONS, Portal
-from tests.conftest import Clock
+from tests.conftest import Clock, postgres_only, sqlite_only
 from tests.test_command_line import PROJECT, Done, Guichet, execute
 
 pytestmark = pytest.mark.anyio
-on_file = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-on_server = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
 PATIENCE = 60.0
 COUNT = 2_000
@@ -484,7 +482,7 @@ def machine(stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch) ->
         yield machine
 
 
-@on_file
+@sqlite_only
 async def test_transactions_are_short(machine: Machine) -> None:
     """However long rows take, the write lock is held for a tenth of a second at most, and then free for as long."""
     for edition, machine.seconds_a_row in enumerate((1e-3, 1e-4, 2e-4), start=1):
@@ -497,7 +495,7 @@ async def test_transactions_are_short(machine: Machine) -> None:
     assert [pause for pause in machine.pauses if pause > NO_TIME] == [held for held in machine.held if held > NO_TIME]
 
 
-@on_file
+@sqlite_only
 async def test_small_parts_make_no_long_transactions(machine: Machine) -> None:
     """That few rows took little time says nothing of many."""
     machine.seconds_a_row = 1e-4
@@ -508,7 +506,7 @@ async def test_small_parts_make_no_long_transactions(machine: Machine) -> None:
     assert max(machine.held) <= 0.1
 
 
-@on_file
+@sqlite_only
 async def test_only_empty_tables_are_dropped(stored: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old copy is removed row by row, as is one that has failed: to free all pages at once takes too long."""
     drop, left = on_sqlite._drop, []
@@ -525,7 +523,7 @@ async def test_only_empty_tables_are_dropped(stored: None, monkeypatch: pytest.M
     assert left == [[]] * 3
 
 
-@on_file
+@sqlite_only
 async def test_file_does_not_grow(stored: None) -> None:
     """An import uses the pages again that the one before has freed; the file is sound, its columns are the model's."""
     connection = RegisterEntry._meta.db
@@ -706,7 +704,7 @@ async def somebody_reading(url: str, monkeypatch: pytest.MonkeyPatch, *, swap_wa
         yield
 
 
-@on_server
+@postgres_only
 async def test_parts_that_are_copied_are_not_kept(stored: None) -> None:
     """Memory does not grow with the register, even where nobody collects garbage."""
     gc.disable()
@@ -722,7 +720,7 @@ async def test_parts_that_are_copied_are_not_kept(stored: None) -> None:
     assert kept < 3 * len(rows(2, SIRETS).text) * 20_000 / COUNT
 
 
-@on_server
+@postgres_only
 async def test_swap_waits_for_readers_and_holds_up_none(
     stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -742,7 +740,7 @@ async def test_swap_waits_for_readers_and_holds_up_none(
     assert await tables() == AT_REST
 
 
-@on_server
+@postgres_only
 async def test_reading_without_end_is_refused(stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where somebody never ends reading, the import gives up: the old register stays, and nothing else does."""
     await replace_register(1)
@@ -775,7 +773,7 @@ async def test_nobody_keeps_who_gives_up(own_url: str, monkeypatch: pytest.Monke
         assert await tables() == AT_REST
 
 
-@on_server
+@postgres_only
 async def test_service_is_ready_through_a_swap(http: httpx.AsyncClient, database_url: str) -> None:
     """Whether the service is ready depends on no register, nor on the lock with which one is replaced."""
     async with transaction(database_url) as other:

@@ -12,13 +12,14 @@ import re
 import struct
 import zipfile
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
+from api.sirene.csv_records import LONGEST_RECORD, LongRecordError, line_of_record, whole_lines, whole_records
 from api.sirene.pipes import Pipes
 
 if TYPE_CHECKING:
@@ -31,12 +32,7 @@ CHUNK_BYTES = 256 * 1024
 READERS = 2  # Of one CSV file: unpacking it keeps no more of them busy.
 BUFFER_BYTES = 8_000_000  # Of each reader; DuckDB's 32 MB would be much of the memory that it is given.
 LONGEST_HEADER = 64 * 1024
-LONGEST_RECORD = 2_000_000  # As DuckDB has it.
-# A quote begins a quoted value after a comma or a line end only, and ends it unless it is doubled.
-QUOTED = re.compile(rb'"(?<![^,\r\n]")[^"]*(?:""[^"]*)*(?:"|\Z)')
-# After a quote that ends a value, or is a part of one without quotes, the last line feed is in no quoted value.
-PLAIN_END = re.compile(rb'[^",\r\n]"[,\r\n][^"]*\n[^\n]*\Z')
-PLAIN_END_BYTES = 1024
+HEADER_LINES = 1
 # What `zipfile` raises for archives that are cut off, damaged or encrypted.
 ZIP_FAILURES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 GLOB = re.compile(r"([*?\[])")
@@ -52,10 +48,6 @@ class SireneFileError(Exception):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
-
-
-class _LongRecordError(Exception):
-    """A record of a CSV file is longer than any may be."""
 
 
 class SireneFile(Protocol):
@@ -166,18 +158,8 @@ class ZippedCsv:
         )
 
     def _pieces(self) -> Iterator[bytes]:
-        """The unpacked file without its header, cut into pieces of whole records."""
-        rest = b""
-        for chunk in self._chunks():
-            piece = rest + chunk
-            end = _end_of_records(piece)
-            if not end and len(piece) > LONGEST_RECORD:  # DuckDB takes one that fills its buffer for nothing.
-                raise _LongRecordError
-            rest = piece[end:]
-            if end:
-                yield piece[:end]
-        if rest:
-            yield rest
+        """The unpacked file without its header, in pieces of whole records."""
+        return whole_records(self._chunks())
 
     def _chunks(self) -> Iterator[bytes]:
         """The same in stretches of any length, each of which has been found to be UTF-8."""
@@ -196,40 +178,17 @@ class ZippedCsv:
         if line is None:
             return f"can't be read as CSV: {_first_line(exc)}"
         pipe = max(given, key=lambda path: str(exc).rfind(f"file = {path}"))
-        number = self._line(int(line[1]), given[pipe])
+        record = max(int(line[1]) - 2, 0)  # DuckDB counts from 1, and the header.
+        number = HEADER_LINES + line_of_record(record, self._pieces(), given[pipe]) + 1
         return f"line {number} can't be read as CSV{f': {reason[0]}' if reason else ''}"
-
-    def _line(self, record: int, given: Set[int]) -> int:
-        """On which line of the file a record begins: the one of this number, the header being the first, in *given*.
-
-        These are the numbers of the pieces that its reader had; they are made once more.
-        """
-        lines, left = 1, max(record - 2, 0)
-        for number, piece in enumerate(self._pieces()):
-            if number in given:
-                on_one_line = QUOTED.sub(lambda value: value[0].replace(b"\n", b" "), piece)
-                records = on_one_line.removesuffix(b"\n").split(b"\n")
-                if left < len(records):
-                    before = sum(len(one) + 1 for one in records[:left])
-                    return lines + piece.count(b"\n", 0, before) + 1
-                left -= len(records)
-            lines += piece.count(b"\n")
-        return lines
-
-    def _lines(self) -> int:
-        """How many lines are whole, up to the failure in making pieces; they are made once more."""
-        lines = 1  # The header.
-        with suppress(_LongRecordError):
-            for piece in self._pieces():
-                lines += piece.count(b"\n")
-        return lines
 
     def _problem_of(self, failure: Exception) -> SireneFileError:
         if isinstance(failure, UnicodeDecodeError):
             return self._error(f"is not in UTF-8, soon after byte {self._unpacked:,}")
-        if isinstance(failure, _LongRecordError):
+        if isinstance(failure, LongRecordError):
+            number = HEADER_LINES + whole_lines(self._pieces()) + 1
             return self._error(
-                f"line {self._lines() + 1} can't be read as CSV: its record is longer than {LONGEST_RECORD:,} bytes"
+                f"line {number} can't be read as CSV: its record is longer than {LONGEST_RECORD:,} bytes"
             )
         return self._unreadable(failure)
 
@@ -280,18 +239,6 @@ def _as_told(path: Path, exc: Exception, problem_of: Callable[[Exception], str])
     if elsewhere or isinstance(exc, duckdb.InterruptException):
         return exc
     return SireneFileError(path, problem_of(exc))
-
-
-def _end_of_records(piece: bytes) -> int:
-    """Where the last record that ends in *piece* does, which begins with one; 0 where none ends."""
-    if PLAIN_END.search(piece, max(0, len(piece) - PLAIN_END_BYTES)):
-        return piece.rfind(b"\n") + 1
-    end = len(piece)
-    for quoted in reversed([*QUOTED.finditer(piece)]):
-        if line_feed := piece.rfind(b"\n", quoted.end(), end) + 1:
-            return line_feed
-        end = quoted.start()
-    return piece.rfind(b"\n", 0, end) + 1
 
 
 def _parquet_problem(exc: Exception) -> str:
