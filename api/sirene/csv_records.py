@@ -6,6 +6,7 @@ As :rfc:`4180` has it, with the line ends of any system; a quote within a value 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class LongRecordError(Exception):
 def whole_records(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The text of *chunks*, which begins with a record, cut into pieces of whole records; the last may lack its end.
 
-    :raises LongRecordError: one goes on for more than `LONGEST_RECORD` bytes.
+    :raises LongRecordError: more than `LONGEST_RECORD` bytes have come without the end of one.
     """
     rest = b""
     for chunk in chunks:
@@ -71,9 +72,7 @@ def line_of_record(record: int, pieces: Iterable[bytes], given: Set[int]) -> int
 def whole_lines(pieces: Iterable[bytes]) -> int:
     """How many lines end in *pieces*, up to a record that is too long."""
     lines = 0
-    try:
+    with suppress(LongRecordError):
         for piece in pieces:
             lines += piece.count(b"\n")
-    except LongRecordError:
-        pass
     return lines

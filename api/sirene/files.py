@@ -179,17 +179,14 @@ class ZippedCsv:
             return f"can't be read as CSV: {_first_line(exc)}"
         pipe = max(given, key=lambda path: str(exc).rfind(f"file = {path}"))
         record = max(int(line[1]) - 2, 0)  # DuckDB counts from 1, and the header.
-        number = HEADER_LINES + line_of_record(record, self._pieces(), given[pipe]) + 1
-        return f"line {number} can't be read as CSV{f': {reason[0]}' if reason else ''}"
+        return _not_csv(line_of_record(record, self._pieces(), given[pipe]), reason[0] if reason else "")
 
     def _problem_of(self, failure: Exception) -> SireneFileError:
         if isinstance(failure, UnicodeDecodeError):
             return self._error(f"is not in UTF-8, soon after byte {self._unpacked:,}")
         if isinstance(failure, LongRecordError):
-            number = HEADER_LINES + whole_lines(self._pieces()) + 1
-            return self._error(
-                f"line {number} can't be read as CSV: its record is longer than {LONGEST_RECORD:,} bytes"
-            )
+            reason = f"its record is longer than {LONGEST_RECORD:,} bytes"
+            return self._error(_not_csv(whole_lines(self._pieces()), reason))
         return self._unreadable(failure)
 
     def _unreadable(self, exc: Exception) -> SireneFileError:
@@ -239,6 +236,11 @@ def _as_told(path: Path, exc: Exception, problem_of: Callable[[Exception], str])
     if elsewhere or isinstance(exc, duckdb.InterruptException):
         return exc
     return SireneFileError(path, problem_of(exc))
+
+
+def _not_csv(lines_before: int, reason: str) -> str:
+    """What is wrong with a record that so many lines stand before, without the header's."""
+    return f"line {HEADER_LINES + lines_before + 1} can't be read as CSV{reason and f': {reason}'}"
 
 
 def _parquet_problem(exc: Exception) -> str:

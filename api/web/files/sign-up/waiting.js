@@ -14,7 +14,7 @@ let stopCounting = () => {};
 
 /** One step that is waited for. */
 export class Waiting {
-  /** From the beginning: a request that was lost may be known to be only after the connection has come back. */
+  /** Awaited from the beginning: that a request was lost may become known only after the connection has come back. */
   #online = new Promise((come) => addEventListener("online", come, { once: true }));
 
   /** @param {() => boolean} stillWanted */
