@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # It ships no types.
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from api.app import build_app
 
@@ -39,6 +39,8 @@ SHUTDOWN_SECONDS = 5
 PHONE, DESKTOP = 320, 1280
 # Axe can't look into a frame that runs no script, as the one that shows a mail.
 AXE_OPTIONS: dict[str, Any] = {"resultTypes": ["violations"], "iframes": False}
+
+expect.set_options(timeout=20_000)  # What is shown in a moment may take longer where many tests run.
 
 
 @asynccontextmanager
@@ -97,7 +99,8 @@ async def visiting(
         for open_page in context.pages:
             await open_page.unroute_all(behavior="ignoreErrors")  # A test may end before the last answer has come.
         await context.close()
-    assert [complaint for complaint in complaints if not (bearing and bearing in complaint)] == []
+    not_borne = [complaint for complaint in complaints if not (bearing and bearing in complaint)]
+    assert not_borne == [], not_borne
 
 
 async def axe_violations(page: Page) -> list[str]:

@@ -13,13 +13,14 @@ import httpx
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from starlette.applications import Starlette
 
 SIRET = "73282932000074"
 OTHER_SIRET = "35600000000048"
 PASSWORD = "Soleil-Brumeux-42"
+LINK = re.compile(r"^https?://\S+#token=(\S+)$", re.MULTILINE)
 
 ORGANISATION = """
 fragment Known on Organisation {
@@ -207,9 +208,14 @@ def text_of(message: EmailMessage) -> str:
     return content
 
 
+def with_link(messages: Iterable[EmailMessage]) -> list[EmailMessage]:
+    """Those that bring an activation link: the mails of one sign-up arrive in any order."""
+    return [message for message in messages if LINK.search(text_of(message))]
+
+
 def token_in(message: EmailMessage) -> str:
     """The token of the first activation link in a mail."""
-    match = re.search(r"^https?://\S+#token=(\S+)$", text_of(message), re.MULTILINE)
+    match = LINK.search(text_of(message))
     assert match is not None
     return match[1]
 
@@ -295,8 +301,8 @@ class Portal:
     async def activation_token(self, **changes: Any) -> str:
         """Walk to the point where the activation link is in the mailbox; its token."""
         await self.sign_up(**changes)
-        (link,) = [mail for mail in await self.deliver() if "#token=" in text_of(mail)]
-        return token_in(link)
+        (activation,) = with_link(await self.deliver())
+        return token_in(activation)
 
     async def account(self, **changes: Any) -> Answer:
         """Walk the whole way; the account."""

@@ -28,6 +28,7 @@ from tests.client import (
     Portal,
     text_of,
     token_in,
+    with_link,
 )
 from tests.conftest import SIGN_IN
 from tests.register import register
@@ -578,7 +579,7 @@ async def test_an_activation_that_fails_leaves_nothing_behind(portal: Portal, mo
 async def test_the_mail_and_the_link_show_the_same(portal: Portal) -> None:
     """What the link would activate stands in the mail that brings it, so that a stranger's attempt is recognised."""
     await portal.sign_up()
-    (mail,) = [mail for mail in await portal.deliver() if "#token=" in text_of(mail)]
+    (mail,) = with_link(await portal.deliver())
     link = await portal.inspect_activation_link(token_in(mail))
     identifier = link["organisation"]["identifier"]["formatted"]
     for shown in (link["firstName"], link["lastName"], identifier):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import PASSWORD, Portal, text_of, token_in
+from tests.client import PASSWORD, Portal, text_of, token_in, with_link
 
 pytestmark = pytest.mark.anyio
 
@@ -13,7 +13,9 @@ async def test_somebody_signs_up_and_is_active(portal: Portal) -> None:
     """Form, captcha, two mails, link, password: the account exists, and its organisation is on the portal."""
     registration_id = await portal.sign_up()
     assert registration_id
-    summary, activation = await portal.deliver()
+    mails = await portal.deliver()
+    (activation,) = with_link(mails)
+    (summary,) = [mail for mail in mails if mail is not activation]
     assert "Exemple SA" in text_of(summary)
     token = token_in(activation)
     link = await portal.inspect_activation_link(token)

@@ -54,7 +54,7 @@ async def test_captcha_can_be_heard(browser: Browser, server: str, captcha: Know
         await expect(person.page.locator("#captcha-picture")).to_have_attribute("alt", re.compile(r"\w{5}"))
         await person.page.get_by_role("button", name="Écouter").click()
         sound = person.page.locator("#captcha-sound")
-        await expect(sound).to_be_visible(timeout=20_000)
+        await expect(sound).to_be_visible()
         await expect(sound).to_have_js_property("error", None)
         assert (
             await sound.evaluate(

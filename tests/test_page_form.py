@@ -210,8 +210,13 @@ async def test_name_that_is_asked_for_does_not_blink(browser: Browser, server: s
             "window.changes = 0; new MutationObserver(all => changes += all.length)"
             ".observe(document.getElementById('organisation-name-field'), { attributes: true })"
         )
-        await identifier.press_sequentially("TLE SA", delay=50)
-        await person.page.wait_for_timeout(1_500)
+        await person.stop_time()
+        for letter in "TLE SA":
+            await identifier.press_sequentially(letter)
+            await person.page.clock.run_for(50)
+        async with person.page.expect_response("**/graphql"):
+            await person.page.clock.run_for(1_500)
+        await person.page.wait_for_timeout(500)
         assert await person.page.evaluate("changes") <= 2
         assert person.asked("FindOrganisation") == 2
 
@@ -257,9 +262,11 @@ async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> 
     async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_organisation()
 
+        go_on = asyncio.Event()
+
         async def late_for_the_first(route: Route) -> None:
             if SIRET in (route.request.post_data or ""):
-                await asyncio.sleep(1)
+                await go_on.wait()
             await route.continue_()
 
         await person.page.route("**/graphql", late_for_the_first)
@@ -268,6 +275,7 @@ async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> 
         await expect(person.page.locator("#finding")).to_contain_text("Recherche")
         await identifier.fill(LA_POSTE)
         await expect(person.page.locator("#finding")).to_contain_text("LA POSTE")
+        go_on.set()
         await person.page.wait_for_timeout(1_000)
         await expect(person.page.locator("#finding")).to_contain_text("LA POSTE")
 
@@ -280,12 +288,15 @@ async def test_look_up_that_is_refused_hinders_nobody(
     async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
         await person.reach_organisation()
         identifier = person.field("organisation.identifier.value")
-        for siret in (SIRET, OTHER_SIRET, "55208131766522"):
-            await identifier.fill(siret)
-            await expect(person.field("organisation.name")).to_be_visible()
-            await person.page.wait_for_timeout(500)
+        for siret in (SIRET, OTHER_SIRET):
+            async with person.page.expect_response("**/graphql"):
+                await identifier.fill(siret)
+        refused = person.page.locator("#finding").get_by_text("n’a pas pu être recherchée")
+        await expect(refused).to_be_visible()
+        await identifier.fill("55208131766522")
+        await person.page.wait_for_timeout(1_000)
+        await expect(refused).to_be_visible()
         assert person.asked("FindOrganisation") == 2
-        await expect(person.page.locator("#finding")).to_contain_text("n’a pas pu être recherchée")
         await person.field("organisation.name").fill("Exemple SA")
         await person.press()
         await person.is_at("captcha")

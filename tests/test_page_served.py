@@ -37,7 +37,7 @@ async def test_server_and_browser_are_enough(browser: Browser, service: str) -> 
         await person.is_at("sent")
         await person.page.get_by_role("link", name="boîte aux lettres").click()
         mails = person.page.get_by_role("navigation", name="Mails")  # Where the first may stand alone for a while.
-        await mails.get_by_role("link", name="Activez votre compte").click(timeout=15_000)
+        await mails.get_by_role("link", name="Activez votre compte").click()
         async with person.page.expect_popup() as opened:
             await person.page.frame_locator("iframe").get_by_role("link", name="Activer ce compte").click()
         activating = Visitor(await opened.value, service)

@@ -25,7 +25,7 @@ from api.mail.transports import SmtpTransport
 from api.settings import SmtpServer
 from models.account import Account
 from models.outbox import MessageKind, MessageState, OutboxMessage
-from tests.client import Portal, text_of, token_in
+from tests.client import Portal, token_in, with_link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -241,7 +241,7 @@ async def test_the_mails_arrive_as_they_were_composed(portal: Portal, settings: 
         assert (mail["From"], mail["To"]) == (f"Guichet <{SENDER}>", "Camille.Durand@exemple.fr")
         assert mail["Date"].datetime == clock()
         assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
-    (link,) = [mail for mail in mailroom.mails if "#token=" in text_of(mail)]
+    (link,) = with_link(mailroom.mails)
     assert (await portal.inspect_activation_link(token_in(link)))["state"] == "USABLE"
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser import DESKTOP, axe_violations, visiting
-from tests.client import PASSWORD, SIRET, token_in
+from tests.client import PASSWORD, SIRET, token_in, with_link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -161,6 +161,12 @@ class Visitor:
         await self.choose_password(password)
         await self.is_at("active")
 
+    async def stop_time(self) -> None:
+        """From now on, the page's time stands still until a test moves it."""
+        await self.page.clock.install()
+        now = await self.page.evaluate("Date.now()")
+        await self.page.clock.pause_at(now / 1_000 + 30)  # It can only be stopped at a time to come.
+
     async def hold(self, operation: str) -> Held:
         """Keep the answers to *operation* on their way from now on."""
         held = Held(operation)
@@ -192,6 +198,6 @@ def newest_link(relay: Relay, letterbox: Letterbox) -> NewestLink:
 
     async def token() -> str:
         await relay.deliver_due()
-        return token_in(letterbox.messages[-1])
+        return token_in(with_link(letterbox.messages)[-1])
 
     return token
