@@ -668,10 +668,26 @@ def test_import_is_told(tmp_path: Path, guichet: Guichet, format_: Format) -> No
         "Closed": "1",
         "Not publishable": "2, loaded without a name",
         "Without legal unit": "1, loaded without a name",
+        "Replaced": "nothing: this is the first edition",
     }
     reading, loading = done.err.splitlines()[:2], done.err.splitlines()[2:]
     assert sorted(reading) == ["Reading StockEtablissement …", "Reading StockUniteLegale …"]
     assert loading == ["Loading …", "Indexing …", "Replacing the register …", "Removing the old one …"]
+
+
+@sqlite_only
+def test_import_tells_what_it_has_replaced(tmp_path: Path, guichet: Guichet) -> None:
+    """An older edition in the place of a newer one may be meant, or may be the wrong file: it is said."""
+    files = options(sirene_files(tmp_path, *varied()))
+    for edition, replaced in (
+        ("2026-09-30", "nothing: this is the first edition"),
+        ("2026-10-31", "the edition of 2026-09-30"),
+        ("2026-10-31", "the edition of 2026-10-31"),
+        ("2026-09-30", "the edition of 2026-10-31, which was newer: is this the file that was meant?"),
+    ):
+        done = guichet.run("import-sirene", "--edition", edition, *files)
+        assert done.code == 0, done.err
+        assert table(done.out)["Replaced"] == replaced
 
 
 def test_register_tells_its_state(tmp_path: Path, guichet: Guichet) -> None:

@@ -324,7 +324,7 @@ def test_damaged_file_changes_nothing_on_postgres(tmp_path: Path, operator: Oper
     assert str(path) in operator.refused(files)
     good = SireneFiles(tmp_path / "StockEtablissement_utf8.zip", files.legal_units)
     done = operator.guichet.run("import-sirene", *options(good))
-    assert (done.code, done.out.count("\n")) == (0, 8), done.err
+    assert (done.code, done.out.count("\n")) == (0, 9), done.err
 
 
 @sqlite_only

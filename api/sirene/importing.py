@@ -54,7 +54,8 @@ class Summary:
 
     *repeated* and *stateless* were read and not loaded: other rows for a SIRET, and establishments that are neither
     open nor closed. *closed*, *withheld* (partly published: no name is given) and *without_unit* (their legal unit is
-    in no file: no name is known) are among those *loaded*. Not *cleared*, the old copy waits for the next import.
+    in no file: no name is known) are among those *loaded*. *replaced* is the edition that was there before, None where
+    there was none. Not *cleared*, the old copy waits for the next import.
     """
 
     edition: date
@@ -65,6 +66,7 @@ class Summary:
     closed: int = 0
     withheld: int = 0
     without_unit: int = 0
+    replaced: date | None = None
     cleared: bool = True
     seconds: float = 0.0
 
@@ -99,7 +101,8 @@ async def import_sirene(
         summary = await _fill(new, files, edition=edition, before=before, progress=progress, now=now)
         await _publish(new, summary, progress, now)
         cleared = await _clear(new, progress)
-    return replace(summary, cleared=cleared, seconds=time.monotonic() - started)
+    replaced = None if register is None else register.edition
+    return replace(summary, replaced=replaced, cleared=cleared, seconds=time.monotonic() - started)
 
 
 async def _fill(

@@ -24,6 +24,7 @@ def report_import(summary: Summary) -> str:
         ("Closed", f"{summary.closed:,}"),
         ("Not publishable", f"{summary.withheld:,}, loaded without a name"),
         ("Without legal unit", f"{summary.without_unit:,}, loaded without a name"),
+        ("Replaced", _replaced(summary)),
         ("Duration", _duration(summary.seconds)),
         *([] if summary.cleared else [("Left behind", "the old copy: the next import removes it")]),
     )
@@ -49,6 +50,13 @@ def _skipped(summary: Summary) -> Iterator[str]:
         yield f"{summary.repeated:,} for a SIRET that has another row"
     if summary.stateless:
         yield f"{summary.stateless:,} neither open nor closed"
+
+
+def _replaced(summary: Summary) -> str:
+    if summary.replaced is None:
+        return "nothing: this is the first edition"
+    newer = ", which was newer: is this the file that was meant?" if summary.replaced > summary.edition else ""
+    return f"the edition of {summary.replaced:%Y-%m-%d}{newer}"
 
 
 def _duration(seconds: float) -> str:
