@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 SHUTDOWN_SECONDS = 30
+WORKER_SILENCE_SECONDS = 30
+"""After which a worker is replaced. Uvicorn's five would kill one that only starts, or works, on a busy machine."""
 COLLECT_EVERY = (50_000, 20, 50)
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         "proxy_headers": False,
         "server_header": False,
         "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+        "timeout_worker_healthcheck": WORKER_SILENCE_SECONDS,
     }
     try:
         if workers == 1:
