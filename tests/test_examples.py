@@ -21,7 +21,7 @@ SCHEMA = PROJECT / "schema.graphql"
 EXAMPLES = PROJECT / "examples"
 TYPESCRIPT = EXAMPLES / "typescript"
 PYTHON = EXAMPLES / "python"
-LONGEST_SECONDS = 120
+LONGEST_SECONDS = 600
 ANOTHER_CAPTCHA = "XYZ789"
 
 Program = Callable[[str], Done]

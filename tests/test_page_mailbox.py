@@ -226,7 +226,7 @@ async def test_a_sign_up_is_seen_from_its_first_mail_on(settings: Settings, brow
     async with (
         serving(build_app(settings)) as url,
         visiting(browser, f"{url}/mailbox/") as page,
-        httpx.AsyncClient(base_url=url, headers={"Accept-Language": "en"}) as client,
+        httpx.AsyncClient(base_url=url, headers={"Accept-Language": "en"}, timeout=30) as client,
     ):
         await expect(page.get_by_role("heading", name="No mail yet")).to_be_visible()
         created = await client.post("/graphql", json={"query": CREATE_ACCOUNT, "variables": {"input": form()}})

@@ -158,10 +158,9 @@ async def test_failures_look_right(browser: Browser, server: str, look: Look) ->
         await person.looks_right(f"waiting-offline-{look.name}")
         await person.page.context.set_offline(False)
         await person.give_details()
-        for name, answering in (("haste", hasty), ("failure", failing)):
+        for name, answering, siret in (("haste", hasty, SIRET), ("failure", failing, OTHER_SIRET)):
             await person.page.route("**/graphql", answering)
-            await person.field("organisation.identifier.value").fill("")
-            await person.field("organisation.identifier.value").fill(SIRET)
+            await person.field("organisation.identifier.value").fill(siret)
             await expect(person.page.locator("#finding .quiet")).to_be_visible()
             await person.field("organisation.name").fill("Exemple SA")
             await person.press()

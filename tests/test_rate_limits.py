@@ -48,6 +48,7 @@ from tests.client import (
     new_key,
 )
 from tests.conftest import KnownCaptcha, sqlite_only
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -506,13 +507,6 @@ async def test_storage_that_fails_lets_nothing_pass(caplog: pytest.LogCaptureFix
     assert refused.value.retry_after_seconds == RETRY_WHEN_STORAGE_FAILS_SECONDS
     assert "OSError" in caplog.text
     assert "Secret-42" not in caplog.text
-
-
-def free_port() -> int:
-    """A port that nothing listens to."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @sqlite_only

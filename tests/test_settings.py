@@ -360,7 +360,7 @@ from pathlib import Path
 from api.settings import load_settings
 print("ready", flush=True)
 while not Path("go").exists():
-    pass
+    time.sleep(0.001)
 print(load_settings().key.decode())
 """
 

@@ -16,7 +16,7 @@ from tests.register import EDITION, register
 
 pytestmark = pytest.mark.anyio
 
-SOON_SECONDS = 5
+SOON_SECONDS = 60
 ADDRESS = "camille@exemple.fr"
 STALE = EDITION + timedelta(days=61)
 
