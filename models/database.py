@@ -150,6 +150,7 @@ async def migrate(url: str) -> None:
 
 @asynccontextmanager
 async def _locked_by_file(file: Path) -> AsyncIterator[None]:
+    file = await asyncio.to_thread(file.resolve)  # Of two names for it, both wait at one lock.
     await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
     with await asyncio.to_thread(Path(f"{file}.lock").open, "w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)

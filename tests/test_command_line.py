@@ -324,11 +324,13 @@ def test_database_that_is_not_migrated_is_told_as_such(guichet: Guichet, new_dat
 
 
 @pytest.mark.anyio
-async def test_migration_waits_for_the_one_under_way(tmp_path: Path) -> None:
-    """An SQLite file that another process is migrating is left alone until that is done."""
+@pytest.mark.parametrize("name", ["guichet.db", "link.db"])
+async def test_migration_waits_for_the_one_under_way(tmp_path: Path, name: str) -> None:
+    """An SQLite file that another process is migrating is left alone until that is done, by all its names."""
+    (tmp_path / "link.db").symlink_to(tmp_path / "guichet.db")
     with (tmp_path / "guichet.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        migrating = asyncio.create_task(migrate(f"sqlite://{tmp_path / 'guichet.db'}"))
+        migrating = asyncio.create_task(migrate(f"sqlite://{tmp_path / name}"))
         await asyncio.sleep(1)
         assert not migrating.done()
     async with asyncio.timeout(READY_SECONDS):
