@@ -31,10 +31,6 @@ from tests.visitor import newest_link
 
 PAGE = "https://portal.example.org/activate"
 SIGN_IN = "https://portal.example.org/sign-in"
-# A machine may be busy: no test shows how fast something is.
-hypothesis.settings.register_profile("guichet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis.settings.load_profile("guichet")
-
 # For tests to which only one database, or neither, matters.
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -45,6 +41,10 @@ TABLES = (
     "activation_token, registration, membership, organisation, account, outbox_message, register_entry,"
     " register_edition"
 )
+
+# A machine may be busy: no test shows how fast something is.
+hypothesis.settings.register_profile("guichet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("guichet")
 
 
 class Clock:

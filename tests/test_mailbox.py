@@ -176,7 +176,9 @@ async def test_a_file_that_is_no_good_mail_is_listed_all_the_same(
     assert (await http.get(f"/mailbox/messages/{odd['id']}")).status_code == 200
 
 
-@hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     headers=st.lists(
         st.tuples(

@@ -208,6 +208,7 @@ async def test_a_hidden_page_asks_nothing(server: str, browser: Browser) -> None
         assert asked == []
         async with page.expect_request("**/mailbox/messages"):
             await page.evaluate(hide, False)
+        assert set(asked) == {f"{server}/mailbox/messages"}
 
 
 async def test_a_server_that_is_away_is_said(settings: Settings, browser: Browser) -> None:
