@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from api.app import build_app
+from api.connections import BoundedProtocol
 from api.logs import configure_logging
 from api.settings import PREFIX, Maildir, load_settings
 
@@ -23,7 +26,19 @@ if TYPE_CHECKING:
 SHUTDOWN_SECONDS = 30
 WORKER_SILENCE_SECONDS = 30
 """After which a worker is replaced. Uvicorn's five would kill one that only starts, or works, on a busy machine."""
+UVICORN: Mapping[str, Any] = {
+    "http": BoundedProtocol,
+    "ws": "none",
+    "access_log": False,
+    "log_config": None,
+    "proxy_headers": False,  # Trusted proxies are a setting of the application.
+    "server_header": False,
+    "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+    "timeout_worker_healthcheck": WORKER_SILENCE_SECONDS,
+}
+"""How uvicorn is run, wherever it listens."""
 COLLECT_EVERY = (50_000, 20, 50)
+OPEN_FILES = 4_096
 
 logger = logging.getLogger(__name__)
 
@@ -40,16 +55,8 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         logger.warning("%sTERMS_URL is not set: people accept conditions that are a placeholder", PREFIX)
     # Uvicorn raises the signal again once it has shut down: that end is as planned.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    options: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "access_log": False,
-        "log_config": None,
-        "proxy_headers": False,
-        "server_header": False,
-        "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
-        "timeout_worker_healthcheck": WORKER_SILENCE_SECONDS,
-    }
+    options = {**UVICORN, "host": host, "port": port}
+    _allow_open_files()
     try:
         if workers == 1:
             uvicorn.run(_settled(build_app(settings)), **options)
@@ -63,6 +70,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 def build_worker_app() -> Starlette:
     """The application of one of several processes."""
     configure_logging()
+    _allow_open_files()
     return _settled(build_app(load_settings()))
 
 
@@ -75,6 +83,14 @@ def _settled(app: Starlette) -> Starlette:
     gc.freeze()
     gc.set_threshold(*COLLECT_EVERY)
     return app
+
+
+def _allow_open_files() -> None:
+    """Let this process open as many files as its connections may need, where the system lets it."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _lead_to_this_server(settings: Settings, host: str, port: int) -> Settings:

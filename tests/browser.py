@@ -15,6 +15,7 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import async_playwright, expect
 
 from api.app import build_app
+from api.server import UVICORN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,8 +46,8 @@ expect.set_options(timeout=20_000)  # What is shown in a moment may take longer 
 
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Where *app* is served, by uvicorn and over a real socket: its URL, without a slash at the end."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    """Where *app* is served, as `guichet serve` does it, over a real socket: its URL, without a slash at the end."""
+    config = uvicorn.Config(app, **{**UVICORN, "timeout_graceful_shutdown": SHUTDOWN_SECONDS})
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         task = asyncio.create_task(server.serve(sockets=[listening]))

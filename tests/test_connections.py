@@ -1,0 +1,214 @@
+"""Connections: slow, huge, silent or many, none of them keeps the service from others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from api import connections
+from api.connections import LARGEST_HEAD, BoundedProtocol
+from tests.browser import serving
+from tests.conftest import sqlite_only
+
+pytestmark = [pytest.mark.anyio, sqlite_only]
+
+GUARD_SECONDS = 120
+SOON = 0.05
+QUESTION = json.dumps({"query": "{ __typename }"}).encode()
+ANSWER = b'{"data":{"__typename":"Query"}}'
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+REQUEST = HEAD + b"Content-Length: %d\r\n\r\n" % len(QUESTION) + QUESTION
+
+
+class Line:
+    """One connection, of which a test sends and reads the bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def send_for_ever(self, data: bytes) -> None:
+        """Until the server has enough: then, a ConnectionError."""
+        while True:
+            await self.send(data)
+
+    async def status(self) -> int:
+        """The status of the next answer; its body is read as well."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if b"content-length" in line.lower())
+        self.body = await self._reader.readexactly(length)
+        return int(head.split()[1])
+
+    async def is_closed(self) -> bool:
+        """Waits until the server has closed the connection, without another byte."""
+        try:
+            return await self._reader.read(1) == b""
+        except ConnectionError:
+            return True
+
+
+@asynccontextmanager
+async def line(server: str) -> AsyncIterator[Line]:
+    where = urlsplit(server)
+    async with asyncio.timeout(GUARD_SECONDS):
+        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        try:
+            yield Line(reader, writer)
+        finally:
+            writer.transport.abort()
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits() -> Iterator[None]:
+    """No connection is remembered once it has gone."""
+    yield
+    assert BoundedProtocol._waiting == {}
+
+
+async def is_answered(server: str) -> bool:
+    """Whether a client that behaves is served."""
+    async with line(server) as client:
+        await client.send(REQUEST)
+        return await client.status() == 200 and client.body == ANSWER
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let one of the times that a client has be over at once."""
+    monkeypatch.setattr(connections, name, SOON)
+
+
+async def test_silent_connection_is_closed(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects and says nothing doesn't stay."""
+    hurry(monkeypatch, "HEAD_SECONDS")
+    async with line(server) as silent:
+        assert await silent.is_closed()
+
+
+@pytest.mark.parametrize("sent", [b"G", b"POST /graphql HT", HEAD, HEAD + b"Content-Le"])
+async def test_head_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """A head that comes drop by drop is a 408."""
+    hurry(monkeypatch, "HEAD_SECONDS")
+    async with line(server) as slow:
+        await slow.send(sent)
+        assert await slow.status() == 408
+        assert await slow.is_closed()
+
+
+async def test_line_breaks_are_no_sign_of_life(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two requests, line breaks keep no connection open."""
+    hurry(monkeypatch, "READING_SECONDS")
+    async with line(server) as slow:
+        await slow.send(REQUEST)
+        assert await slow.status() == 200
+        hurry(monkeypatch, "HEAD_SECONDS")
+        await slow.send(b"\r\n")
+        assert await slow.is_closed()
+
+
+@pytest.mark.parametrize("head", [HEAD + b"Content-Length: 100\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"])
+async def test_body_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+    """A body that never comes is a 408, and nothing goes on waiting for it."""
+    hurry(monkeypatch, "BODY_SECONDS")
+    async with line(server) as slow:
+        await slow.send(head)
+        assert await slow.status() == 408
+        assert await slow.is_closed()
+
+
+async def test_second_request_has_its_time_too(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good behaviour earns nobody the right to be slow afterwards."""
+    async with line(server) as slow:
+        await slow.send(REQUEST)
+        assert await slow.status() == 200
+        hurry(monkeypatch, "HEAD_SECONDS")
+        await slow.send(HEAD)
+        assert await slow.status() == 408
+
+
+async def test_refused_body_is_not_read_for_ever(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too large has its answer, and the rest of it has an end."""
+    hurry(monkeypatch, "READING_SECONDS")
+    async with line(server) as endless:
+        await endless.send(HEAD + b"Content-Length: 10000000000\r\n\r\n" + b" " * 100_000)
+        assert await endless.status() == 413
+        with pytest.raises(ConnectionError):
+            await endless.send_for_ever(b" " * 10_000)
+
+
+async def test_answer_that_nobody_reads_is_given_up(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks again and again, and never reads, is cut off."""
+    hurry(monkeypatch, "READING_SECONDS")
+    get = b"GET /schema.graphql HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with line(server) as deaf:
+        with pytest.raises(ConnectionError):
+            await deaf.send_for_ever(get * 100)
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(LARGEST_HEAD - 2_000, 200), (LARGEST_HEAD + 2_000, 431), (10 * LARGEST_HEAD, 431)]
+)
+async def test_head_is_bounded(server: str, size: int, status: int) -> None:
+    """A head has 32 KiB at most, in as many headers as there are."""
+    padding = b"X-Padding: " + b"x" * 1000 + b"\r\n"
+    head = HEAD + padding * (size // len(padding)) + b"X: " + b"x" * (size % len(padding)) + b"\r\n"
+    async with line(server) as client:
+        await client.send(head + b"Content-Length: %d\r\n\r\n" % len(QUESTION) + QUESTION)
+        assert await client.status() == status
+
+
+@pytest.mark.parametrize("beginning", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\n"])
+async def test_endless_head_is_not_kept(server: str, beginning: bytes) -> None:
+    """A request line or a header without an end is refused once it is too large, and takes no more memory."""
+    async with line(server) as endless:
+        await endless.send(beginning)
+        with pytest.raises(ConnectionError):
+            await endless.send_for_ever(b"x" * 10_000)
+
+
+async def test_who_waits_longest_makes_room(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many connections are held open, another is served, and the number stays bounded."""
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+    async with line(server) as first, line(server) as second, line(server) as third:
+        await second.send(HEAD)  # Begins to wait anew with each part of a request.
+        await third.send(REQUEST)
+        assert await third.status() == 200
+        for _ in range(20):
+            assert await is_answered(server)
+        async with line(server), line(server), line(server), line(server), line(server):
+            assert await first.is_closed()
+            assert await is_answered(server)
+            assert len(BoundedProtocol._waiting) <= 6
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_request_in_hand_is_not_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room is made by those who wait for their client, never by one whose request is complete."""
+    in_hand, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def hesitate(_: Request) -> Response:
+        in_hand.set()
+        await may_answer.wait()
+        return PlainTextResponse("done")
+
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    app = Starlette(routes=[Route("/graphql", hesitate, methods=["POST"])])
+    async with serving(app) as server, line(server) as first:
+        await first.send(REQUEST)
+        await in_hand.wait()
+        async with line(server) as silent, line(server):
+            assert await silent.is_closed()
+        may_answer.set()
+        assert await first.status() == 200
