@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -19,11 +18,20 @@ from api.captcha import CaptchaProvider, FixedCaptcha, PictureCaptcha
 from api.graphql.context import Services
 from api.graphql.endpoint import GraphQLEndpoint
 from api.graphql.schema import schema
-from api.logs import AccessLog
 from api.look_ups import LookUps
 from api.mail.compose import Composer
 from api.mail.relay import Relay
 from api.mail.transports import MailTransport, open_transport
+from api.middleware import (
+    HTTPS_ONLY,
+    REQUEST_ID_HEADER,
+    AccessLog,
+    At,
+    CrossOrigin,
+    LastResort,
+    RequestIds,
+    SafeHeaders,
+)
 from api.passwords import Passwords
 from api.rate_limits import RateLimits, open_storage, parse_limits
 from api.registration.activation import Activation
@@ -40,19 +48,15 @@ from models.organisation import find_organisations
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from starlette.datastructures import MutableHeaders
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.settings import Settings
 
 GRACE_SECONDS = 10
 CORS_SECONDS = 600
 DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
-SHARED_PATHS = {"/graphql", "/schema.graphql"}
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 def utc_now() -> datetime:
@@ -91,7 +95,7 @@ def build_app(
 
     return Starlette(
         routes=[
-            Route("/schema.graphql", _schema_file),
+            *([Route("/schema.graphql", _schema_file)] if settings.introspection == "on" else []),
             Route("/health/live", _live),
             Route("/health/ready", _ready),
             *([Mount("/graphiql", graphiql)] if graphiql else []),
@@ -103,7 +107,12 @@ def build_app(
             Middleware(
                 At,
                 path="/graphql",
-                endpoint=GraphQLEndpoint(schema._schema, services, page=graphiql and graphiql.page),
+                endpoint=GraphQLEndpoint(
+                    schema._schema,
+                    services,
+                    introspection=settings.introspection == "on",
+                    page=graphiql and graphiql.page,
+                ),
             ),
         ],
         lifespan=lifespan,
@@ -173,59 +182,33 @@ async def _relaying(relay: Relay) -> AsyncIterator[None]:
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """Outermost first."""
-    middleware = [Middleware(AccessLog)]
+    middleware = [Middleware(RequestIds, trusted_proxies=settings.trusted_proxies), Middleware(AccessLog)]
     if settings.trusted_proxies:
         middleware.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies)))
-    middleware.append(
+    middleware += [
+        Middleware(SafeHeaders, more=HTTPS_ONLY if settings.in_production else {}),
+        Middleware(LastResort),
         Middleware(
             CrossOrigin,
             allow_origins=settings.cors_origins,
             allow_origin_regex=None if settings.in_production else DEVELOPMENT_ORIGINS,
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type", "Accept-Language"],
+            expose_headers=[REQUEST_ID_HEADER],
             max_age=CORS_SECONDS,
-        )
-    )
+        ),
+    ]
     return middleware
 
 
-class CrossOrigin(CORSMiddleware):
-    """Starlette's own, for the API alone, and out of the way of requests that come from no browser's page."""
-
-    @staticmethod
-    def allow_explicit_origin(headers: MutableHeaders, origin: str) -> None:
-        """Let *origin* read the answer, whose `Vary` names Origin already, whoever asks."""
-        headers["Access-Control-Allow-Origin"] = origin
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        shared = scope["type"] == "http" and scope["path"] in SHARED_PATHS
-        if shared and any(name == b"origin" for name, _ in scope["headers"]):
-            await super().__call__(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-
-class At:
-    """Sends one path straight to its endpoint, past the router: it is nearly all of the traffic."""
-
-    def __init__(self, app: ASGIApp, *, path: str, endpoint: ASGIApp) -> None:
-        self._app = app
-        self._path = path
-        self._endpoint = endpoint
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        straight = scope["type"] == "http" and scope["path"] == self._path
-        await (self._endpoint if straight else self._app)(scope, receive, send)
-
-
 async def _schema_file(_: Request) -> Response:
-    return PlainTextResponse(sdl(), headers=NO_STORE | {"Vary": "Origin"})
+    return PlainTextResponse(sdl(), headers={"Vary": "Origin"})
 
 
 async def _live(_: Request) -> Response:
-    return JSONResponse({"status": "live"}, headers=NO_STORE)
+    return JSONResponse({"status": "live"})
 
 
 async def _ready(_: Request) -> Response:
     ready = await is_ready()
-    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503, headers=NO_STORE)
+    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)

@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     rate_limit_url: SecretStr = SecretStr(MEMORY_URL)
     rate_limits: str = "on"
     captcha: str = "picture"
+    introspection: Literal["on", "off"] = "on"
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     terms_url: str = PLACEHOLDER_TERMS_URL
     terms_version: str = "1"
@@ -249,6 +250,8 @@ def _insecure(settings: Settings, workers: int) -> Iterator[str]:
         yield _line("captcha", "fixed:… lets every robot in: use picture")
     if parse_limits(settings.rate_limits) is None:
         yield _line("rate_limits", "off leaves the service unprotected: use on, or change single limits")
+    if "*" in settings.cors_origins:
+        yield _line("cors_origins", "* lets every page on the web ask through its visitors: name the origins")
     if any(ipaddress.ip_network(network).prefixlen == 0 for network in settings.trusted_proxies):
         yield _line("trusted_proxies", "trusts everybody: name the networks of your proxies")
     if workers > 1 and settings.rate_limit_url.get_secret_value() == MEMORY_URL:

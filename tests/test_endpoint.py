@@ -528,6 +528,16 @@ async def test_contract_is_served(http: httpx.AsyncClient) -> None:
     assert response.text == (Path(__file__).parent.parent / "schema.graphql").read_text(encoding="utf-8")
 
 
+async def test_contract_can_be_kept_back(settings: Settings) -> None:
+    """Without introspection, the file is not served either, and everything else works."""
+    async with client_of(build_app(settings.model_copy(update={"introspection": "off"}))) as client:
+        assert (await client.get("/schema.graphql")).status_code == 404
+        refused = await client.post("/graphql", json={"query": graphql.get_introspection_query()})
+        assert codes(refused) == ["GRAPHQL_VALIDATION_FAILED"] * len(codes(refused))
+        assert "data" not in refused.json()
+        assert (await client.post("/graphql", json={"query": QUERY})).json()["data"]
+
+
 async def test_introspection_fits_the_limits(http: httpx.AsyncClient) -> None:
     """Tools can read the whole schema from the service."""
     query = graphql.get_introspection_query(specified_by_url=True, input_value_deprecation=True)

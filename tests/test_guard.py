@@ -40,7 +40,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def documents() -> Documents:
-    return Documents(schema._schema)
+    return Documents(schema._schema, introspection=True)
 
 
 def refusal(documents: Documents, text: str) -> list[graphql.GraphQLError]:
@@ -80,6 +80,8 @@ def chain(length: int, spread: str, last: str) -> str:
         "{ ...F } fragment F on Query { " + aliases(20) + " }",
         "{ ...F ...F } fragment F on Query { " + aliases(10) + " }",
         "{ " + "__typename " * 498 + "}",
+        "{ " + "terms { url } " * 30 + "}",
+        "{ " + "terms { url } identifierTypes { label } " * 30 + "}",
         chain(50, "__typename NEXT", "__typename"),
         *[
             CREATE_ACCOUNT,
@@ -121,6 +123,14 @@ RENEWAL = 'renewCaptcha(registrationId: "1") { __typename }'
         chain(50, "NEXT NEXT", "a: __typename"),
         "{ __schema { types { " + " ".join(f"a{number}: name" for number in range(21)) + " } } }",
         "{ __typename } query Other { " + aliases(21) + " }",
+        "{ " + "terms { url } " * 31 + "}",
+        "{ " + "... on Query { terms { url } } " * 31 + "}",
+        "{ ...F ...G } fragment F on Query { "
+        + "terms { url } " * 16
+        + "} fragment G on Query { "
+        + "terms { url } " * 15
+        + "}",
+        "{ " + "__schema { types { fields { name } } } " * 31 + "}",
         "{ " + "__typename " * 499 + "}",
         "{ __typename }" + "#\n" * 500,
         "{ a " * 5_000,
@@ -198,7 +208,7 @@ def test_fragments_that_spread_fragments_take_little_work(spread: str) -> None:
         text = chain(length, spread, "__typename")
 
         def answer() -> None:
-            document = Documents(schema._schema).get(text)
+            document = Documents(schema._schema, introspection=True).get(text)
             assert graphql.execute_sync(schema._schema, document).data == {"__typename": "Query"}
 
         return calls_of(answer)
@@ -212,10 +222,40 @@ def test_aliases_in_many_fragments_are_counted_in_little_work() -> None:
 
     def work(length: int) -> int:
         text = chain(length, "NEXT NEXT", "a: __typename")
-        return calls_of(lambda: refusal(Documents(schema._schema), text))
+        return calls_of(lambda: refusal(Documents(schema._schema, introspection=True), text))
 
     work(6)
     assert work(50) < 10 * work(6)
+
+
+# --- Introspection ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        graphql.get_introspection_query(),
+        "{ __schema { queryType { name } } }",
+        '{ __type(name: "Query") { name } }',
+        "{ ...F } fragment F on Query { a: __schema { __typename } }",
+    ],
+)
+def test_introspection_is_a_setting(text: str) -> None:
+    """The schema can be asked for, or not at all."""
+    assert Documents(schema._schema, introspection=True).get(text)
+    assert codes(Documents(schema._schema, introspection=False), text) == {"GRAPHQL_VALIDATION_FAILED"}
+
+
+@pytest.mark.parametrize("text", ["{ __typename terms { __typename url } }", CREATE_ACCOUNT, FIND_ORGANISATIONS])
+def test_names_of_types_are_no_introspection(text: str) -> None:
+    """Clients tell the members of unions apart, whatever the setting."""
+    assert Documents(schema._schema, introspection=False).get(text)
+
+
+def test_introspection_is_not_nested() -> None:
+    """Types of fields of types of fields… would be millions of lines: no document gets far into that."""
+    text = "{ __schema { types { " + "fields { type { " * 3 + "name" + " } }" * 3 + " } } }"
+    assert codes(Documents(schema._schema, introspection=True), text) == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 # --- The cache ---
@@ -305,9 +345,10 @@ def test_document_is_checked_once(documents: Documents, monkeypatch: pytest.Monk
     ],
 )
 async def test_cached_answer_is_the_same(http: httpx.AsyncClient, query: str, variables: Answer | None) -> None:
-    """The second answer to a request is the first, to the byte."""
+    """The second answer to a request is the first, to the byte, but for the id of the request."""
     first, second = [await http.post("/graphql", json={"query": query, "variables": variables}) for _ in range(2)]
-    assert (first.status_code, first.content) == (second.status_code, second.content)
+    assert first.status_code == second.status_code
+    assert first.text.replace(first.headers["x-request-id"], second.headers["x-request-id"]) == second.text
 
 
 # --- Hints ---

@@ -104,6 +104,7 @@ WRONG: list[tuple[str, str]] = [
     ("CAPTCHA", "fixed:"),
     ("CAPTCHA", "fixed:ÉTÉ"),
     ("CAPTCHA", "picture:ABC"),
+    ("INTROSPECTION", "yes"),
     ("CORS_ORIGINS", "portal.example.org"),
     ("CORS_ORIGINS", "https://portal.example.org/"),
     ("CORS_ORIGINS", "https://portal.example.org,https://portal.example.org/page"),
@@ -282,6 +283,7 @@ def test_production_runs_on_what_is_secure(
         ({"RATE_LIMITS": " OFF "}, "RATE_LIMITS", "use on, or change single limits"),
         ({"TRUSTED_PROXIES": "10.0.0.0/8, 0.0.0.0/0"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
         ({"TRUSTED_PROXIES": "::/0"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"CORS_ORIGINS": "https://portal.example.org, *"}, "CORS_ORIGINS", "name the origins"),
     ],
 )
 def test_production_refuses_what_is_insecure(

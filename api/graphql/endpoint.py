@@ -40,6 +40,7 @@ from api.graphql.media_types import (
     answer_type,
     status_of_refusal,
 )
+from api.logs import REQUEST_ID
 from api.messages import negotiate
 from api.rate_limits import network_of
 
@@ -77,11 +78,13 @@ class GraphQLEndpoint:
     Strawberry's own view, whose extensions run for each request. Browsers that come for a page get *page*.
     """
 
-    def __init__(self, schema: GraphQLSchema, services: Services, *, page: ASGIApp | None = None) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, services: Services, *, introspection: bool, page: ASGIApp | None = None
+    ) -> None:
         self._schema = schema
         self._services = services
         self._page = page
-        self._documents = Documents(schema)
+        self._documents = Documents(schema, introspection=introspection)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -101,7 +104,7 @@ class GraphQLEndpoint:
             result, may_be_kept = await self._execute(await _read(request), request)
             if may_be_kept:
                 return _look_up_response(request, result.formatted, media_type)
-            return _response(result.formatted, HTTPStatus.OK, media_type)
+            return _response(_body_of(result), HTTPStatus.OK, media_type)
         except DocumentRefused as refused:
             return _response(_told_only(refused.errors), status_of_refusal(request), media_type)
         except RequestRefused as refused:
@@ -251,9 +254,16 @@ def _wants_page(request: Request) -> bool:
     return request.method == "GET" and "query" not in request.query_params and "text/html" in accepted(request)
 
 
+def _body_of(result: ExecutionResult) -> dict[str, object]:
+    """The body of what was executed."""
+    body: dict[str, object] = {**result.formatted}
+    return body | _told_only(result.errors) if result.errors else body
+
+
 def _told_only(errors: Sequence[GraphQLError]) -> dict[str, object]:
-    """The body of what was not executed: it has no data, not even null."""
-    return {"errors": [error.formatted for error in errors]}
+    """The body of what was not executed: it has no data, not even null. Each error says under which id it is logged."""
+    named = {"requestId": REQUEST_ID.get()}
+    return {"errors": [{**error.formatted, "extensions": (error.extensions or {}) | named} for error in errors]}
 
 
 def _look_up_response(request: Request, body: Mapping[str, object], media_type: str) -> ASGIApp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     InlineFragmentNode,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
@@ -27,6 +28,7 @@ from graphql import (
     VariableNode,
     Visitor,
     parse,
+    specified_rules,
     validate,
     visit,
 )
@@ -41,6 +43,7 @@ logger = logging.getLogger(__name__)
 MAX_TOKENS = 500
 MAX_DEPTH = 15  # The whole introspection query has 14.
 MAX_ALIASES = 20
+MAX_REPETITIONS = 30  # Validation compares each two of them: with 110, it took 100 ms.
 MAX_ERRORS = 5
 CACHED_DOCUMENTS = 100
 LONGEST_CACHED_DOCUMENT = 10_000
@@ -87,8 +90,9 @@ def coded_error(code: str, message: str, **extensions: Any) -> GraphQLError:
 class Documents:
     """Parses and validates; a document that passed is kept by its text, so that it is checked once."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
+        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._passed: OrderedDict[str, DocumentNode] = OrderedDict()
 
     def get(self, text: str) -> DocumentNode:
@@ -116,7 +120,8 @@ class Documents:
             raise DocumentRefused([coded_error(LIMIT_EXCEEDED, "The document is nested too deeply.")]) from None
         if errors := list(_limit_errors(document)):
             raise DocumentRefused(errors)
-        if invalid := validate(self._schema, document, max_errors=MAX_ERRORS, hide_suggestions=True):
+        invalid = validate(self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True)
+        if invalid:
             raise DocumentRefused([_validation_error(error) for error in invalid])
         return document
 
@@ -207,7 +212,29 @@ class _Measure:
         return self._sizes[name]
 
 
+def _object_fields(selections: SelectionSetNode | None) -> Iterator[str]:
+    """Names under which objects are asked for, at any depth; what is spread is counted where it is defined."""
+    for node in selections.selections if selections is not None else ():
+        if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set is not None:
+            if isinstance(node, FieldNode):
+                yield (node.alias or node.name).value
+            yield from _object_fields(node.selection_set)
+
+
+def _most_repetitions(document: DocumentNode) -> int:
+    """How often the object is asked for that is asked for most often, under one name in the whole document."""
+    names = Counter(
+        name
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode)
+        for name in _object_fields(node.selection_set)
+    )
+    return max(names.values(), default=0)
+
+
 def _limit_errors(document: DocumentNode) -> Iterator[GraphQLError]:
+    if _most_repetitions(document) > MAX_REPETITIONS:
+        yield coded_error(LIMIT_EXCEEDED, f"The document asks for the same object more than {MAX_REPETITIONS} times.")
     measure = _Measure(document)
     for operation in _operations(document):
         size = measure.of(operation.selection_set)

@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from api.logs import NOT_LOGGED
+from api.middleware import NOT_LOGGED
 from api.web.pages import HEADERS, Pages
 
 if TYPE_CHECKING:

@@ -1,0 +1,203 @@
+"""What surrounds every request: its id, safe headers, and an answer where all else has failed."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from api.app import build_app
+from api.logs import configure_logging
+from api.middleware import LONGEST_LOGGED_PATH, SAFE, LastResort
+from api.settings import Environment, Settings
+from tests.client import FIND_ORGANISATION, SIRET, client_of
+from tests.conftest import sqlite_only
+
+pytestmark = [pytest.mark.anyio, sqlite_only]
+
+LOOK_UP = {"query": FIND_ORGANISATION, "variables": {"identifier": {"type": "SIRET", "value": SIRET}}}
+WORDS = "the password was Secret-42"
+BEHIND_A_PROXY = {"trusted_proxies": ("192.0.2.0/24",)}
+
+
+# --- Ids ---
+
+
+async def test_every_answer_has_an_id_of_its_own(http: httpx.AsyncClient) -> None:
+    """Whatever is asked, the answer says under which id it is logged."""
+    answers = [await http.get(path) for path in ("/", "/nowhere", "/health/live", "/graphql", "/graphql?query={")]
+    answers += [await http.post("/graphql", json=LOOK_UP), await http.put("/graphql"), await http.head("/")]
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == len(answers)
+    assert all(re.fullmatch("[0-9a-f]{16}", request_id) for request_id in ids)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": "{"},
+        {"query": "{ nothing }"},
+        {},
+        LOOK_UP | {"variables": {}},
+        {"query": "query A { __typename }", "operationName": "B"},
+    ],
+)
+async def test_every_error_names_its_request(http: httpx.AsyncClient, body: dict[str, object]) -> None:
+    """Who reports an error by its text has reported the request."""
+    answer = await http.post("/graphql", json=body)
+    errors = answer.json()["errors"]
+    assert {error["extensions"]["requestId"] for error in errors} == {answer.headers["x-request-id"]}
+
+
+async def test_failure_names_its_request(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so has who reports an internal error."""
+
+    async def fail(_: object) -> None:
+        raise RuntimeError(WORDS)
+
+    monkeypatch.setattr("api.app.find_organisations", fail)
+    async with client_of(build_app(settings)) as client:
+        answer = await client.post("/graphql", json=LOOK_UP)
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert error["extensions"]["requestId"] == answer.headers["x-request-id"]
+
+
+async def test_every_line_of_the_log_has_the_id(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is logged in a request can be found by its id; what the service does by itself has none."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    configure_logging()
+
+    async def fail(_: object) -> None:
+        raise RuntimeError(WORDS)
+
+    monkeypatch.setattr("api.app.find_organisations", fail)
+    async with client_of(build_app(settings)) as client:
+        first, second = [await client.post("/graphql", json=LOOK_UP) for _ in range(2)]
+    logging.getLogger("api.mail.relay").info("on its own")
+    lines = [line for line in capsys.readouterr().err.splitlines() if line[:2] == "20"]
+    for answer in (first, second):
+        request_id = answer.headers["x-request-id"]
+        mine = [line for line in lines if f" {request_id} api." in line]
+        assert [line.split()[2] for line in mine] == ["ERROR", "INFO"]
+    assert next(line for line in lines if "on its own" in line).split()[2:4] == ["INFO", "-"]
+
+
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [
+        ("0123456789abcdef", True),
+        ("f81d4fae-7dec-11d0-a765-00a0c91e6bf6", True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("short", False),
+        ("with blanks in it", False),
+        ("12345678\tforged", False),
+        ("", False),
+    ],
+)
+async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, given: str, is_kept: bool) -> None:
+    """A proxy's id goes on through our log, where it looks like one; a stranger's never does."""
+    for changes, address, trusted in (
+        (BEHIND_A_PROXY, "192.0.2.1", True),
+        (BEHIND_A_PROXY, "203.0.113.1", False),
+        ({}, "192.0.2.1", False),
+    ):
+        async with client_of(build_app(settings.model_copy(update=changes)), address) as client:
+            answer = await client.get("/health/live", headers={"X-Request-Id": given})
+        assert (answer.headers["x-request-id"] == given) is (is_kept and trusted)
+
+
+async def test_long_paths_fill_no_log(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a path, as much is logged as somebody would read."""
+    caplog.set_level(logging.INFO, "api.middleware")
+    await http.get("/" + "x" * 10_000)
+    assert "x" * (LONGEST_LOGGED_PATH - 1) in caplog.text
+    assert len(caplog.text) < 2 * LONGEST_LOGGED_PATH
+
+
+# --- Headers ---
+
+
+async def test_every_answer_is_safe(http: httpx.AsyncClient) -> None:
+    """No answer is made into a page, framed, or taken for another type, in whatever way it came about."""
+    answers = [
+        await http.get(path)
+        for path in ("/", "/nowhere", "/health/live", "/graphql", "/schema.graphql", "/graphiql/", "/mailbox/")
+    ]
+    answers += [
+        await http.post("/graphql", json=LOOK_UP),
+        await http.put("/graphql"),
+        await http.delete("/health/live"),
+    ]
+    answers += [
+        await http.post("/graphql", content=b" " * 100_000),
+        await http.options(
+            "/graphql", headers={"Origin": "https://x.example", "Access-Control-Request-Method": "POST"}
+        ),
+    ]
+    for answer in answers:
+        for name in SAFE:
+            assert len(answer.headers.get_list(name)) == 1, (answer.url, name)
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert answer.headers["cache-control"] in {"no-store", "no-cache"}
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "strict-transport-security" not in answer.headers
+        assert "server" not in answer.headers
+
+
+async def test_production_is_for_https(settings: Settings) -> None:
+    """Browsers that have been here by https come back by https alone."""
+    production = settings.model_copy(update={"environment": Environment.PRODUCTION})
+    async with client_of(build_app(production)) as client:
+        for path in ("/", "/nowhere", "/graphql?query={__typename}"):
+            assert (await client.get(path)).headers["strict-transport-security"] == "max-age=31536000"
+
+
+# --- The last resort ---
+
+
+async def test_failure_of_a_page_is_told_without_words(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever fails where nothing is expected to, nobody sees a traceback, and the log has no word that was typed."""
+
+    async def fail() -> None:
+        raise RuntimeError(WORDS)
+
+    monkeypatch.setattr("api.app.is_ready", fail)
+    async with client_of(build_app(settings)) as client:
+        answer = await client.get("/health/ready")
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "Internal error", "requestId": answer.headers["x-request-id"]}
+    assert answer.headers["cache-control"] == "no-store"
+    assert "builtins.RuntimeError" in caplog.text
+    assert "Secret-42" not in caplog.text
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_answer_that_breaks_off_is_not_taken_for_whole() -> None:
+    """Where an answer has begun already, the connection ends, and no second answer is mixed in."""
+    sent = []
+
+    async def break_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError(WORDS)
+
+    async def receive() -> dict[str, object]:
+        raise AssertionError
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    with pytest.raises(ConnectionAbortedError):
+        await LastResort(break_off)({"type": "http", "method": "GET", "path": "/"}, receive, send)
+    assert len(sent) == 1
