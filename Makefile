@@ -4,7 +4,7 @@ BIN := .venv/bin
 NODE := tests/node
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check examples bench lock migrations clean
+.PHONY: help serve test check examples bench lock licences sbom audit migrations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -39,6 +39,19 @@ lock: .venv/.develops ## Write the locks anew, with the newest releases that pyp
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate --custom-compile-command "make lock"
+
+licences: .venv/.develops ## List the licences of all that the lock pins, in LICENCES.md
+	$(BIN)/python .ci/licences.py requirements.lock LICENCES.md
+
+# A lock has no graph of its packages, of which a warning would speak. Where pip finds packages is no part of them.
+sbom: .venv/.develops ## Write the parts list, sbom.json, as CycloneDX
+	PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--index-url pkg:pypi --output-reproducible --output-file $(SBOM)
+
+SBOM := sbom.json
+
+audit: .venv/.develops ## Ask PyPI for known vulnerabilities of all that the lock pins
+	$(BIN)/python .ci/audit.py requirements.lock
 
 migrations: .venv/.develops ## Write a migration for what has changed in the models
 	$(BIN)/tortoise -c models.database.DEVELOPMENT makemigrations
