@@ -7,6 +7,7 @@ import random
 import string
 import unicodedata
 from collections import Counter
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -511,6 +512,18 @@ async def test_a_link_works_once(portal: Portal) -> None:
     outcomes = await together(*(portal.activate_account(token) for _ in range(5)))
     assert outcomes == {"AccountActivated": 1, "ACTIVATION_LINK_USED": 4}
     assert (await Account.all().count(), await Membership.all().count()) == (1, 1)
+
+
+async def test_a_link_is_stored_as_a_digest_only(portal: Portal) -> None:
+    """Who reads the database finds no link that works: neither its token nor the mail that brought it is there."""
+    token = await portal.activation_token()
+    tables = (ActivationToken, Registration, OutboxMessage, Account)
+    before = [row for table in tables for row in await table.all().values()]
+    await portal.activate_account(token)
+    after = [row for table in tables for row in await table.all().values()]
+    assert token not in f"{before} {after}"
+    (stored,) = await ActivationToken.all()
+    assert stored.digest == sha256(token.encode()).hexdigest()
 
 
 async def test_a_token_is_redeemed_once_and_in_time(portal: Portal, clock: Clock) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,17 @@ import pytest
 from zxcvbn import matching
 
 from api.messages import Language, has_message
-from api.passwords import COMMON_HERE, Assessment, CharacterType, assess, is_same, personal_words
+from api.passwords import (
+    COMMON_HERE,
+    MAX_WAITING,
+    Assessment,
+    CharacterType,
+    Passwords,
+    assess,
+    is_same,
+    personal_words,
+)
+from api.refusals import TooManyRequests
 from tests.client import CHECK_PASSWORD, PASSWORD, Answer, Portal
 
 if TYPE_CHECKING:
@@ -333,6 +345,20 @@ def test_nobody_is_held_to_somebody_elses_name(hasty_threads: None) -> None:
 
 
 # ── checkPassword ──
+
+
+@pytest.mark.anyio
+async def test_too_much_work_at_once_is_refused() -> None:
+    """Beside those that are assessed, 64 passwords wait; the rest is refused at once, and later ones are welcome."""
+    passwords, places = Passwords(), (os.cpu_count() or 1) + MAX_WAITING
+    try:
+        tried = (passwords.assess("Azertyuiop12") for _ in range(places + 3))
+        results = await asyncio.gather(*tried, return_exceptions=True)
+        assert sum(isinstance(result, Assessment) for result in results) == places
+        assert sum(isinstance(result, TooManyRequests) for result in results) == 3
+        assert isinstance(await passwords.assess(PASSWORD), Assessment)
+    finally:
+        passwords.close()
 
 
 @pytest.mark.anyio
