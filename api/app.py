@@ -33,7 +33,8 @@ from api.middleware import (
     SafeHeaders,
 )
 from api.passwords import Passwords
-from api.rate_limits import RateLimits, open_storage, parse_limits
+from api.rate_limit_storage import open_storage
+from api.rate_limits import RateLimits, parse_limits
 from api.registration.activation import Activation
 from api.registration.form import Terms
 from api.registration.sign_up import SignUp

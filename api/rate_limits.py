@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import logging
 import math
 import time
 from collections.abc import Mapping
@@ -15,12 +14,8 @@ from typing import TypeAlias
 from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from limits.errors import ConfigurationError, StorageError
-from limits.storage import storage_from_string
 
 from api.refusals import TooManyRequests
-
-logger = logging.getLogger(__name__)
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,9 +40,6 @@ DEFAULT_LIMITS: Mapping[str, str] = MappingProxyType(
 # What is counted for a network alone, so that one network may be given a limit of its own.
 BY_NETWORK = frozenset(name for name in DEFAULT_LIMITS if name != "mailbox" and not name.endswith("Address"))
 SMALLEST_IPV6_NETWORK = 64
-MEMORY_URL = "async+memory://"
-SWEEP_SECONDS = 10.0
-RETRY_WHEN_STORAGE_FAILS_SECONDS = 5
 
 
 def parse_limits(setting: str) -> Mapping[str, RateLimitItem] | None:
@@ -123,10 +115,7 @@ class RateLimits:
         self._limiter = FixedWindowRateLimiter(storage)
 
     async def enforce(self, name: str, *key: str, cost: int = 1) -> None:
-        """Count *cost* calls of *name* for *key*.
-
-        Whatever may identify a person is counted under a digest. A storage that fails counts nothing and lets
-        nothing pass.
+        """Count *cost* calls of *name* for *key*. Whatever may identify a person is counted under a digest.
 
         :raises TooManyRequests: that is more than the limit.
         """
@@ -134,13 +123,9 @@ class RateLimits:
             return
         name, key = self._counter_of(name, key)
         limit, digest = self._limits[name], hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
-        try:
-            if not await self._limiter.hit(limit, name, digest, cost=cost):
-                reset_at, _ = await self._limiter.get_window_stats(limit, name, digest)
-                raise TooManyRequests(math.ceil(reset_at - time.time()))
-        except StorageError as exc:
-            logger.error("The storage of the rate limits fails: %s", type(exc.storage_error).__name__)
-            raise TooManyRequests(RETRY_WHEN_STORAGE_FAILS_SECONDS) from exc
+        if not await self._limiter.hit(limit, name, digest, cost=cost):
+            reset_at, _ = await self._limiter.get_window_stats(limit, name, digest)
+            raise TooManyRequests(math.ceil(reset_at - time.time()))
 
     def _counter_of(self, name: str, key: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         """Where a call is counted: with all of a network that has a limit of its own, else by itself."""
@@ -148,71 +133,3 @@ class RateLimits:
             if own == name and _is_part(key[0], network):
                 return f"{own}@{network}", ()
         return name, key
-
-
-def open_storage(url: str) -> Storage:
-    """The storage of counts at *url*: in this process, or in a Redis that all processes share.
-
-    :raises ValueError: the URL names no storage that can be used.
-    """
-    if url == MEMORY_URL:
-        return MemoryStorage()
-    if not url.startswith(("async+redis://", "async+rediss://")):
-        raise ValueError(f"must be {MEMORY_URL} or begin with async+redis:// or async+rediss://")
-    try:
-        storage = storage_from_string(url, implementation="redispy", wrap_exceptions=True)
-    except (ValueError, ConfigurationError):  # Their messages quote parts of the URL.
-        raise ValueError("must be like async+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F and %40") from None
-    assert isinstance(storage, Storage)  # noqa: S101  # Promised by the scheme's `async+`.
-    return storage
-
-
-class MemoryStorage(Storage):
-    """Counts in this process.
-
-    The one that comes with `limits` walks all of its keys at each hit (4 ms of CPU at 50,000 of them); this one
-    sweeps what has expired every ten seconds.
-    """
-
-    STORAGE_SCHEME = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._counts: dict[str, tuple[int, float]] = {}
-        self._swept_at = time.time()
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return ValueError
-
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        now = time.time()
-        self._sweep(now)
-        count, expires_at = self._counts.get(key, (0, now + expiry))
-        if expires_at <= now:
-            count, expires_at = 0, now + expiry
-        self._counts[key] = (count + amount, expires_at)
-        return count + amount
-
-    async def get(self, key: str) -> int:
-        count, expires_at = self._counts.get(key, (0, 0.0))
-        return count if expires_at > time.time() else 0
-
-    async def get_expiry(self, key: str) -> float:
-        return self._counts.get(key, (0, time.time()))[1]
-
-    async def check(self) -> bool:
-        return True
-
-    async def reset(self) -> int | None:
-        count = len(self._counts)
-        self._counts.clear()
-        return count
-
-    async def clear(self, key: str) -> None:
-        self._counts.pop(key, None)
-
-    def _sweep(self, now: float) -> None:
-        if now - self._swept_at >= SWEEP_SECONDS:
-            self._swept_at = now
-            self._counts = {key: value for key, value in self._counts.items() if value[1] > now}

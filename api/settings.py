@@ -18,7 +18,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.rate_limits import MEMORY_URL, open_storage, parse_limits
+from api.rate_limit_storage import MEMORY_URL, open_storage
+from api.rate_limits import parse_limits
 from models.database import tortoise_config
 
 if TYPE_CHECKING:

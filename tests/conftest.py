@@ -27,6 +27,7 @@ from models.database import database, migrate
 from tests.browser import browser, server
 from tests.client import Portal
 from tests.letters import deliver, mail_folder
+from tests.stopwatch import stopwatch
 from tests.visitor import newest_link
 
 PAGE = "https://portal.example.org/activate"
@@ -35,7 +36,7 @@ SIGN_IN = "https://portal.example.org/sign-in"
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 # The fixtures of other modules, that pytest finds here.
-__all__ = ["browser", "deliver", "mail_folder", "newest_link", "server"]
+__all__ = ["browser", "deliver", "mail_folder", "newest_link", "server", "stopwatch"]
 
 TABLES = (
     "activation_token, registration, membership, organisation, account, outbox_message, register_entry,"

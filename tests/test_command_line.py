@@ -88,9 +88,10 @@ class Guichet:
     def serving(self, *arguments: str) -> Iterator[Server]:
         """A server that is ready; whatever the test does, it has ended afterwards."""
         port = free_port()
-        with (self.folder / "server.log").open("w") as log:
+        log_file = self.folder / f"server-{port}.log"
+        with log_file.open("w") as log:
             process = self.start("serve", "--port", str(port), *arguments, log=log.fileno())
-        server = Server(process, port, self.folder / "server.log")
+        server = Server(process, port, log_file)
         try:
             server.wait_until_ready()
             yield server

@@ -74,6 +74,7 @@ async def test_every_line_of_the_log_has_the_id(
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(root, "level", root.level)
     configure_logging()
+    logging.getLogger("api.mail.relay").info("on its own")
 
     async def fail(_: object) -> None:
         raise RuntimeError(WORDS)
@@ -81,7 +82,6 @@ async def test_every_line_of_the_log_has_the_id(
     monkeypatch.setattr("api.app.find_organisations", fail)
     async with client_of(build_app(settings)) as client:
         first, second = [await client.post("/graphql", json=LOOK_UP) for _ in range(2)]
-    logging.getLogger("api.mail.relay").info("on its own")
     lines = [line for line in capsys.readouterr().err.splitlines() if line[:2] == "20"]
     for answer in (first, second):
         request_id = answer.headers["x-request-id"]

@@ -1,35 +1,20 @@
-"""Limits count calls, by network and by address; a storage that fails opens no door."""
+"""Limits count calls, by network and by address."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from limits.aio.storage import Storage
-from limits.errors import StorageError
-from pydantic import SecretStr
 
-from api import rate_limits
 from api.app import build_app
 from api.rate_limits import (
     DEFAULT_LIMITS,
-    RETRY_WHEN_STORAGE_FAILS_SECONDS,
-    SWEEP_SECONDS,
-    MemoryStorage,
-    RateLimits,
     network_of,
-    open_storage,
     parse_limits,
 )
-from api.refusals import TooManyRequests
 from api.settings import Settings
 from tests.client import (
     ACTIVATE_ACCOUNT,
@@ -48,30 +33,13 @@ from tests.client import (
     new_key,
 )
 from tests.conftest import KnownCaptcha, sqlite_only
-from tests.ports import free_port
+from tests.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.anyio
 
 HOUR = 3600
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 IDENTIFIER = {"type": "SIRET", "value": SIRET}
-
-
-class Stopwatch:
-    """The time of the limits, which stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def time(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
-    stopwatch = Stopwatch()
-    monkeypatch.setattr(rate_limits, "time", stopwatch)
-    return stopwatch
 
 
 # --- The table ---
@@ -419,160 +387,3 @@ async def test_own_limit_of_an_ipv6_network_is_shared(opened: Opened) -> None:
     async with opened(limits, address="10.0.0.1", trusted_proxies=("10.0.0.0/8",)) as client:
         asked = [await is_refused(client, **forwarded(f"2001:db8:7:{number}::1")) for number in range(4)]
     assert asked == [False, False, False, True]
-
-
-# --- Where counts are kept ---
-
-
-async def test_memory_forgets_what_has_expired(stopwatch: Stopwatch) -> None:
-    """However many callers come, the memory holds those of the last window."""
-    storage = MemoryStorage()
-    limits = RateLimits(parse_limits("organisation=5/minute"), storage)
-    for number in range(1_000):
-        await limits.enforce("organisation", str(number))
-    assert len(storage._counts) == 1_000
-    stopwatch.now += 60 + SWEEP_SECONDS
-    await limits.enforce("organisation", "another")
-    assert len(storage._counts) == 1
-
-
-async def test_sweep_spares_what_still_counts(stopwatch: Stopwatch) -> None:
-    """Sweeping sets nobody's count back."""
-    limits = RateLimits(parse_limits("organisation=2/minute, createAccount=1/hour"), MemoryStorage())
-    await limits.enforce("createAccount", "somebody")
-    for _ in range(30):
-        stopwatch.now += SWEEP_SECONDS
-        await limits.enforce("organisation", "somebody else")
-        stopwatch.now += 50
-    with pytest.raises(TooManyRequests):
-        await limits.enforce("createAccount", "somebody")
-
-
-async def test_memory_keeps_the_contract_of_a_storage(stopwatch: Stopwatch) -> None:
-    """Counts can be read, cleared one by one, and reset; what has expired counts as nothing."""
-    storage = MemoryStorage()
-    assert await storage.check()
-    assert await storage.incr("a", 10) == 1
-    assert await storage.incr("a", 10, amount=4) == 5
-    await storage.incr("b", 10)
-    assert await storage.get("a") == 5
-    assert await storage.get_expiry("a") == stopwatch.now + 10
-    assert await storage.get("nothing") == 0
-    assert await storage.get_expiry("nothing") == stopwatch.now
-    await storage.clear("a")
-    await storage.clear("nothing")
-    assert await storage.get("a") == 0
-    assert await storage.reset() == 1
-    await storage.incr("c", 10)
-    stopwatch.now += 10
-    assert await storage.get("c") == 0
-    assert await storage.incr("c", 10) == 1
-
-
-async def test_no_key_stands_in_the_clear() -> None:
-    """An address that is counted for can't be read in the storage."""
-    storage = MemoryStorage()
-    limits = RateLimits(parse_limits("on"), storage)
-    await limits.enforce("createAccountAddress", "203.0.113.7", "camille@exemple.fr")
-    (key,) = storage._counts
-    assert "camille" not in key
-    assert "203.0.113.7" not in key
-
-
-class Broken(MemoryStorage):
-    """A storage that can't count, or can't tell how long to wait."""
-
-    def __init__(self, *, counts: bool) -> None:
-        super().__init__()
-        self._counts_all_right = counts
-
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        if self._counts_all_right:
-            return 1_000_000
-        raise StorageError(OSError("redis://:Secret-42@counts.example is away"))
-
-    async def get(self, key: str) -> int:
-        raise StorageError(OSError("away"))
-
-    async def get_expiry(self, key: str) -> float:
-        raise StorageError(OSError("away"))
-
-
-@pytest.mark.parametrize("counts", [False, True])
-async def test_storage_that_fails_lets_nothing_pass(caplog: pytest.LogCaptureFixture, counts: bool) -> None:
-    """What can't be counted is refused for a few seconds, and the log says why, without the storage's password."""
-    limits = RateLimits(parse_limits("on"), Broken(counts=counts))
-    with pytest.raises(TooManyRequests) as refused:
-        await limits.enforce("organisation", "somebody")
-    assert refused.value.retry_after_seconds == RETRY_WHEN_STORAGE_FAILS_SECONDS
-    assert "OSError" in caplog.text
-    assert "Secret-42" not in caplog.text
-
-
-@sqlite_only
-async def test_redis_that_is_away_is_an_ordinary_refusal(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
-    """Without its Redis the service refuses, in GraphQL's own terms, and stays up."""
-    url = SecretStr(f"async+redis://:Secret-42@127.0.0.1:{free_port()}")
-    async with opened("on", rate_limit_url=url) as client:
-        refused = await call(client, FIND_ORGANISATION, {"identifier": IDENTIFIER})
-        assert refused["__typename"] == "TooManyRequests"
-        assert refused["retryAfterSeconds"] == RETRY_WHEN_STORAGE_FAILS_SECONDS
-        assert (await client.get("/health/live")).status_code == 200
-    assert "Secret-42" not in caplog.text
-
-
-async def test_redis_that_is_silent_is_not_awaited_for_ever() -> None:
-    """A Redis that takes the connection and says nothing is given up, and nothing passes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"async+redis://127.0.0.1:{server.getsockname()[1]}?socket_timeout=0.1"
-        storage = open_storage(url)
-        async with asyncio.timeout(10):
-            with pytest.raises(TooManyRequests):
-                await RateLimits(parse_limits("on"), storage).enforce("organisation", "somebody")
-
-
-@pytest.mark.parametrize(
-    "url", ["", "memory://", "async+memory://x", "redis://localhost", "async+memcached://x", "https://x"]
-)
-def test_only_storages_that_can_be_used_are_opened(url: str) -> None:
-    """A URL that names no storage is refused at start, not at the first call."""
-    with pytest.raises(ValueError, match=r"must be async\+memory://"):
-        open_storage(url)
-
-
-@pytest.fixture
-def redis_port(tmp_path: Path) -> Iterator[int]:
-    """The port of a real Redis."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed")
-    port = free_port()
-    options = {"port": port, "bind": "127.0.0.1", "dir": tmp_path, "save": "", "appendonly": "no"}
-    command = [binary, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603  # The system's own.
-        yield port
-        process.terminate()
-
-
-@pytest.fixture
-async def shared_storages(redis_port: int) -> AsyncIterator[list[Storage]]:
-    """The storages of two processes at one Redis."""
-    storages = [open_storage(f"async+redis://127.0.0.1:{redis_port}") for _ in range(2)]
-    async with asyncio.timeout(10):
-        while not await storages[0].check():  # noqa: ASYNC110  # Another process can set no event.
-            await asyncio.sleep(0.05)
-    yield storages
-    for storage in storages:
-        await storage.bridge.storage.aclose()  # type: ignore[attr-defined]  # Of the Redis storage alone.
-
-
-async def test_processes_share_their_counts_by_redis(shared_storages: list[Storage]) -> None:
-    """What one process has counted, the other knows, and both say how long to wait."""
-    one, other = (RateLimits(parse_limits("organisation=10/hour"), storage) for storage in shared_storages)
-    await one.enforce("organisation", "somebody", cost=6)
-    await other.enforce("organisation", "somebody", cost=4)
-    for limits in (one, other):
-        with pytest.raises(TooManyRequests) as refused:
-            await limits.enforce("organisation", "somebody")
-        assert HOUR - 10 <= refused.value.retry_after_seconds <= HOUR
-    await other.enforce("organisation", "somebody else")

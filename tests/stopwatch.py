@@ -1,0 +1,28 @@
+"""The time of the rate limits, for tests that move it."""
+
+from __future__ import annotations
+
+import pytest
+
+from api import rate_limit_storage, rate_limits
+
+
+class Stopwatch:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    stopwatch = Stopwatch()
+    for module in (rate_limits, rate_limit_storage):
+        monkeypatch.setattr(module, "time", stopwatch)
+    return stopwatch

@@ -1,0 +1,293 @@
+"""Counts are kept in bounded memory, or in a Redis that processes share; without it, each counts by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from limits.aio.storage import Storage
+from limits.errors import StorageError
+
+from api import rate_limit_storage
+from api.rate_limit_storage import RETRY_SECONDS, SWEEP_SECONDS, FallbackStorage, MemoryStorage, open_storage
+from api.rate_limits import RateLimits, parse_limits
+from api.refusals import TooManyRequests
+from tests.client import FIND_ORGANISATION, SIRET
+from tests.conftest import sqlite_only
+from tests.ports import free_port
+from tests.stopwatch import Stopwatch
+from tests.test_command_line import READY_SECONDS, Guichet, Server
+
+pytestmark = pytest.mark.anyio
+
+HOUR = 3600
+GUARD_SECONDS = 60
+
+
+async def is_refused(limits: RateLimits, cost: int = 1) -> bool:
+    """Whether somebody's look-up is one too many."""
+    try:
+        await limits.enforce("organisation", "somebody", cost=cost)
+    except TooManyRequests:
+        return True
+    return False
+
+
+# --- In memory ---
+
+
+async def test_memory_forgets_what_has_expired(stopwatch: Stopwatch) -> None:
+    """However many callers come, the memory holds those of the last window."""
+    storage = MemoryStorage()
+    limits = RateLimits(parse_limits("organisation=5/minute"), storage)
+    for number in range(1_000):
+        await limits.enforce("organisation", str(number))
+    assert len(storage._counts) == 1_000
+    stopwatch.now += 60 + SWEEP_SECONDS
+    await limits.enforce("organisation", "another")
+    assert len(storage._counts) == 1
+
+
+async def test_sweep_spares_what_still_counts(stopwatch: Stopwatch) -> None:
+    """Sweeping sets nobody's count back."""
+    limits = RateLimits(parse_limits("organisation=2/minute, createAccount=1/hour"), MemoryStorage())
+    await limits.enforce("createAccount", "somebody")
+    for _ in range(30):
+        stopwatch.now += SWEEP_SECONDS
+        await limits.enforce("organisation", "somebody else")
+        stopwatch.now += 50
+    with pytest.raises(TooManyRequests):
+        await limits.enforce("createAccount", "somebody")
+
+
+async def test_memory_keeps_the_contract_of_a_storage(stopwatch: Stopwatch) -> None:
+    """Counts can be read, cleared one by one, and reset; what has expired counts as nothing."""
+    storage = MemoryStorage()
+    assert await storage.check()
+    assert await storage.incr("a", 10) == 1
+    assert await storage.incr("a", 10, amount=4) == 5
+    await storage.incr("b", 10)
+    assert await storage.get("a") == 5
+    assert await storage.get_expiry("a") == stopwatch.now + 10
+    assert await storage.get("nothing") == 0
+    assert await storage.get_expiry("nothing") == stopwatch.now
+    await storage.clear("a")
+    await storage.clear("nothing")
+    assert await storage.get("a") == 0
+    assert await storage.reset() == 1
+    await storage.incr("c", 10)
+    stopwatch.now += 10
+    assert await storage.get("c") == 0
+    assert await storage.incr("c", 10) == 1
+
+
+async def test_memory_is_bounded(stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many networks somebody has, the memory holds so many counts, and forgets those first that began first."""
+    monkeypatch.setattr(rate_limit_storage, "MOST_COUNTS", 100)
+    storage = MemoryStorage()
+    for number in range(100):
+        await storage.incr(str(number), 10)
+    stopwatch.now += 9
+    assert await storage.incr("0", 10) == 2
+    stopwatch.now += 1
+    assert await storage.incr("0", 10) == 1  # A window of its own: the youngest now.
+    for number in range(100, 199):
+        await storage.incr(str(number), 10)
+    assert len(storage._counts) == 100
+    assert await storage.get("0") == 1
+    assert await storage.get("99") == 0
+
+
+async def test_no_key_stands_in_the_clear() -> None:
+    """An address that is counted for can't be read in the storage."""
+    storage = MemoryStorage()
+    limits = RateLimits(parse_limits("on"), storage)
+    await limits.enforce("createAccountAddress", "203.0.113.7", "camille@exemple.fr")
+    (key,) = storage._counts
+    assert "camille" not in key
+    assert "203.0.113.7" not in key
+
+
+@pytest.mark.parametrize(
+    "url", ["", "memory://", "async+memory://x", "redis://localhost", "async+memcached://x", "https://x"]
+)
+def test_only_storages_that_can_be_used_are_opened(url: str) -> None:
+    """A URL that names no storage is refused at start, not at the first call."""
+    with pytest.raises(ValueError, match=r"must be async\+memory://"):
+        open_storage(url)
+
+
+# --- In a storage that may be away ---
+
+
+class Fickle(MemoryStorage):
+    """A shared storage that is away when a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.away = False
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        self.asked += 1
+        if self.away:
+            raise StorageError(OSError("redis://:Secret-42@counts.example is away"))
+        return await super().incr(key, expiry, amount)
+
+
+async def test_storage_that_is_away_is_replaced_by_memory(
+    stopwatch: Stopwatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the shared storage each process counts by itself, which the log says once, and when it is over."""
+    shared = Fickle()
+    limits = RateLimits(parse_limits("organisation=2/hour"), FallbackStorage(shared))
+    shared.away = True
+    assert [await is_refused(limits) for _ in range(4)] == [False, False, True, True]
+    (record,) = caplog.records
+    assert (record.levelname, "OSError" in record.getMessage()) == ("ERROR", True)
+    shared.away = False
+    stopwatch.now += RETRY_SECONDS
+    assert [await is_refused(limits) for _ in range(3)] == [False, False, True]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    assert "Secret-42" not in caplog.text
+
+
+async def test_storage_that_is_away_is_left_alone(stopwatch: Stopwatch) -> None:
+    """Nobody waits for a storage that has just failed; it is asked again every few seconds."""
+    shared = Fickle()
+    shared.away = True
+    limits = RateLimits(parse_limits("on"), FallbackStorage(shared))
+    for asked in (1, 2, 3):
+        for _ in range(10):
+            await limits.enforce("organisation", "somebody")
+        assert shared.asked == asked
+        stopwatch.now += RETRY_SECONDS
+
+
+async def test_storage_that_fails_between_count_and_end_of_window_refuses(stopwatch: Stopwatch) -> None:
+    """What was counted as too much stays refused, for a moment at least."""
+
+    class Forgetful(MemoryStorage):
+        async def get_expiry(self, key: str) -> float:
+            raise StorageError(OSError("away"))
+
+    limits = RateLimits(parse_limits("organisation=1/hour"), FallbackStorage(Forgetful()))
+    assert [await is_refused(limits) for _ in range(2)] == [False, True]
+
+
+async def test_redis_that_is_silent_is_not_awaited_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    """A Redis that takes the connection and says nothing is given up after a second."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{server.getsockname()[1]}")
+        limits = RateLimits(parse_limits("organisation=1/hour"), storage)
+        async with asyncio.timeout(GUARD_SECONDS):
+            assert [await is_refused(limits) for _ in range(2)] == [False, True]
+    assert "is away (TimeoutError)" in caplog.text
+    assert "Secret-42" not in caplog.text
+
+
+async def test_redis_that_is_not_there_is_done_without(caplog: pytest.LogCaptureFixture) -> None:
+    """Where nothing listens, the limits hold all the same."""
+    storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{free_port()}")
+    limits = RateLimits(parse_limits("organisation=1/hour"), storage)
+    assert [await is_refused(limits) for _ in range(2)] == [False, True]
+    assert "is away" in caplog.text
+    assert "Secret-42" not in caplog.text
+
+
+# --- In a real Redis ---
+
+
+@contextmanager
+def redis(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real Redis, that keeps nothing."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("redis-server is not installed")
+    options = {"port": port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no"}
+    command = [binary, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603  # The system's own.
+        try:
+            _await_port(port)
+            yield process
+        finally:
+            process.kill()
+
+
+def _await_port(port: int) -> None:
+    deadline = time.monotonic() + GUARD_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("Redis does not start")
+
+
+@pytest.fixture
+async def shared_storages(tmp_path: Path) -> AsyncIterator[list[Storage]]:
+    """The storages of two processes at one Redis."""
+    port = free_port()
+    with redis(port, tmp_path):
+        storages = [open_storage(f"async+redis://127.0.0.1:{port}") for _ in range(2)]
+        yield storages
+        for storage in storages:
+            await storage._shared.bridge.storage.aclose()  # type: ignore[attr-defined]  # Of the Redis storage alone.
+
+
+async def test_processes_share_their_counts_by_redis(shared_storages: list[Storage]) -> None:
+    """What one process has counted, the other knows, and both say how long to wait."""
+    one, other = (RateLimits(parse_limits("organisation=10/hour"), storage) for storage in shared_storages)
+    await one.enforce("organisation", "somebody", cost=6)
+    await other.enforce("organisation", "somebody", cost=4)
+    for limits in (one, other):
+        with pytest.raises(TooManyRequests) as refused:
+            await limits.enforce("organisation", "somebody")
+        assert HOUR - 10 <= refused.value.retry_after_seconds <= HOUR
+    await other.enforce("organisation", "somebody else")
+
+
+def served(server: Server) -> bool:
+    """Whether a look-up passes the limits of a real process."""
+    found = server.call(FIND_ORGANISATION, {"identifier": {"type": "SIRET", "value": SIRET}})
+    return bool(found["__typename"] == "OrganisationNotFound")
+
+
+@sqlite_only
+def test_limits_hold_across_processes_and_without_their_redis(database_url: str, tmp_path: Path) -> None:
+    """Two servers share a limit; without their Redis each has it to itself, and with it they share it again."""
+    port = free_port()
+    guichet = Guichet(tmp_path)
+    guichet.set(
+        DATABASE_URL=database_url,
+        RATE_LIMIT_URL=f"async+redis://127.0.0.1:{port}",
+        RATE_LIMITS="organisation=4/hour",
+    )
+    with ExitStack() as stack:
+        with redis(port, tmp_path):
+            one, other = (stack.enter_context(guichet.serving()) for _ in range(2))
+            assert [served(server) for server in (one, other, one, other, one, other)] == [True] * 4 + [False] * 2
+        for server in (one, other):
+            assert [served(server) for _ in range(5)] == [True] * 4 + [False]
+            assert "The storage of the rate limits is away" in server.log
+        with redis(port, tmp_path):
+            _await_return(one, other)
+            assert not all(served(server) for server in (one, other, one, other))
+            assert not served(one)
+            assert not served(other)
+
+
+def _await_return(*servers: Server) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    for server in servers:
+        while time.monotonic() < deadline and "is back" not in server.log:
+            served(server)
+            time.sleep(0.1)
+        assert "The storage of the rate limits is back" in server.log
