@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
-from tortoise.expressions import F, Q
+from tortoise.expressions import F, Q, Subquery
 from tortoise.indexes import Index
 from tortoise.models import Model
 
@@ -86,23 +86,21 @@ class OutboxMessage(Model):
 
     @classmethod
     async def claim(cls, owner: str, *, now: datetime) -> OutboxMessage | None:
-        """The message that has waited longest, leased to *owner*; None where nothing is due."""
+        """The message that has waited longest, leased to *owner*; None where nothing is due.
+
+        One to a mailbox that somebody sends to already waits: a mailbox that keeps its senders waiting has one of them.
+        """
         due = Q(state=MessageState.QUEUED, available_at__lte=now)
-        candidates = await cls.filter(due).order_by("available_at", "-kind").limit(CLAIM_CANDIDATES)
-        for message in candidates:
+        in_hand = cls.filter(state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now)
+        waiting = cls.filter(due).exclude(recipient__in=Subquery(in_hand.values("recipient")))
+        for message in await waiting.order_by("available_at", "-kind").limit(CLAIM_CANDIDATES):
             if await message._lease(due, owner, now=now):
                 return message
         return None
 
     async def claim_companions(self, owner: str, *, now: datetime, most: int) -> list[OutboxMessage]:
         """Messages of the same kind to the same mailbox that were deferred as this one was, leased as well."""
-        deferred = Q(
-            state=MessageState.QUEUED,
-            lease_owner=None,
-            deferred=True,
-            kind=self.kind,
-            recipient=self.recipient,
-        )
+        deferred = _in_nobodys_hands(now) & Q(deferred=True, kind=self.kind, recipient=self.recipient)
         candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(most)
         return [message for message in candidates if await message._lease(deferred, owner, now=now)]
 
@@ -114,6 +112,14 @@ class OutboxMessage(Model):
         if leased:
             self.lease_owner, self.available_at, self.attempts = owner, now + LEASE, self.attempts + 1
         return leased == 1
+
+    async def postpone_others(self, until: datetime, *, now: datetime) -> int:
+        """Put off what else is due at this message's mailbox, and in nobody's hands, in one statement; how many.
+
+        Else each of thousands would have to be claimed to find out that the mailbox is full.
+        """
+        others = OutboxMessage.filter(recipient=self.recipient, state=MessageState.QUEUED, available_at__lte=now)
+        return await others.exclude(id=self.id).update(available_at=until, lease_owner=None, deferred=True, attempts=0)
 
     async def mailbox_full_until(self, most: int, window: timedelta, *, now: datetime) -> datetime | None:
         """Until when this message's mailbox can get no more, at *most* mails in *window*; None where it can.
@@ -151,3 +157,8 @@ class OutboxMessage(Model):
             lease_owner=None, **changes
         )
         return kept == len(ids)
+
+
+def _in_nobodys_hands(now: datetime) -> Q:
+    """Queued, and leased to nobody, or to a relay that has died since."""
+    return Q(state=MessageState.QUEUED) & (Q(lease_owner=None) | Q(available_at__lte=now))

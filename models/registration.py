@@ -212,11 +212,10 @@ class Registration(Model):
         return self.mail_outcome
 
     @classmethod
-    async def waiting_for_activation(cls, email_canonical: str, *, now: datetime) -> list[Registration]:
-        """Attempts of this address that a link could still activate, newest first."""
-        return await cls.filter(
-            email_canonical=email_canonical, state=RegistrationState.VERIFIED, expires_at__gt=now
-        ).order_by("-verified_at")
+    async def waiting_for_activation(cls, email_canonical: str, *, now: datetime, most: int) -> list[Registration]:
+        """Attempts of this address that a link could still activate, newest first, and *most* of them."""
+        waiting = cls.filter(email_canonical=email_canonical, state=RegistrationState.VERIFIED, expires_at__gt=now)
+        return await waiting.order_by("-verified_at").limit(most)
 
     async def activate(self, *, now: datetime) -> bool:
         """Mark this attempt activated; False where it is already. To be called in a transaction."""

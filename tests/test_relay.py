@@ -375,14 +375,29 @@ async def test_who_has_waited_longest_comes_first(clock: Clock) -> None:
         await enqueue(MessageKind.ACTIVATION, email, now=clock())
         await enqueue(MessageKind.SUMMARY, email, now=clock())
         clock.advance(seconds=1)
-    claimed = [await OutboxMessage.claim("one", now=clock()) for _ in range(5)]
-    assert [message and (message.recipient, message.kind) for message in claimed] == [
+    claimed = []
+    while message := await OutboxMessage.claim("one", now=clock()):
+        claimed.append((message.recipient, message.kind))
+        await OutboxMessage.finish([message], MessageState.SENT, "one", now=clock())
+    assert claimed == [
         ("first@exemple.fr", MessageKind.SUMMARY),
         ("first@exemple.fr", MessageKind.ACTIVATION),
         ("second@exemple.fr", MessageKind.SUMMARY),
         ("second@exemple.fr", MessageKind.ACTIVATION),
-        None,
     ]
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_mailbox_has_one_sender_at_a_time(clock: Clock) -> None:
+    """While a message to a mailbox is in hand, others to it wait; those to other mailboxes don't."""
+    for email in (EMAIL, EMAIL, "dominique@exemple.fr"):
+        await enqueue(MessageKind.RESEND, email, now=clock())
+    claimed = [await OutboxMessage.claim(owner, now=clock()) for owner in ("one", "other", "third")]
+    assert [message and message.recipient for message in claimed] == [EMAIL, "dominique@exemple.fr", None]
+    clock.now += LEASE
+    again = await OutboxMessage.claim("third", now=clock())
+    assert again is not None
+    assert again.recipient == EMAIL
 
 
 def test_a_sending_is_given_up_before_its_lease_runs_out() -> None:
@@ -438,6 +453,41 @@ async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
     message = await OutboxMessage.get()
     assert (message.state, message.lease_owner) == (MessageState.QUEUED, "next")
     assert "a second copy may leave" in caplog.text
+
+
+@pytest.mark.usefixtures("stored")
+async def test_what_has_left_is_recorded_once_the_database_is_back(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is away for the moment after a sending costs no second copy, and no word of a failure."""
+    failures = [OperationalError("away"), OperationalError("away")]
+    finish = OutboxMessage.finish
+
+    async def fail_first(*arguments: Any, **options: Any) -> bool:
+        if failures:
+            raise failures.pop()
+        return await finish(*arguments, **options)
+
+    monkeypatch.setattr(OutboxMessage, "finish", fail_first)
+    monkeypatch.setattr(relay_module, "RECORDING_PAUSES", (0, 0, 0))
+    await promise_mail(EMAIL, now=clock())
+    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 1}
+    assert await fates() == {"RESEND SENT": 1}
+    assert len(letterbox.messages) == 1
+
+
+@pytest.mark.usefixtures("stored")
+async def test_what_a_dead_relay_was_merging_is_merged_again(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages that were to leave in one mail do so, even where the first relay to try has died."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    for number in range(3):
+        registration = await a_registration(now=clock(), first_name=f"Personne{number}")
+        await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
+    await OutboxMessage.all().update(deferred=True, lease_owner="dead", available_at=clock())
+    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 1}
+    assert len(tokens_in(letterbox.messages[0])) == 3
 
 
 # ── What one mailbox gets ──
@@ -506,6 +556,32 @@ async def test_a_mailbox_never_gets_more_in_any_hour(settings: Settings, clock: 
 
 
 @pytest.mark.usefixtures("stored")
+async def test_a_full_mailbox_is_found_full_once(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many messages wait for a mailbox that is full, they are put off together, not each by itself."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    relay = capped(settings, clock, letterbox, "1/hour")
+    for _ in range(50):
+        await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=await a_registration(now=clock()))
+    assert await relay.deliver_due() == {"sent": 1, "deferred": 49}
+    assert sorted({message.attempts for message in await OutboxMessage.filter(state=MessageState.QUEUED)}) == [0]
+    clock.advance(minutes=61)
+    claimed = 0
+    claim = OutboxMessage.claim
+
+    async def counted(owner: str, *, now: datetime) -> OutboxMessage | None:
+        nonlocal claimed
+        message = await claim(owner, now=now)
+        claimed += message is not None
+        return message
+
+    monkeypatch.setattr(OutboxMessage, "claim", counted)
+    assert await relay.deliver_due() == {"sent": 1, "deferred": 50 - 1 - MOST_IN_ONE_MAIL}
+    assert claimed == 2
+
+
+@pytest.mark.usefixtures("stored")
 async def test_a_merged_mail_is_of_one_mailbox(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -525,12 +601,12 @@ async def test_a_merged_mail_is_of_one_mailbox(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_merged_mail_has_ten_links_at_most(
+async def test_a_merged_mail_has_so_many_links_at_most(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where more links wait than one mail should have, the rest come in the next."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
-    for number in range(13):
+    for number in range(MOST_IN_ONE_MAIL + 3):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
         await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
     await drain(capped(settings, clock, letterbox, "1/hour"), clock)
@@ -617,6 +693,37 @@ async def test_the_loop_outlives_its_database(
     running.cancel()
     await asyncio.wait([running])
     assert "The outbox can't be read" in caplog.text
+
+
+@pytest.mark.usefixtures("stored")
+async def test_nobody_waits_for_a_mailbox_that_is_waited_for(settings: Settings, clock: Clock) -> None:
+    """While the mail server takes its time with one mailbox, however many messages it has, all others get theirs."""
+    patience = asyncio.Event()
+
+    class Hanging(Letterbox):
+        async def send(self, message: EmailMessage) -> None:
+            if message["To"] == EMAIL:
+                await patience.wait()
+            await super().send(message)
+
+    transport = Hanging()
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await promise_mail(EMAIL, now=clock())
+    for _ in range(2 * CONCURRENT_SENDINGS):
+        await enqueue(MessageKind.RESEND, EMAIL, now=clock())
+    async with asyncio.timeout(60):
+        running = asyncio.create_task(relay.run())
+        for number in range(10):
+            await promise_mail(f"person{number}@exemple.fr", now=clock())
+            relay.wake()
+            while len(transport.messages) == number:  # noqa: ASYNC110  # What is awaited sets no event.
+                await asyncio.sleep(0.01)
+        assert {str(mail["To"]) for mail in transport.messages} == {
+            f"person{number}@exemple.fr" for number in range(10)
+        }
+        patience.set()
+        relay.stop()
+        await running
 
 
 @pytest.mark.usefixtures("stored")

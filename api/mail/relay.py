@@ -7,8 +7,9 @@ import logging
 import random
 import secrets
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from api.logs import trace_of
 from api.mail.compose import Composer, Link
@@ -31,8 +32,12 @@ CONCURRENT_SENDINGS = 4
 SENDING_DEADLINE = LEASE / 2  # Shorter than the lease: nobody else may send what is being sent.
 POLL_SECONDS = 1.0
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
-MOST_IN_ONE_MAIL = 10
-SPREAD_SECONDS = 10  # Messages that kept each other from a full mailbox must not come back together.
+RECORDING_PAUSES = (0.5, 2, 5)
+MOST_IN_ONE_MAIL = 30
+SPREAD_SECONDS = 10
+
+
+Turn: TypeAlias = "asyncio.Task[Counter[str]]"
 
 
 class Heading(TypedDict):
@@ -75,18 +80,29 @@ class Relay:
         self._woken.set()
 
     async def run(self) -> None:
-        """Deliver until stopped. A database that is away is waited for."""
-        while not self._stopping:
-            self._woken.clear()
-            try:
-                await self.deliver_due()
-            except Exception as exc:
-                logger.error("The outbox can't be read; another try follows\n%s", trace_of(exc))
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+        """Deliver until stopped. A database that is away is waited for; so is no message for another."""
+        turns: set[Turn] = set()
+        try:
+            while not self._stopping:
+                self._woken.clear()
+                turns = self._with_all_at_work(turns)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._woken.wait()
+            await asyncio.gather(*turns, return_exceptions=True)
+        finally:
+            for turn in turns:
+                turn.cancel()
+            await asyncio.gather(*turns, return_exceptions=True)
+
+    def _with_all_at_work(self, turns: set[Turn]) -> set[Turn]:
+        """*turns* that go on, and others in the place of those that have ended, as they do where nothing is due."""
+        ended = {turn for turn in turns if turn.done()}
+        if failures := [failure for turn in ended if (failure := turn.exception())]:
+            logger.error("The outbox can't be read; another try follows\n%s", trace_of(failures[0]))
+        going_on = turns - ended
+        missing = CONCURRENT_SENDINGS - len(going_on)
+        return going_on | {asyncio.create_task(self._deliver_in_turn()) for _ in range(missing)}
 
     async def deliver_due(self) -> Counter[str]:
         """Deliver all that is due, a few at once; how many were sent, postponed, and so on, by outcome."""
@@ -104,27 +120,31 @@ class Relay:
             message = await OutboxMessage.claim(self._owner, now=self._clock())
             if message is None:
                 break
-            outcomes[await self._deliver(message)] += 1
+            full_until = await self._mailbox_full_until(message)
+            if full_until is None:
+                outcomes[await self._deliver(message)] += 1
+            else:
+                outcomes["deferred"] += await self._defer(message, full_until)
         return outcomes
+
+    async def _defer(self, message: OutboxMessage, until: datetime) -> int:
+        """Put off *message*, which comes back a little before all else that is due at its mailbox; how many they are.
+
+        Those that kept each other from a full mailbox must not come back together.
+        """
+        spread = timedelta(seconds=random.uniform(0, SPREAD_SECONDS))  # noqa: S311  # No secret.
+        await OutboxMessage.postpone([message], until + spread, self._owner, deferred=True)
+        return 1 + await message.postpone_others(until + timedelta(seconds=SPREAD_SECONDS), now=self._clock())
 
     async def _deliver(self, message: OutboxMessage) -> str:
         """Deliver one claimed message; what became of it. A failure is this message's alone."""
         try:
             return await self._deliver_or_raise(message)
-        except TransportError as exc:
-            return await self._try_again(message, str(exc))
-        except TimeoutError:
-            return await self._try_again(message, "no answer in time")
         except Exception as exc:
             logger.error("Message %s can't be delivered\n%s", message.id, trace_of(exc))
-            return await self._try_again(message, type(exc).__name__)
+            return await self._try_again([message], type(exc).__name__)
 
     async def _deliver_or_raise(self, message: OutboxMessage) -> str:
-        full_until = await self._mailbox_full_until(message)
-        if full_until is not None:
-            spread = timedelta(seconds=random.uniform(0, SPREAD_SECONDS))  # noqa: S311  # No secret.
-            await OutboxMessage.postpone([message], full_until + spread, self._owner, deferred=True)
-            return "deferred"
         mail, told = await self._compose(message)
         if mail is None:
             await self._finish(told, MessageState.SUPERSEDED)
@@ -136,9 +156,24 @@ class Relay:
             logger.warning("Message %s is set aside: the mail server refuses it for good (%s)", message.id, exc)
             await self._finish(told, MessageState.ABANDONED)
             return "abandoned"
+        except TransportError as exc:
+            return await self._try_again(told, str(exc))
+        except TimeoutError:
+            return await self._try_again(told, "no answer in time")
         logger.info("Message %s is sent (%s)", message.id, message.kind)
-        await self._finish(told, MessageState.SENT)
+        await self._record(told)
         return "sent"
+
+    async def _record(self, told: Sequence[OutboxMessage]) -> None:
+        """Close what has left. It has, even where the database is away: then, a second copy will follow."""
+        for pause in RECORDING_PAUSES:
+            try:
+                await self._finish(told, MessageState.SENT)
+            except Exception as exc:
+                logger.error("Message %s is sent, but that can't be recorded\n%s", told[0].id, trace_of(exc))
+                await asyncio.sleep(pause)
+            else:
+                return
 
     async def _finish(self, told: Sequence[OutboxMessage], state: MessageState) -> None:
         """Close the message that led, and those that were merged into it."""
@@ -147,13 +182,17 @@ class Relay:
             logger.warning("Message %s took longer than its lease: a second copy may leave", told[0].id)
         await OutboxMessage.finish(told[1:], MessageState.SUPERSEDED, self._owner, now=now)
 
-    async def _try_again(self, message: OutboxMessage, reason: str) -> str:
+    async def _try_again(self, told: Sequence[OutboxMessage], reason: str) -> str:
+        """Put off the message that led, and a little longer those that it takes with it when it comes back."""
+        message, *merged = told
         pause = PAUSES[min(message.attempts, len(PAUSES)) - 1] * random.uniform(1, 1.2)  # noqa: S311  # No secret.
         logger.error(
             "Message %s is not sent (%s); attempt %d, the next follows in %d s",
             message.id, reason, message.attempts, pause.total_seconds(),
         )  # fmt: skip
-        await OutboxMessage.postpone([message], self._clock() + pause, self._owner)
+        again_at = self._clock() + pause
+        await OutboxMessage.postpone([message], again_at, self._owner)
+        await OutboxMessage.postpone(merged, again_at + timedelta(seconds=SPREAD_SECONDS), self._owner)
         return "failed"
 
     async def _mailbox_full_until(self, message: OutboxMessage) -> datetime | None:
@@ -184,7 +223,9 @@ class Relay:
         told = [message, *await self._companions(message)]
         mail = await self._account_exists(message.recipient, message)
         if mail is None:
-            waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock())
+            waiting = await Registration.waiting_for_activation(
+                message.recipient, now=self._clock(), most=MOST_IN_ONE_MAIL
+            )
             mail = await self._activation(waiting, message)
         return mail, told
 
