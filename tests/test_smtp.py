@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -26,6 +27,7 @@ from api.settings import SmtpServer
 from models.account import Account
 from models.outbox import MessageKind, MessageState, OutboxMessage
 from tests.client import Portal, token_in, with_link
+from tests.test_relay import drain, promise_mail
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -42,6 +44,7 @@ EMAIL = "camille.durand@exemple.fr"
 SENDER = "no-reply@portal.example.org"
 USER, PASSWORD = "relais@portail", "p@ss:w/rd?#%"
 INDISCREET = f"<{EMAIL}> is unknown to the server"
+GUARD_SECONDS = 120
 DROP, HANG = "(drops the connection)", "(says nothing more)"
 
 
@@ -84,6 +87,31 @@ class Mailroom:
         """What was delivered, as a mailbox stores it: with the line ends of this machine."""
         stored = [raw(envelope).replace(b"\r\n", b"\n") for envelope in self.envelopes]
         return [message_from_bytes(mail, EmailMessage, policy=policy.default) for mail in stored]
+
+
+class Fastidious(Mailroom):
+    """Takes *number* mails, and puts *unlucky* off, once it may answer."""
+
+    def __init__(self, unlucky: str, number: int) -> None:
+        super().__init__()
+        self.has_all = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self._unlucky = unlucky
+        self._number = number
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address == self._unlucky:
+            await self.may_answer.wait()
+            return "450 4.2.0 later"
+        return await super().handle_RCPT(server, session, envelope, address, options)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        answer = await super().handle_DATA(server, session, envelope)
+        if len(self.envelopes) == self._number:
+            self.has_all.set()
+        return answer
 
 
 class Script:
@@ -135,6 +163,11 @@ async def listening(to: Mailroom | Script, *, tls: ssl.SSLContext | None = None,
         )
     async with server:
         yield server.sockets[0].getsockname()[1]
+
+
+def at(settings: Settings, port: int) -> Settings:
+    """With the mail server at *port*."""
+    return settings.model_copy(update={"mail_url": SecretStr(f"smtp://127.0.0.1:{port}?starttls=off")})
 
 
 async def outcome(settings: Settings, clock: Clock, url: str) -> str:
@@ -345,6 +378,54 @@ async def test_a_server_that_is_down_loses_nothing(waiting: Waiting) -> None:
     async with listening(mailroom) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "sent"
     assert len(mailroom.envelopes) == 1
+
+
+async def test_a_server_that_is_down_for_an_hour_loses_nothing(
+    portal: Portal, settings: Settings, clock: Clock
+) -> None:
+    """Where nobody listens for an hour, all mails wait, and each is sent once when somebody does."""
+    for number in range(3):
+        await portal.sign_up(email=f"personne{number}@exemple.fr")
+    back = clock() + timedelta(hours=1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        relay = build_relay(at(settings, taken.getsockname()[1]), clock=clock)
+        outcomes: Counter[str] = Counter()
+        while clock() < back:
+            outcomes += await relay.deliver_due()
+            clock.advance(minutes=1)
+    assert outcomes.keys() == {"failed"}
+    mailroom = Mailroom()
+    async with listening(mailroom) as port:
+        await drain(build_relay(at(settings, port), clock=clock), clock)
+    assert Counter(envelope.rcpt_tos[0] for envelope in mailroom.envelopes) == {
+        f"personne{number}@exemple.fr": 2 for number in range(3)
+    }
+    assert len({mail["Message-ID"] for mail in mailroom.mails}) == 6
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("hangs", [False, True], ids=["450", "hangs"])
+async def test_a_recipient_who_is_refused_or_waited_for_holds_up_nobody_else(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    """While the server says nothing on one recipient, or puts it off, all mails for others leave."""
+    monkeypatch.setattr(relay_module, "SENDING_DEADLINE", timedelta(minutes=10))
+    others = [f"personne{number}@exemple.fr" for number in range(12)]
+    mailroom = Fastidious(EMAIL, len(others))
+    if not hangs:
+        mailroom.may_answer.set()
+    await promise_mail(EMAIL, now=clock())
+    clock.advance(seconds=1)
+    await promise_mail(*others, now=clock())
+    async with listening(mailroom) as port:
+        delivering = asyncio.create_task(build_relay(at(settings, port), clock=clock).deliver_due())
+        async with asyncio.timeout(GUARD_SECONDS):
+            await mailroom.has_all.wait()
+            mailroom.may_answer.set()
+            assert await delivering == {"failed": 1, "sent": len(others)}
+    assert sorted(envelope.rcpt_tos[0] for envelope in mailroom.envelopes) == sorted(others)
+    assert (await OutboxMessage.get(state=MessageState.QUEUED)).recipient == EMAIL
 
 
 # ── In private ──
