@@ -178,6 +178,12 @@ class Crowd:
         async with self._answered:
             await self._answered.wait_for(lambda: self._answers >= count)
 
+    async def more_failures(self, count: int) -> None:
+        """Wait for that many failures from now on."""
+        enough = len(self.failures) + count
+        async with self._answered:
+            await self._answered.wait_for(lambda: len(self.failures) >= enough)
+
     async def walk(self) -> list[Person]:
         """Everybody walks as far as they come; who are still waiting for their link."""
         async with self._client() as http:
@@ -222,7 +228,7 @@ class Crowd:
                 continue
             if "errors" not in (answer := response.json()):
                 break
-            self._note_failure(answer)
+            await self._note_failure(answer)
             await asyncio.sleep(0.05)
         (value,) = answer["data"].values()
         person.answers.append(value)
@@ -232,13 +238,15 @@ class Crowd:
         assert isinstance(value, dict)
         return value
 
-    def _note_failure(self, answer: Answer) -> None:
+    async def _note_failure(self, answer: Answer) -> None:
         """A failure that is expected is typed, and says where the log has more of it."""
         (error,) = answer["errors"]
         assert self._may_fail, answer
         assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR", answer
         assert error["extensions"]["reference"]
-        self.failures.append(answer)
+        async with self._answered:
+            self.failures.append(answer)
+            self._answered.notify_all()
 
 
 async def check(url: str, crowd: Crowd, mails: list[EmailMessage]) -> None:
@@ -386,13 +394,14 @@ async def test_database_that_is_restarted_is_taken_up_again(server: PostgresServ
     url, postman = url_of(server), Postman()
     port = str(free_port())
     async with asyncio.timeout(GUARD_SECONDS), listening(postman) as mail_port:
-        with a_fleet(tmp_path, f"{url}&maxsize=5", mail_port) as fleet:
+        # A pool of two: a connection that is lost for good with each failure would soon be missed.
+        with a_fleet(tmp_path, f"{url}&maxsize=2", mail_port) as fleet:
             fleet.start("api-1", "serve", "--port", port)
             crowd = Crowd(PEOPLE // 2, [f"http://127.0.0.1:{port}"], postman, may_fail=True)
             await is_ready(f"http://127.0.0.1:{port}")
             async with asyncio.TaskGroup() as group:
                 walking = group.create_task(crowd.walk())
-                group.create_task(restart_often(server, mode, crowd))
+                group.create_task(restart_often(server, mode, crowd, walking))
             waiting = walking.result()
             await is_ready(f"http://127.0.0.1:{port}")
             await release_leases(url)  # The relay lives, and has given up what it could not note down.
@@ -402,12 +411,18 @@ async def test_database_that_is_restarted_is_taken_up_again(server: PostgresServ
     await check(url, crowd, postman.mails)
 
 
-async def restart_often(server: PostgresServer, mode: str, crowd: Crowd) -> None:
+async def restart_often(server: PostgresServer, mode: str, crowd: Crowd, walking: asyncio.Task[Any]) -> None:
+    """Restart at once, but for the first time: then the database is away until some have noticed."""
     for number in range(1, RESTARTS + 1):
         await crowd.answers(number * ANSWERS_BETWEEN_RESTARTS)
-        await asyncio.to_thread(restart, server, mode)
+        if number == 1:
+            await control(server, "stop", mode)
+            noticing = asyncio.create_task(crowd.more_failures(AT_ONCE))
+            await asyncio.wait([noticing, walking], return_when=asyncio.FIRST_COMPLETED)
+            noticing.cancel()
+        await control(server, "restart", mode)  # Which starts one that is not there, too.
 
 
-def restart(server: PostgresServer, mode: str) -> None:
-    arguments = ("-w", "-D", str(server.pgdata), "-l", str(server.log), "-t", str(GUARD_SECONDS), "-m", mode, "restart")
-    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+async def control(server: PostgresServer, command: str, mode: str) -> None:
+    arguments = ("-w", "-D", str(server.pgdata), "-l", str(server.log), "-t", str(GUARD_SECONDS), "-m", mode, command)
+    await asyncio.to_thread(pgexec, "pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
