@@ -312,14 +312,15 @@ class Portal:
         return account
 
 
+def client_at(app: Starlette, address: str = "192.0.2.1") -> httpx.AsyncClient:
+    """An HTTP client at *address* of *app*, which runs in this process, whoever has started it, without sockets."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 50000)), base_url="http://localhost")
+
+
 @asynccontextmanager
 async def client_of(app: Starlette, address: str = "192.0.2.1") -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client at *address* of *app*, which runs in this process without sockets."""
-    transport = httpx.ASGITransport(app, client=(address, 50000))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
-    ):
+    """The same of an *app* that is started for it."""
+    async with app.router.lifespan_context(app), client_at(app, address) as client:
         yield client
 
 
