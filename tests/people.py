@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from api.app import build_app
+from tests.client import Portal, client_at
 from tests.conftest import KnownCaptcha
 
 if TYPE_CHECKING:
+    import httpx
+
     from api.captcha import Challenge
+    from api.mail.relay import Relay
+    from api.settings import Settings
+    from tests.client import Answer
+    from tests.conftest import Clock, Letterbox
 
 
 class LegibleCaptcha(KnownCaptcha):
@@ -31,3 +43,45 @@ class LegibleCaptcha(KnownCaptcha):
 def wrong(answer: str) -> str:
     """Another answer, wrong in each digit."""
     return "".join(str(9 - int(digit)) for digit in answer)
+
+
+class Person(Portal):
+    """A client of the API, who remembers all that it was told."""
+
+    captcha: LegibleCaptcha
+
+    def __init__(self, http: httpx.AsyncClient, *, captcha: LegibleCaptcha, relay: Relay, letterbox: Letterbox) -> None:
+        super().__init__(http, captcha=captcha, relay=relay, letterbox=letterbox)
+        self.heard: list[str] = []
+
+    async def execute(self, query: str, variables: Answer | None = None, *, language: str | None = None) -> Answer:
+        answer = await super().execute(query, variables, language=language)
+        self.heard.append(json.dumps(answer, ensure_ascii=False))
+        return answer
+
+    async def answer_rightly(self, pending: Answer) -> Answer:
+        """Answer the picture that *pending*, a registration, has brought."""
+        return await self.verify_captcha(pending["id"], self.captcha.read(pending["captcha"]["image"]))
+
+    async def answer_wrongly(self, pending: Answer) -> Answer:
+        return await self.verify_captcha(pending["id"], wrong(self.captcha.read(pending["captcha"]["image"])))
+
+    async def pass_captcha(self, **changes: Any) -> Answer:
+        """Send a form and read its picture; the registration, whose mails are promised."""
+        pending = await self.create_account(**changes)
+        assert pending["__typename"] == "PendingRegistration", pending
+        assert (await self.answer_rightly(pending))["__typename"] == "ActivationMailSent"
+        return pending
+
+
+PersonAt = Callable[[str], Person]
+
+
+@pytest.fixture
+async def person_at(
+    settings: Settings, clock: Clock, captcha: LegibleCaptcha, relay: Relay, letterbox: Letterbox
+) -> AsyncIterator[PersonAt]:
+    """People at addresses of the network, who all meet at one application."""
+    app = build_app(settings, clock=clock, captcha=captcha)
+    async with app.router.lifespan_context(app):
+        yield lambda address: Person(client_at(app, address), captcha=captcha, relay=relay, letterbox=letterbox)
