@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 if TYPE_CHECKING:
@@ -38,6 +41,13 @@ class Pages(StaticFiles):
     def __init__(self, folder: str, *, content_security_policy: str = OWN_FILES_ONLY + NO_TEXT_BECOMES_CODE) -> None:
         super().__init__(directory=FILES / folder, html=True)
         self._headers = HEADERS | {"Content-Security-Policy": content_security_policy}
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file at *path*. A folder has one name: from others, Starlette leads to whatever host was asked for."""
+        response = await super().get_response(path, scope)
+        if isinstance(response, RedirectResponse):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return response
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
