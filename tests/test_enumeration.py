@@ -132,7 +132,7 @@ async def full_mailbox(owner: Portal, email: str, clock: Clock) -> None:
     """As many mails have come as may come in an hour, and more are deferred."""
     for _ in range(7):
         await owner.sign_up(email=email)
-    await owner.deliver()
+        await owner.deliver()
     assert await OutboxMessage.filter(recipient=email, state=MessageState.SENT).count() == 12
     assert await OutboxMessage.filter(recipient=email, deferred=True).count() == 2
 

@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from playwright.async_api import expect
 
+from api.mail.transports import TransportError
 from models.account import Account, Membership
 from models.registration import ActivationToken, Registration, RegistrationState, token_digest
 from tests.client import OTHER_SIRET, PASSWORD, SIRET, Answer, new_key, text_of, token_in, with_link
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from api.settings import Settings
-    from tests.conftest import Clock
+    from tests.conftest import Clock, Letterbox
     from tests.visitor import NewestLink, Visitor
 
     Attack = Callable[[Person], Awaitable[None]]
@@ -42,7 +43,7 @@ __all__ = ["person_at"]  # A fixture, that pytest finds here.
 
 EMAIL = "camille.durand@exemple.fr"
 OWN = "alex.passant@ailleurs.fr"
-KEY = new_key()
+KEY = "5b0c8a5e-2f4d-4c69-9e0b-8d1f6a7c3e21"
 VICTIM: dict[str, Any] = {
     "email": EMAIL,
     "firstName": "Camille",
@@ -483,6 +484,23 @@ async def test_attempts_that_were_on_their_way_bring_no_link(victim: Person, att
     assert len(mails) == 2
     for mail in mails:
         check_account_exists(mail)
+    await check_that_nothing_was_taken(victim, attacker)
+
+
+async def test_mail_that_was_delayed_brings_no_link(
+    victim: Person, attacker: Person, letterbox: Letterbox, clock: Clock
+) -> None:
+    """What a mail server refuses for a while is decided anew: once there is an account, it brings no link."""
+    await victim.pass_captcha(**VICTIM)
+    token = await own_token(victim, await victim.deliver())
+    await attacker.pass_captcha(**STRANGER)
+    letterbox.failures = [TransportError("away"), TransportError("away")]
+    assert await victim.deliver() == []
+    assert (await victim.activate_account(token))["__typename"] == "AccountActivated"
+    clock.advance(minutes=1)
+    mails = await victim.deliver()
+    assert len(mails) == 1  # The summary of what was entered, that was decided upon before.
+    assert tokens_in(mails) == []
     await check_that_nothing_was_taken(victim, attacker)
 
 
