@@ -1,0 +1,80 @@
+"""Texts as nobody should type them, for tests of what becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONTROLS = "\0\x01\x07\b\t\n\v\f\r\x1b\x1c\x1f\x7f\x80\x85\x9f"
+SURROGATES = "\ud800\udbff\udc00\udfff"
+LINE_SEPARATORS = "\u2028\u2029"
+DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+UNSEEN = "\u00ad\u180e\u200b\u2060\ufeff\ufff9\U000e0041"
+JOINERS = "\u200c\u200d"
+BLANKS = " \u00a0\u1680\u2003\u202f\u3000"
+LOOKALIKES = (
+    "\N{KELVIN SIGN}\N{ANGSTROM SIGN}\N{LATIN SMALL LETTER DOTLESS I}\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"
+    "\N{LATIN SMALL LETTER LONG S}\N{LATIN SMALL LETTER SHARP S}\N{LATIN SMALL LIGATURE FI}"
+    "\N{FEMININE ORDINAL INDICATOR}\N{CYRILLIC SMALL LETTER A}\N{GREEK QUESTION MARK}"
+    "\N{MATHEMATICAL BOLD SMALL A}\N{MATHEMATICAL DOUBLE-STRUCK DIGIT ONE}"
+    "\N{FULLWIDTH LATIN SMALL LETTER A}\N{FULLWIDTH LATIN CAPITAL LETTER K}\N{FULLWIDTH DIGIT ONE}\N{CIRCLED DIGIT ONE}"
+    "\N{SUPERSCRIPT TWO}\N{ARABIC-INDIC DIGIT THREE}\N{FULLWIDTH COMMERCIAL AT}\N{SMALL COMMERCIAL AT}"
+    "\N{FULLWIDTH FULL STOP}\N{IDEOGRAPHIC FULL STOP}\N{HALFWIDTH IDEOGRAPHIC FULL STOP}\N{ONE DOT LEADER}"
+    "\N{FULLWIDTH SOLIDUS}\N{FRACTION SLASH}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{NON-BREAKING HYPHEN}"
+)
+COMBINING = (
+    "\N{COMBINING ACUTE ACCENT}\N{COMBINING DOT ABOVE}\N{COMBINING CEDILLA}\N{COMBINING LONG SOLIDUS OVERLAY}"
+    "\N{COMBINING GREEK YPOGEGRAMMENI}\N{HANGUL CHOSEONG KIYEOK}\N{HANGUL JUNGSEONG A}\N{DEVANAGARI SIGN VIRAMA}"
+)
+ELSEWHERE = "\ue000\U0010ffff\ufffe\U0001f600\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}\N{HANGUL FILLER}"
+SYNTAX = "@.,;:!?/\\|'\"`´<>()[]{}%$&*=+~^_-#"
+HYPHENS = "-\u2010\u2011\u2013\u2212"
+ODD = (
+    CONTROLS,
+    SURROGATES,
+    LINE_SEPARATORS,
+    DIRECTIONS,
+    UNSEEN,
+    JOINERS,
+    BLANKS,
+    LOOKALIKES,
+    COMBINING,
+    ELSEWHERE,
+    SYNTAX,
+)
+"""One kind of characters each: every kind is as likely, however many it has."""
+HARMLESS = (BLANKS, BLANKS, HYPHENS, COMBINING, ".")
+"""What a form may well take."""
+NEVER_STORED = frozenset(CONTROLS + SURROGATES + LINE_SEPARATORS + DIRECTIONS + UNSEEN + "\ue000")
+
+any_text = st.text(st.characters())
+"""Of all code points, lone surrogates among them."""
+
+
+def of_kinds(*kinds: str) -> st.SearchStrategy[str]:
+    """A character of one of *kinds*."""
+    return st.one_of(*map(st.sampled_from, kinds))
+
+
+@st.composite
+def disturbed(draw: st.DrawFn, samples: Sequence[str], kinds: Sequence[str] = ODD) -> str:
+    """One of *samples*, which are accepted, with a few other characters in it, or in place of its own."""
+    text = draw(st.sampled_from(samples))
+    for intruder in draw(st.lists(of_kinds(*kinds), max_size=3)):
+        place = draw(st.integers(0, len(text)))
+        text = text[:place] + intruder + text[place + draw(st.integers(0, 1)) :]
+    return text
+
+
+def typed(*samples: str) -> st.SearchStrategy[str]:
+    """Whatever may come where *samples* are what should come."""
+    return (
+        any_text
+        | st.lists(of_kinds(*ODD), max_size=12).map("".join)
+        | disturbed(samples)
+        | disturbed(samples, HARMLESS)
+    )
