@@ -20,6 +20,11 @@ LONGEST_TYPED = 8 * LONGEST_EMAIL  # What is longer is too long in any form, and
 HOME_REGION = "FR"
 
 ZERO_WIDTH_JOINERS = "\u200c\u200d"  # Persian and Indic names are written with them.
+# Characters of the other categories that show nothing by themselves: joiners of letters, fillers of Hangul, vowels of
+# Khmer that are not written, selectors of variants, and Braille without a dot.
+SHOWS_NOTHING = re.compile(
+    r"[\s\u034f\u115f\u1160\u17b4\u17b5\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]*"
+)
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 # What a mail program may make a link of: a scheme, an address, numbers of a host, or a last label after a dot. The
 # dot of an initial is none of them: J.-P. Durand, S.A. Exemple, J.Durand.
@@ -65,7 +70,7 @@ def parse_name(typed: str, *, longest: int = LONGEST_NAME) -> str:
     Names are carried to any address in mails: nothing that a mail program would make a link of is accepted.
     """
     name = " ".join(clean(typed, longest=longest).split())
-    if not name.strip(f" {ZERO_WIDTH_JOINERS}"):
+    if SHOWS_NOTHING.fullmatch(name):
         raise TypedTextError("REQUIRED")
     if len(name) > longest:
         raise TypedTextError("TOO_LONG", longest)

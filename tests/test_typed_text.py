@@ -114,6 +114,29 @@ def test_name_that_is_accepted_is_its_own_form(text: str, longest: int) -> None:
         assert parse_name(name, longest=longest) == name
 
 
+UNSEEN_LETTERS = [
+    "\N{COMBINING GRAPHEME JOINER}",
+    "\N{HANGUL CHOSEONG FILLER}",
+    "\N{HANGUL JUNGSEONG FILLER}",
+    "\N{HANGUL FILLER}",
+    "\N{HALFWIDTH HANGUL FILLER}",
+    "\N{KHMER VOWEL INHERENT AQ}",
+    "\N{BRAILLE PATTERN BLANK}",
+    "\N{VARIATION SELECTOR-16}",
+    "\N{VARIATION SELECTOR-17}",
+    "\N{ZERO WIDTH JOINER}",
+]
+
+
+@pytest.mark.parametrize("char", UNSEEN_LETTERS, ids=unicodedata.name)
+def test_name_has_something_to_see(char: str) -> None:
+    """A letter, a mark or a symbol that nobody can see makes no name; beside a letter it does no harm."""
+    for name in (char, f" {char} {char}"):
+        with pytest.raises(TypedTextError, match="REQUIRED"):
+            parse_name(name)
+    assert parse_name(f"A{char}") == f"A{char}"
+
+
 @thorough
 @given(typed(*PHONES))
 def test_phone_that_is_accepted_is_its_own_form(text: str) -> None:
