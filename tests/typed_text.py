@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -60,21 +61,45 @@ def of_kinds(*kinds: str) -> st.SearchStrategy[str]:
     return st.one_of(*map(st.sampled_from, kinds))
 
 
-@st.composite
-def disturbed(draw: st.DrawFn, samples: Sequence[str], kinds: Sequence[str] = ODD) -> str:
-    """One of *samples*, which are accepted, with a few other characters in it, or in place of its own."""
-    text = draw(st.sampled_from(samples))
-    for intruder in draw(st.lists(of_kinds(*kinds), max_size=3)):
-        place = draw(st.integers(0, len(text)))
-        text = text[:place] + intruder + text[place + draw(st.integers(0, 1)) :]
-    return text
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What somebody types: a *text* of its own, or what is expected with *intruders* in it.
+
+    An intruder has a place, in thousandths of the text, and may stand for the character there.
+    """
+
+    text: str | None = None
+    intruders: tuple[tuple[int, str, bool], ...] = ()
+
+    def for_(self, expected: str) -> str:
+        """What comes where *expected* should."""
+        text = expected if self.text is None else self.text
+        for thousandths, intruder, replaces in self.intruders:
+            place = len(text) * thousandths // 1000
+            text = text[:place] + intruder + text[place + replaces :]
+        return text
+
+
+def disturbances(kinds: Sequence[str] = ODD) -> st.SearchStrategy[Typed]:
+    """What is expected, with a few other characters in it."""
+    intruder = st.tuples(st.integers(0, 1000), of_kinds(*kinds), st.booleans())
+    return st.lists(intruder, max_size=3).map(lambda intruders: Typed(intruders=tuple(intruders)))
+
+
+anything = (
+    any_text.map(Typed)
+    | st.lists(of_kinds(*ODD), max_size=12).map(lambda chars: Typed("".join(chars)))
+    | disturbances()
+    | disturbances(HARMLESS)
+)
+"""Whatever may come, near to what is expected and far from it."""
+
+
+def disturbed(samples: Sequence[str], kinds: Sequence[str] = ODD) -> st.SearchStrategy[str]:
+    """One of *samples*, which are accepted, with a few other characters in it."""
+    return st.builds(Typed.for_, disturbances(kinds), st.sampled_from(samples))
 
 
 def typed(*samples: str) -> st.SearchStrategy[str]:
-    """Whatever may come where *samples* are what should come."""
-    return (
-        any_text
-        | st.lists(of_kinds(*ODD), max_size=12).map("".join)
-        | disturbed(samples)
-        | disturbed(samples, HARMLESS)
-    )
+    """Whatever may come where *samples* are what is expected."""
+    return st.builds(Typed.for_, anything, st.sampled_from(samples))

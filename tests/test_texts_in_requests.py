@@ -1,0 +1,343 @@
+"""Any text in any place of the contract that takes one: the answer is one that the contract foresees."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLUnionType,
+    build_schema,
+    get_named_type,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.identifiers import IDENTIFIER_FORMATS
+from tests.client import FIND_ORGANISATION, OTHER_SIRET, PASSWORD, SIRET
+from tests.conftest import sqlite_only
+from tests.typed_text import Typed, anything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import httpx
+    from graphql import GraphQLInputType, GraphQLOutputType
+
+    from tests.client import Answer, Portal
+
+pytestmark = pytest.mark.anyio
+
+SCHEMA = build_schema((Path(__file__).parent.parent / "schema.graphql").read_text())
+NOT_ASKED = {"audio"}  # A sound is a second of work for a process of its own, and has nothing of what was typed.
+
+# What stands in the other places, so that one odd text comes as far as it can; of names that are not here, "x".
+USUAL = {
+    "email": "camille.durand@exemple.fr",
+    "emailConfirmation": "camille.durand@exemple.fr",
+    "contactEmail": "compta@exemple.fr",
+    "firstName": "Camille",
+    "lastName": "Durand",
+    "phone": "06 12 34 56 78",
+    "termsVersion": "2026-01",
+    "name": "Exemple SA",
+    "value": SIRET,
+    "answer": "123456",
+    "password": PASSWORD,
+    "passwordConfirmation": PASSWORD,
+}
+LEFT_OUT = {"idempotencyKey", "language"}
+MOST_TOKENS = 5
+CODES_OF_DOCUMENTS = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "LIMIT_EXCEEDED"}
+
+Path_ = tuple[str | int, ...]
+
+# Each example goes to the same service: that it still answers after the ones before is part of the guarantee.
+bounded = settings(
+    database=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A text, and how it is sent."""
+
+    typed: Typed
+    type_: int = 0
+    by_get: bool = False
+    quotes: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A root field, and the places of its arguments in which the same text is put."""
+
+    operation: str
+    field: str
+    places: tuple[Path_, ...]
+
+    def __str__(self) -> str:
+        return f"{self.field}-{'+'.join(str(place[-1]) for place in self.places)}"
+
+    @property
+    def definition(self) -> GraphQLField:
+        root = SCHEMA.query_type if self.operation == "query" else SCHEMA.mutation_type
+        assert root is not None
+        definition: GraphQLField = root.fields[self.field]
+        return definition
+
+    @property
+    def arguments(self) -> dict[str, GraphQLArgument]:
+        """Those that are sent: the language is chosen in other tests."""
+        return {name: arg for name, arg in self.definition.args.items() if name not in LEFT_OUT}
+
+
+def texts_of(type_: GraphQLInputType, path: Path_) -> Iterator[Path_]:
+    """Where in an argument of *type_* a text can stand."""
+    if isinstance(type_, GraphQLNonNull):
+        yield from texts_of(type_.of_type, path)
+    elif isinstance(type_, GraphQLList):
+        yield from texts_of(type_.of_type, (*path, 0))
+    elif isinstance(type_, GraphQLInputObjectType):
+        for name, field in type_.fields.items():
+            yield from texts_of(field.type, (*path, name))
+    elif isinstance(type_, GraphQLScalarType) and type_.name != "Boolean":
+        yield path
+
+
+def cases() -> Iterator[Case]:
+    """One for each place; one for what has to be typed twice; one for all places of a field at once."""
+    for root in (SCHEMA.query_type, SCHEMA.mutation_type):
+        assert root is not None
+        for name, field in root.fields.items():
+            operation = root.name.lower()
+            places = [place for arg_name, arg in field.args.items() for place in texts_of(arg.type, (arg_name,))]
+            yield from (Case(operation, name, (place,)) for place in places)
+            for place in places:
+                confirmation = (*place[:-1], f"{place[-1]}Confirmation")
+                if confirmation in places:
+                    yield Case(operation, name, (place, confirmation))
+            if len(places) > 1:
+                yield Case(operation, name, tuple(places))
+
+
+CASES = list(cases())
+
+
+def usual(type_: GraphQLInputType, name: str) -> Any:
+    """What usually stands in an argument or an input field called *name*."""
+    if isinstance(type_, GraphQLNonNull):
+        return usual(type_.of_type, name)
+    if isinstance(type_, GraphQLList):
+        return [usual(type_.of_type, name)]
+    if isinstance(type_, GraphQLInputObjectType):
+        return {key: usual(field.type, key) for key, field in type_.fields.items() if key not in LEFT_OUT}
+    if isinstance(type_, GraphQLEnumType):
+        return next(iter(type_.values))
+    return True if type_.name == "Boolean" else USUAL.get(name, "x")
+
+
+def put(value: Any, path: Path_, text: str | None) -> Any:
+    """*value* with *text* at *path*."""
+    if not path:
+        return text
+    first, *rest = path
+    if isinstance(value, list):
+        return [put(value[0], tuple(rest), text)]
+    return (value or {}) | {first: put((value or {}).get(first), tuple(rest), text)}
+
+
+def at(value: Any, path: Path_) -> Any:
+    """What stands at *path*; None where nothing does."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else value[step]
+    return value
+
+
+def selection(type_: GraphQLOutputType, above: tuple[str, ...] = (), clashing: frozenset[str] = frozenset()) -> str:
+    """Everything that can be asked of *type_*, but nothing within itself; of names that clash, each has another."""
+    named = get_named_type(type_)
+    if isinstance(named, GraphQLUnionType | GraphQLInterfaceType):
+        members = SCHEMA.get_possible_types(named)
+        clashes = _clashes(members)
+        fragments = (f"... on {member.name} {selection(member, above, clashes)}" for member in members)
+        return f"{{ __typename {' '.join(fragments)} }}"
+    if not isinstance(named, GraphQLObjectType):
+        return ""
+    fields = (
+        f"{f'{named.name}_{name}: ' if name in clashing else ''}{name} {selection(field.type, (*above, named.name))}"
+        for name, field in named.fields.items()
+        if name not in NOT_ASKED and not _is_within_itself(field.type, (*above, named.name))
+    )
+    return f"{{ __typename {' '.join(fields)} }}"
+
+
+def _clashes(members: Sequence[GraphQLObjectType]) -> frozenset[str]:
+    """Names of fields that are of one type in one of *members*, and of another in another."""
+    fields = {(name, str(field.type)) for member in members for name, field in member.fields.items()}
+    return frozenset(name for name, count in Counter(name for name, _ in fields).items() if count > 1)
+
+
+def _is_within_itself(type_: GraphQLOutputType, above: tuple[str, ...]) -> bool:
+    named = get_named_type(type_)
+    return getattr(named, "name", "") in above
+
+
+def document(case: Case) -> str:
+    """An operation that asks everything of the field, with a variable for each of its arguments."""
+    declared = ", ".join(f"${name}: {arg.type}" for name, arg in case.definition.args.items())
+    passed = ", ".join(f"{name}: ${name}" for name in case.definition.args)
+    return f"{case.operation} ({declared}) {{ {case.field}({passed}) {selection(case.definition.type)} }}"
+
+
+def literal(value: Any, type_: GraphQLInputType, written: str) -> str:
+    """*value* as it is written in a document, with *written* in the places that have None."""
+    if isinstance(type_, GraphQLNonNull):
+        return literal(value, type_.of_type, written)
+    if isinstance(type_, GraphQLList):
+        return f"[{', '.join(literal(each, type_.of_type, written) for each in value)}]"
+    if isinstance(type_, GraphQLInputObjectType):
+        fields = (f"{key}: {literal(each, type_.fields[key].type, written)}" for key, each in value.items())
+        return f"{{{', '.join(fields)}}}"
+    if value is None:
+        return written
+    return str(value) if isinstance(type_, GraphQLEnumType) else json.dumps(value)
+
+
+class Caller:
+    """Somebody who has come as far as a link and a captcha, and sends texts of all kinds."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._http = portal.http
+        self._tokens: list[str] = []
+
+    async def variables(self, case: Case) -> Answer:
+        """What usually stands in the arguments."""
+        values = {name: usual(arg.type, name) for name, arg in case.arguments.items()}
+        for path in (path for name, arg in case.arguments.items() for path in texts_of(arg.type, (name,))):
+            if path in case.places:
+                continue
+            if path[-1] == "registrationId":
+                values = put(values, path, (await self._portal.create_account())["id"])
+            elif path[-1] in {"token", "activationToken"}:
+                values = put(values, path, await self._token())
+        return values
+
+    async def _token(self) -> str:
+        """A token that can be used, unless many have been used up."""
+        used = [token for token in self._tokens[-1:] if not await self._is_usable(token)]
+        if not self._tokens or (used and len(self._tokens) < MOST_TOKENS):
+            email = f"camille{len(self._tokens)}@exemple.fr"
+            self._tokens.append(await self._portal.activation_token(email=email, siret=OTHER_SIRET))
+        return self._tokens[-1]
+
+    async def _is_usable(self, token: str) -> bool:
+        return "USABLE" in (await self._portal.inspect_activation_link(token)).values()
+
+    async def send(self, query: str, variables: Answer | None = None, *, by_get: bool = False) -> httpx.Response:
+        """The answer to a request whose JSON is ASCII: lone surrogates pass in its escapes."""
+        if by_get:
+            return await self._http.get("/graphql", params={"query": query, "variables": json.dumps(variables)})
+        body = json.dumps({"query": query, "variables": variables})
+        return await self._http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
+
+    async def is_answered(self) -> bool:
+        """Whether the service still does, with its database."""
+        variables = {"identifier": {"type": "SIRET", "value": SIRET}}
+        return "OrganisationNotFound" in (await self._portal.call(FIND_ORGANISATION, variables)).values()
+
+
+@pytest.fixture
+def caller(portal: Portal) -> Caller:
+    return Caller(portal)
+
+
+def check_typed(case: Case, response: httpx.Response) -> None:
+    """The answer is one of those that the schema has for the field."""
+    assert response.headers["content-type"].startswith("application/json")
+    answer = response.json()
+    assert "errors" not in answer, answer["errors"]
+    named = get_named_type(case.definition.type)
+    assert isinstance(named, GraphQLUnionType)
+    assert answer["data"][case.field]["__typename"] in {member.name for member in named.types}
+
+
+def check_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing has failed that nobody was told of."""
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert "Traceback" not in caplog.text
+    caplog.clear()
+
+
+def put_in_all(case: Case, values: Any, text: str | None) -> Answer:
+    """*values* with *text* in every place of *case*."""
+    for place in case.places:
+        values = put(values, place, text)
+    return dict(values)
+
+
+def row_of(case: Case, values: Answer, number: int) -> tuple[Answer, str]:
+    """*values*, and the text that is expected in the place of *case*: where it is an identifier, of any type."""
+    place = case.places[0]
+    if place[-1] != "value":
+        return values, str(at(values, place) or "x")
+    row = list(IDENTIFIER_FORMATS.values())[number % len(IDENTIFIER_FORMATS)]
+    return put(values, (*place[:-1], "type"), row.type.name), row.example
+
+
+@bounded
+@pytest.mark.parametrize("case", CASES, ids=str)
+@given(sent=st.builds(Sent, anything, type_=st.integers(0, 6), by_get=st.booleans()))
+async def test_text_in_a_variable_has_a_typed_answer(
+    sent: Sent, case: Case, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Any text in any place of any argument is accepted or refused as the schema says, and nothing fails of it."""
+    values, expected = row_of(case, await caller.variables(case), sent.type_)
+    values = put_in_all(case, values, sent.typed.for_(expected))
+    response = await caller.send(document(case), values, by_get=sent.by_get and case.operation == "query")
+    assert response.status_code == 200, response.text
+    check_typed(case, response)
+    assert await caller.is_answered()
+    check_log(caplog)
+
+
+@sqlite_only
+@settings(bounded, max_examples=20)
+@pytest.mark.parametrize("case", CASES, ids=str)
+@given(sent=st.builds(Sent, anything, type_=st.integers(0, 6), quotes=st.sampled_from(['"', '"""', ""])))
+async def test_text_in_a_document_has_a_typed_answer_or_a_code(
+    sent: Sent, case: Case, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Any text that a program pastes into its document is a value there, or makes it one that is refused."""
+    values, expected = row_of(case, await caller.variables(case), sent.type_)
+    text = sent.typed.for_(expected)
+    written = f"{sent.quotes}{text}{sent.quotes}" if sent.quotes else json.dumps(text)
+    left = put_in_all(case, values, None)
+    passed = ", ".join(f"{name}: {literal(left[name], arg.type, written)}" for name, arg in case.arguments.items())
+    query = f"{case.operation} {{ {case.field}({passed}) {{ __typename }} }}"
+    response = await caller.send(query)
+    if response.status_code == 200:
+        check_typed(case, response)
+    else:
+        assert response.status_code == 400
+        assert {error["extensions"]["code"] for error in response.json()["errors"]} <= CODES_OF_DOCUMENTS
+    assert await caller.is_answered()
+    check_log(caplog)
