@@ -7,10 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import look_ups, register, sign_ups
+from benchmarks import enumeration, look_ups, register, sign_ups
 
 SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
 REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
+
+ADDRESSES = int(os.environ.get("BENCH_ADDRESSES", "2000"))
 
 
 def main() -> None:
@@ -48,7 +50,24 @@ def show_register() -> None:
     print(f"\nMost memory of an import: {result.memory:.0f} MB\n")
 
 
-PARTS = {"look_ups": show_look_ups, "sign_ups": show_sign_ups, "register": show_register}
+def show_enumeration() -> None:
+    for relay in ("on", "off"):
+        with tempfile.TemporaryDirectory() as folder:
+            times = enumeration.measure(Path(folder), ADDRESSES, relay=relay)
+        print(f"| {ADDRESSES} of each, relay {relay} | with an account, ms | without | p | told apart |")
+        print("| --- | ---: | ---: | ---: | ---: |")
+        for operation, taken in times.items():
+            known, unknown = taken.medians
+            print(f"| {operation} | {known:.2f} | {unknown:.2f} | {taken.p:.2f} | {taken.guessed:.1%} |")
+        print()
+
+
+PARTS = {
+    "look_ups": show_look_ups,
+    "sign_ups": show_sign_ups,
+    "register": show_register,
+    "enumeration": show_enumeration,
+}
 
 if __name__ == "__main__":
     main()

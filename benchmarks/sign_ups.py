@@ -84,20 +84,23 @@ async def _walk(port: int, folder: Path, number: int) -> None:
 
 async def _sign_up(http: httpx.AsyncClient, email: str, tokens: dict[str, asyncio.Future[str]]) -> None:
     token = tokens[email] = asyncio.get_running_loop().create_future()
-    identifier = {"type": "AUTRE", "value": "EN-COURS"}
-    form = {
+    registration = await _call(http, CREATE_ACCOUNT, form(email))
+    await _call(http, VERIFY_CAPTCHA, {"registrationId": registration["id"], "answer": ANSWER})
+    passwords = {"password": PASSWORD, "passwordConfirmation": PASSWORD}
+    activated = await _call(http, ACTIVATE_ACCOUNT, {"token": await token} | passwords)
+    assert activated["__typename"] == "AccountActivated"
+
+
+def form(email: str) -> dict[str, object]:
+    """What somebody with this address enters."""
+    return {
         "email": email,
         "emailConfirmation": email,
         "firstName": "Camille",
         "lastName": "Durand",
         "acceptTerms": True,
-        "organisation": {"identifier": identifier, "name": "Exemple SA"},
+        "organisation": {"identifier": {"type": "AUTRE", "value": "EN-COURS"}, "name": "Exemple SA"},
     }
-    registration = await _call(http, CREATE_ACCOUNT, form)
-    await _call(http, VERIFY_CAPTCHA, {"registrationId": registration["id"], "answer": ANSWER})
-    passwords = {"password": PASSWORD, "passwordConfirmation": PASSWORD}
-    activated = await _call(http, ACTIVATE_ACCOUNT, {"token": await token} | passwords)
-    assert activated["__typename"] == "AccountActivated"
 
 
 async def _call(http: httpx.AsyncClient, query: str, typed: dict[str, object]) -> dict[str, str]:
