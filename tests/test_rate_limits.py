@@ -169,6 +169,7 @@ LIMITED: list[tuple[str, str, Answer]] = [
     ("organisation", FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER]}),
     ("createAccount", CREATE_ACCOUNT, {"input": form()}),
     ("createAccount", CREATE_ACCOUNT, {"input": form(firstName="")}),
+    ("createAccountKey", CREATE_ACCOUNT, {"input": form(idempotencyKey=NOWHERE)}),
     ("createAccountAddress", CREATE_ACCOUNT, {"input": form()}),
     ("renewCaptcha", RENEW_CAPTCHA, {"registrationId": NOWHERE}),
     ("verifyCaptcha", VERIFY_CAPTCHA, {"input": {"registrationId": NOWHERE, "answer": "1"}}),

@@ -80,11 +80,13 @@ class SignUp:
     async def create_account(self, typed: TypedForm, *, network: str, now: datetime) -> Pending:
         """Start a registration; the same request under the same idempotency key finds the one it started.
 
-        :raises TooManyRequests: by network, or by address from this network.
+        :raises TooManyRequests: by network, or by address from this network; keys are looked for within a limit too.
         :raises InvalidInput: with all problems at once.
         :raises IdempotencyConflict: the key came before with another input.
         """
         key_digest = self._key_digest(typed)
+        if key_digest is not None:
+            await self._limits.enforce("createAccountKey", network)
         earlier = await self._earlier(key_digest, now)
         await self._limits.enforce("createAccount" if earlier is None else "renewCaptcha", network)
         form = await read_form(typed, self._terms)
