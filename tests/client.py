@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 SIRET = "73282932000074"
 OTHER_SIRET = "35600000000048"
+# Passwords that are sent, the second where none belongs: whatever prints or stores one fails its test, see canary.py.
 PASSWORD = "Soleil-Brumeux-42"
+SECRET = "Orage9Tranquille"
 LINK = re.compile(r"^https?://\S+#token=(\S+)$", re.MULTILINE)
 
 ORGANISATION = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -26,6 +27,7 @@ from api.mail.relay import Relay
 from api.settings import Settings
 from models.database import database, migrate
 from tests.browser import browser, server
+from tests.canary import files_with_canary, pytest_runtest_makereport
 from tests.client import Portal
 from tests.letters import deliver, mail_folder
 from tests.stopwatch import stopwatch
@@ -36,13 +38,16 @@ SIGN_IN = "https://portal.example.org/sign-in"
 # For tests to which only one database, or neither, matters.
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-# The fixtures of other modules, that pytest finds here.
-__all__ = ["browser", "deliver", "mail_folder", "newest_link", "server", "stopwatch"]
+# The fixtures and the hook of other modules, that pytest finds here.
+__all__ = ["browser", "deliver", "mail_folder", "newest_link", "pytest_runtest_makereport", "server", "stopwatch"]
 
 TABLES = (
     "activation_token, registration, membership, organisation, account, outbox_message, register_entry,"
     " register_edition"
 )
+
+# The tests' own client logs the addresses that it asks; what is held to what may be logged is the service.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 # A machine may be busy: no test shows how fast something is.
 hypothesis.settings.register_profile("guichet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,6 +123,7 @@ def running_postgres() -> Iterator[PostgresServer]:
     finally:
         server.ensure_postgres_running()  # In case that a test has restarted it: its process is looked up again.
         server.cleanup()
+        assert files_with_canary(Path(folder)) == [], "a password is in PostgreSQL's files"
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -27,8 +27,10 @@ from tests.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
     INSPECT_ACTIVATION_LINK,
+    PASSWORD,
     RENEW_CAPTCHA,
     RESEND_ACTIVATION_MAIL,
+    SECRET,
     VERIFY_CAPTCHA,
     Answer,
     client_of,
@@ -338,7 +340,7 @@ def test_document_is_checked_once(documents: Documents, monkeypatch: pytest.Monk
         ("{ __typename }", None),
         (FIND_ORGANISATION, {"identifier": {"type": "SIRET", "value": "73282932000074"}}),
         (FIND_ORGANISATION, {"identifier": {"type": "SIRET"}}),
-        (CHECK_PASSWORD, {"input": {"password": "Soleil-Brumeux-42"}}),
+        (CHECK_PASSWORD, {"input": {"password": PASSWORD}}),
         ("{ nothing }", None),
         ("{", None),
         ("query A { __typename } query B { __typename }", None),
@@ -401,7 +403,6 @@ def test_errors_are_few(documents: Documents, count: int) -> None:
 
 # --- Secrets ---
 
-SECRET = "Orage9Tranquille"
 CHECK = "mutation ($input: CheckPasswordInput!) { checkPassword(input: $input) { __typename } }"
 INSPECT = "mutation ($token: String!) { inspectActivationLink(token: $token) { __typename } }"
 VERIFY = "mutation ($input: VerifyCaptchaInput!) { verifyCaptcha(input: $input) { __typename } }"
