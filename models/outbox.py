@@ -90,10 +90,11 @@ class OutboxMessage(Model):
 
         One to a mailbox that somebody sends to already waits: a mailbox that keeps its senders waiting has one of them.
         """
-        due = Q(state=MessageState.QUEUED, available_at__lte=now)
         in_hand = cls.filter(state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now)
-        waiting = cls.filter(due).exclude(recipient__in=Subquery(in_hand.values("recipient")))
-        for message in await waiting.order_by("available_at", "-kind").limit(CLAIM_CANDIDATES):
+        due = Q(state=MessageState.QUEUED, available_at__lte=now) & ~Q(
+            recipient__in=Subquery(in_hand.values("recipient"))
+        )
+        for message in await cls.filter(due).order_by("available_at", "-kind").limit(CLAIM_CANDIDATES):
             if await message._lease(due, owner, now=now):
                 return message
         return None

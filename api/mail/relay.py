@@ -68,6 +68,7 @@ class Relay:
         self._clock = clock
         self._owner = secrets.token_hex(16)
         self._woken = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._stopping = False
 
     def wake(self) -> None:
@@ -117,7 +118,8 @@ class Relay:
     async def _deliver_in_turn(self) -> Counter[str]:
         outcomes: Counter[str] = Counter()
         while not self._stopping:
-            message = await OutboxMessage.claim(self._owner, now=self._clock())
+            async with self._claiming:  # Two at the same moment would take two messages to one mailbox.
+                message = await OutboxMessage.claim(self._owner, now=self._clock())
             if message is None:
                 break
             full_until = await self._mailbox_full_until(message)
