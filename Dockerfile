@@ -7,10 +7,13 @@ WORKDIR /build
 RUN python3 -m venv /opt/guichet
 COPY requirements.lock ./
 RUN /opt/guichet/bin/pip install --require-hashes -r requirements.lock
+COPY requirements-build.lock ./
+RUN python3 -m venv /opt/build && /opt/build/bin/pip install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY api ./api
 COPY models ./models
-RUN /opt/guichet/bin/pip install --no-deps . \
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/guichet/bin/pip install --no-deps --no-index /wheels/*.whl \
     && /opt/guichet/bin/python -m compileall -q /opt/guichet/lib \
     && /opt/guichet/bin/pip uninstall --yes --quiet pip
 

@@ -34,7 +34,8 @@ bench: .venv/.develops ## Measure, and print the tables that the README shows
 
 lock: .venv/.develops ## Write the locks anew, with the newest releases that pyproject.toml admits
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK_OPTIONS) -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile --group build --upgrade -c requirements.lock $(LOCK_OPTIONS) -o requirements-build.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock -c requirements-build.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 	cd examples/python && ../../$(BIN)/uv pip compile pyproject.toml --group dev --upgrade $(LOCK_OPTIONS) -o requirements.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -63,9 +64,9 @@ clean: ## Remove what was set up and what was served
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 
-.venv/.runs: requirements.lock pyproject.toml | .venv/bin/python
-	$(PIP) install --require-hashes -r requirements.lock
-	$(PIP) install --no-deps --editable .
+.venv/.runs: requirements.lock requirements-build.lock pyproject.toml | .venv/bin/python
+	$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.develops: requirements-dev.lock .venv/.runs
