@@ -37,9 +37,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
-            next(iter(self._waiting), self).transport.abort()
         self._await_client(HEAD_SECONDS)
+        if len(self.connections) > MOST_CONNECTIONS:
+            longest = next(iter(self._waiting))
+            longest._await_client(None)  # Else the next connection of the same moment would choose it again.
+            longest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await_client(None)

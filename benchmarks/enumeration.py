@@ -23,7 +23,7 @@ from models.database import database
 PAUSE_SECONDS = 0.005
 RESEND = "mutation ($input: ResendActivationMailInput!) { resendActivationMail(input: $input) { __typename } }"
 QUERY = "{ __typename }"
-KNOWN, UNKNOWN = "known-{}@example.org", "nobody-{}@example.org"
+KNOWN, UNKNOWN = "owner-{}@example.org", "other-{}@example.org"  # Of one length.
 PEOPLE = {"known": KNOWN, "unknown": UNKNOWN}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -191,6 +192,22 @@ async def test_who_waits_longest_makes_room(server: str, monkeypatch: pytest.Mon
             assert await first.is_closed()
             assert await is_answered(server)
             assert len(BoundedProtocol._waiting) <= 6
+
+
+async def test_burst_of_connections_is_bounded(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that come at the same moment each make room, and not all by the same one."""
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+    where = urlsplit(server)
+    async with asyncio.timeout(GUARD_SECONDS):
+        burst = await asyncio.gather(*(_connected(where.hostname, where.port) for _ in range(40)))
+        assert await is_answered(server)
+    assert len(BoundedProtocol._waiting) <= 6
+    for connection in burst:
+        connection.close()
+
+
+async def _connected(host: str | None, port: int | None) -> socket.socket:
+    return await asyncio.to_thread(socket.create_connection, (host, port))
 
 
 @pytest.mark.usefixtures("database_url")
