@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
+from tortoise.transactions import in_transaction
+
 from api.logs import trace_of
 from api.mail.compose import Composer, Link
 from api.mail.transports import MailTransport, MessageRefusedError, TransportError
@@ -81,7 +83,7 @@ class Relay:
         self._woken.set()
 
     async def run(self) -> None:
-        """Deliver until stopped. A database that is away is waited for; so is no message for another."""
+        """Deliver until stopped. A database that is away is waited for; no message waits for another to be sent."""
         turns: set[Turn] = set()
         try:
             while not self._stopping:
@@ -178,11 +180,13 @@ class Relay:
                 return
 
     async def _finish(self, told: Sequence[OutboxMessage], state: MessageState) -> None:
-        """Close the message that led, and those that were merged into it."""
+        """Close the message that led, and those that were merged into it: all or none."""
         now = self._clock()
-        if not await OutboxMessage.finish(told[:1], state, self._owner, now=now):
+        async with in_transaction():
+            in_time = await OutboxMessage.finish(told[:1], state, self._owner, now=now)
+            await OutboxMessage.finish(told[1:], MessageState.SUPERSEDED, self._owner, now=now)
+        if not in_time:
             logger.warning("Message %s took longer than its lease: a second copy may leave", told[0].id)
-        await OutboxMessage.finish(told[1:], MessageState.SUPERSEDED, self._owner, now=now)
 
     async def _try_again(self, told: Sequence[OutboxMessage], reason: str) -> str:
         """Put off the message that led, and a little longer those that it takes with it when it comes back."""
