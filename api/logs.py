@@ -1,4 +1,4 @@
-"""What is logged, on standard error: one line a record, with the id of the request that it comes of."""
+"""What is logged, on standard error: each line has the id of the request that it comes of."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ QUIET_LOGGERS = ("tortoise", "aiosqlite", "asyncio", "limits", "PIL")
 
 
 def configure_logging() -> None:
-    """Everything on standard error, one line a record; libraries only from warnings on."""
+    """Everything on standard error; libraries only from warnings on."""
     # What no record shows need not be found out for each: see "Optimization" in the documentation of logging.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     handler = logging.StreamHandler()
     handler.addFilter(_add_request_id)
-    logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=[handler])
+    handler.setFormatter(LineByLine(FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class LineByLine(logging.Formatter):
+    """Begins each line of a record as its first: whoever looks for a request finds its traces whole."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        first, *others = super().format(record).split("\n")
+        beginning = first.removesuffix(record.message.partition("\n")[0])
+        return "\n".join([first, *(beginning + line for line in others)])
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:

@@ -104,8 +104,7 @@ class AccessLog:
         finally:
             if NOT_LOGGED not in scope:
                 milliseconds = (time.perf_counter() - started) * 1000
-                path = scope["path"][:LONGEST_LOGGED_PATH]
-                logger.info("%s %r %d %.1f ms", scope["method"], path, status, milliseconds)
+                logger.info("%s %d %.1f ms", _asked_for(scope), status, milliseconds)
 
 
 class LastResort:
@@ -127,7 +126,7 @@ class LastResort:
         except Exception as exc:
             if scope["type"] != "http":
                 raise
-            logger.error("%s %r failed\n%s", scope["method"], scope["path"][:LONGEST_LOGGED_PATH], trace_of(exc))
+            logger.error("%s failed\n%s", _asked_for(scope), trace_of(exc))
             if begun:  # The answer can't be taken back: whoever reads it must see that it is not whole.
                 raise ConnectionAbortedError from None
             await self._apologise(send)
@@ -185,3 +184,8 @@ class At:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         straight = scope["type"] == "http" and scope["path"] == self._path
         await (self._endpoint if straight else self._app)(scope, receive, send)
+
+
+def _asked_for(scope: Scope) -> str:
+    """Method and path, in one line, whatever stands in the path."""
+    return f"{scope['method']} {scope['path'][:LONGEST_LOGGED_PATH]!r}"

@@ -11,7 +11,6 @@ from benchmarks import enumeration, look_ups, register, sign_ups
 
 SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
 REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
-
 ADDRESSES = int(os.environ.get("BENCH_ADDRESSES", "2000"))
 
 

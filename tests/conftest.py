@@ -123,8 +123,9 @@ def running_postgres() -> Iterator[PostgresServer]:
     finally:
         server.ensure_postgres_running()  # In case that a test has restarted it: its process is looked up again.
         server.cleanup()
-        assert files_with_canary(Path(folder)) == [], "a password is in PostgreSQL's files"
+        leaks = files_with_canary(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
+    assert leaks == [], "a password is in PostgreSQL's files"
 
 
 def url_of(server: PostgresServer) -> str:

@@ -257,13 +257,18 @@ def _wants_page(request: Request) -> bool:
 def _body_of(result: ExecutionResult) -> dict[str, object]:
     """The body of what was executed."""
     body: dict[str, object] = {**result.formatted}
-    return body | _told_only(result.errors) if result.errors else body
+    return body | {"errors": _reported(result.errors)} if result.errors else body
 
 
 def _told_only(errors: Sequence[GraphQLError]) -> dict[str, object]:
-    """The body of what was not executed: it has no data, not even null. Each error says under which id it is logged."""
+    """The body of what was not executed: it has no data, not even null."""
+    return {"errors": _reported(errors)}
+
+
+def _reported(errors: Sequence[GraphQLError]) -> list[dict[str, object]]:
+    """*errors* as they are sent: each says under which id its request is logged."""
     named = {"requestId": REQUEST_ID.get()}
-    return {"errors": [{**error.formatted, "extensions": (error.extensions or {}) | named} for error in errors]}
+    return [{**error.formatted, "extensions": (error.extensions or {}) | named} for error in errors]
 
 
 def _look_up_response(request: Request, body: Mapping[str, object], media_type: str) -> ASGIApp:

@@ -34,7 +34,7 @@ CONCURRENT_SENDINGS = 4
 SENDING_DEADLINE = LEASE / 2  # Shorter than the lease: nobody else may send what is being sent.
 POLL_SECONDS = 1.0
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
-RECORDING_PAUSES = (0.5, 2, 5)
+RECORDING_PAUSES = (0, 0.5, 2, 5)
 MOST_IN_ONE_MAIL = 30
 SPREAD_SECONDS = 10
 
@@ -124,11 +124,7 @@ class Relay:
                 message = await OutboxMessage.claim(self._owner, now=self._clock())
             if message is None:
                 break
-            full_until = await self._mailbox_full_until(message)
-            if full_until is None:
-                outcomes[await self._deliver(message)] += 1
-            else:
-                outcomes["deferred"] += await self._defer(message, full_until)
+            outcomes += await self._deliver(message)
         return outcomes
 
     async def _defer(self, message: OutboxMessage, until: datetime) -> int:
@@ -140,13 +136,16 @@ class Relay:
         await OutboxMessage.postpone([message], until + spread, self._owner, deferred=True)
         return 1 + await message.postpone_others(until + timedelta(seconds=SPREAD_SECONDS), now=self._clock())
 
-    async def _deliver(self, message: OutboxMessage) -> str:
-        """Deliver one claimed message; what became of it. A failure is this message's alone."""
+    async def _deliver(self, message: OutboxMessage) -> Counter[str]:
+        """Deliver one claimed message, or put it off; what became of it. A failure is this message's alone."""
         try:
-            return await self._deliver_or_raise(message)
+            full_until = await self._mailbox_full_until(message)
+            if full_until is not None:
+                return Counter(deferred=await self._defer(message, full_until))
+            return Counter([await self._deliver_or_raise(message)])
         except Exception as exc:
             logger.error("Message %s can't be delivered\n%s", message.id, trace_of(exc))
-            return await self._try_again([message], type(exc).__name__)
+            return Counter([await self._try_again([message], type(exc).__name__)])
 
     async def _deliver_or_raise(self, message: OutboxMessage) -> str:
         mail, told = await self._compose(message)
@@ -171,11 +170,11 @@ class Relay:
     async def _record(self, told: Sequence[OutboxMessage]) -> None:
         """Close what has left. It has, even where the database is away: then, a second copy will follow."""
         for pause in RECORDING_PAUSES:
+            await asyncio.sleep(pause)
             try:
                 await self._finish(told, MessageState.SENT)
             except Exception as exc:
                 logger.error("Message %s is sent, but that can't be recorded\n%s", told[0].id, trace_of(exc))
-                await asyncio.sleep(pause)
             else:
                 return
 

@@ -17,13 +17,10 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 FILES = Path(__file__).parent / "files"
-HEADERS = {
+HEADERS = {  # Beside those that every answer has.
     "Cache-Control": "no-cache",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 OWN_FILES_ONLY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src data:; "
