@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import enumeration, look_ups, register, sign_ups
+from benchmarks import enumeration, flood, look_ups, register, sign_ups
 
 SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
 REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
@@ -61,11 +61,23 @@ def show_enumeration() -> None:
         print()
 
 
+def show_flood() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        times, forms_a_minute = flood.measure(Path(folder))
+    print(f"| beside {forms_a_minute:,.0f} forms a minute | ratio of medians | slowest of 100, ms | without, ms |")
+    print("| --- | ---: | ---: | ---: |")
+    for operation, taken in times.items():
+        quiet, flooded = taken.slowest
+        print(f"| {operation} | {taken.ratio:.2f} × | {flooded:.0f} | {quiet:.0f} |")
+    print()
+
+
 PARTS = {
     "look_ups": show_look_ups,
     "sign_ups": show_sign_ups,
     "register": show_register,
     "enumeration": show_enumeration,
+    "flood": show_flood,
 }
 
 if __name__ == "__main__":
