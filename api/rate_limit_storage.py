@@ -20,6 +20,7 @@ T = TypeVar("T")
 MEMORY_URL = "async+memory://"
 SWEEP_SECONDS = 10.0
 MOST_COUNTS = 100_000
+MOST_QUESTIONS = 50  # At once; fewer than the connections of redis-py's pool, which fails where it has no more.
 SHARED_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 
@@ -107,6 +108,7 @@ class FallbackStorage(Storage):
         super().__init__()
         self._shared = shared
         self._own = MemoryStorage()
+        self._turns = asyncio.Semaphore(MOST_QUESTIONS)
         self._away = False
         self._retry_at = 0.0
 
@@ -134,18 +136,26 @@ class FallbackStorage(Storage):
 
     async def _ask(self, question: Callable[[Storage], Awaitable[T]]) -> T:
         """What the shared storage answers; where it does not, what this process knows."""
-        if self._away:
-            if time.monotonic() < self._retry_at:
-                return await question(self._own)
-            self._retry_at = time.monotonic() + RETRY_SECONDS  # One caller tries; others need not wait for it.
-        try:
-            async with asyncio.timeout(SHARED_SECONDS):
-                answer = await question(self._shared)
-        except (StorageError, TimeoutError) as exc:
-            self._fall_back(exc)
-            return await question(self._own)
-        self._come_back()
-        return answer
+        async with self._turns:  # To wait for one's turn says nothing of how fast the storage is.
+            if self._is_to_be_asked():
+                try:
+                    async with asyncio.timeout(SHARED_SECONDS):
+                        answer = await question(self._shared)
+                except (StorageError, TimeoutError) as exc:
+                    self._fall_back(exc)
+                else:
+                    self._come_back()
+                    return answer
+        return await question(self._own)
+
+    def _is_to_be_asked(self) -> bool:
+        """Whether the shared storage is there, or may be there again: then one caller tries, and no other waits."""
+        if not self._away:
+            return True
+        if time.monotonic() < self._retry_at:
+            return False
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        return True
 
     def _fall_back(self, exc: StorageError | TimeoutError) -> None:
         self._retry_at = time.monotonic() + RETRY_SECONDS

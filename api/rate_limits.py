@@ -42,6 +42,7 @@ DEFAULT_LIMITS: Mapping[str, str] = MappingProxyType(
 # What is counted for a network alone, so that one network may be given a limit of its own.
 BY_NETWORK = frozenset(name for name in DEFAULT_LIMITS if name != "mailbox" and not name.endswith("Address"))
 SMALLEST_IPV6_NETWORK = 64
+LONGEST_MAILBOX_SECONDS = 7 * 86_400
 
 
 def parse_limits(setting: str) -> Mapping[str, RateLimitItem] | None:
@@ -80,6 +81,8 @@ def _parse(name: str, limit: str) -> RateLimitItem:
         raise ValueError(f"{name}: {limit!r} is not like 60/hour") from exc
     if item.amount < 1:
         raise ValueError(f"{name}: {limit!r} lets nothing pass")
+    if name == "mailbox" and item.get_expiry() > LONGEST_MAILBOX_SECONDS:
+        raise ValueError(f"{name}: {limit!r} counts for longer than the seven days that sent messages are kept")
     return item
 
 

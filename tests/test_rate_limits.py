@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from api.app import build_app
-from api.rate_limits import (
-    DEFAULT_LIMITS,
-    network_of,
-    parse_limits,
-)
+from api.rate_limits import DEFAULT_LIMITS, LONGEST_MAILBOX_SECONDS, network_of, parse_limits
 from api.settings import Settings
+from models.retention import FINISHED_MESSAGES_KEPT
 from tests.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -110,6 +108,14 @@ def test_wrong_changes_are_named(setting: str, named: str) -> None:
     with pytest.raises(ValueError, match=r"not one of|not like|does not appear|host bits|by /64|no limit by") as wrong:
         parse_limits(setting)
     assert named in str(wrong.value)
+
+
+def test_mailbox_limit_counts_what_is_kept() -> None:
+    """What a mailbox has got is counted in sent messages: over more time than they are kept, no limit would hold."""
+    assert timedelta(seconds=LONGEST_MAILBOX_SECONDS) == FINISHED_MESSAGES_KEPT
+    assert "mailbox" in (parse_limits("mailbox=50/7 days") or {})
+    with pytest.raises(ValueError, match=r"^mailbox: '50/8 days' counts for longer"):
+        parse_limits("mailbox=50/8 days")
 
 
 @pytest.mark.parametrize(
