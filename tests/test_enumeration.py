@@ -308,6 +308,11 @@ class Town:
         assert expected in (told["__typename"], told.get("code"), told.get("state")), told
         for visit, one in zip(self.visits, seen, strict=True):
             assert one == seen[0], visit.situation
+        if (
+            step is Visit.create and expected == "PendingRegistration"
+        ):  # So that it is known that something was compared.
+            assert seen[0].statements
+            assert seen[0].slow_work["_draw"] == 1
 
     async def _observe(self, visit: Visit, step: Callable[[Visit], Awaitable[httpx.Response]]) -> Seen:
         self.sent.take()
