@@ -105,6 +105,20 @@ class OutboxMessage(Model):
         candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(most)
         return [message for message in candidates if await message._lease(deferred, owner, now=now)]
 
+    async def answer_for_others(self, *, now: datetime) -> int:
+        """Close whatever else of this kind waits for this mailbox, since this message says the same; how many.
+
+        In one statement: else each of thousands of requests for a link would bring its mail, hour after hour.
+        """
+        others = OutboxMessage.filter(_in_nobodys_hands(now), kind=self.kind, recipient=self.recipient)
+        return await others.exclude(id=self.id).update(state=MessageState.SUPERSEDED, finished_at=now, lease_owner=None)
+
+    async def leave_alone(self, owner: str, *, now: datetime) -> None:
+        """Have this message, and those that *owner* has claimed with it, each leave in a mail of its own."""
+        together = OutboxMessage.filter(recipient=self.recipient, state=MessageState.QUEUED, lease_owner=owner)
+        await together.exclude(id=self.id).update(available_at=now, lease_owner=None, deferred=False)
+        await together.filter(id=self.id).update(deferred=False)
+
     async def _lease(self, condition: Q, owner: str, *, now: datetime) -> bool:
         """Lease this message, if *condition* still holds: one conditional UPDATE, however many relays try."""
         leased = await OutboxMessage.filter(condition, id=self.id).update(
@@ -137,6 +151,13 @@ class OutboxMessage(Model):
             oldest = sent[-1].finished_at
             return now + LEASE if oldest is None else oldest + window
         return now + LEASE if len(sent) + in_hand >= most else None
+
+    @classmethod
+    async def renew(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
+        """Begin the lease of *messages* anew, as far as *owner* has it still."""
+        ids = [message.id for message in messages]
+        leased = cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner)
+        await leased.update(available_at=now + LEASE)
 
     @classmethod
     async def finish(cls, messages: Iterable[OutboxMessage], state: MessageState, owner: str, *, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F
+from tortoise.functions import Count
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
@@ -213,9 +214,13 @@ class Registration(Model):
 
     @classmethod
     async def waiting_for_activation(cls, email_canonical: str, *, now: datetime, most: int) -> list[Registration]:
-        """Attempts of this address that a link could still activate, newest first, and *most* of them."""
+        """Attempts of this address that a link could still activate, newest first.
+
+        Where there are more than *most*, those that have had the fewest links: the next time, it is the others' turn.
+        """
         waiting = cls.filter(email_canonical=email_canonical, state=RegistrationState.VERIFIED, expires_at__gt=now)
-        return await waiting.order_by("-verified_at").limit(most)
+        chosen = await waiting.annotate(links=Count("tokens")).order_by("links", "-verified_at").limit(most)
+        return sorted(chosen, key=lambda attempt: attempt.verified_at or now, reverse=True)
 
     async def activate(self, *, now: datetime) -> bool:
         """Mark this attempt activated; False where it is already. To be called in a transaction."""

@@ -15,8 +15,8 @@ from tortoise.exceptions import OperationalError
 from api.app import build_app, build_relay
 from api.mail import relay as relay_module
 from api.mail.compose import Composer
-from api.mail.relay import CONCURRENT_SENDINGS, MOST_IN_ONE_MAIL, PAUSES, SENDING_DEADLINE, Relay
-from api.mail.transports import MessageRefusedError, TransportError
+from api.mail.relay import CONCURRENT_SENDINGS, MOST_IN_ONE_MAIL, PAUSES, Relay
+from api.mail.transports import ContentRefusedError, MailboxRefusedError, TransportError
 from models.account import Account
 from models.identifiers import IdentifierType
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
@@ -39,7 +39,9 @@ SUMMARY_FR, SUMMARY_EN = "Récapitulatif de votre inscription", "Summary of your
 ACTIVATION_FR, ACTIVATION_EN = "Activez votre compte", "Activate your account"
 EXISTS_FR, EXISTS_EN = "Vous avez déjà un compte", "You already have an account"
 AWAY = TransportError("the mail server is away")
-REFUSED = MessageRefusedError("550")
+REFUSED = MailboxRefusedError("550")
+DISLIKED = ContentRefusedError("554")
+GUARD_SECONDS = 60
 
 
 class Moody(Letterbox):
@@ -69,6 +71,19 @@ class Dying(Letterbox):
         await super().send(message)
         self.sent.set()
         await asyncio.Event().wait()
+
+
+class Slow(Letterbox):
+    """A transport that takes its time over a message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def send(self, message: EmailMessage) -> None:
+        self.begun.set()
+        await self.may_end.wait()
+        await super().send(message)
 
 
 def subjects(mails: list[EmailMessage]) -> list[str]:
@@ -400,9 +415,25 @@ async def test_a_mailbox_has_one_sender_at_a_time(clock: Clock) -> None:
     assert again.recipient == EMAIL
 
 
-def test_a_sending_is_given_up_before_its_lease_runs_out() -> None:
-    """A relay that hangs with a message lets go of it while nobody else may send it."""
-    assert SENDING_DEADLINE + timedelta(seconds=10) < LEASE
+@pytest.mark.usefixtures("stored")
+async def test_a_slow_mail_server_gets_no_second_copy(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a mail server takes its time over a mail, for minutes, no other relay sends it as well."""
+    slow = Slow()
+    monkeypatch.setattr(relay_module, "RENEWAL_SECONDS", 0.01)
+    await promise_mail(EMAIL, now=clock())
+    sending = asyncio.create_task(build_relay(settings, clock=clock, transport=slow).deliver_due())
+    await slow.begun.wait()
+    for _ in range(10):
+        clock.now += LEASE - timedelta(seconds=1)
+        async with asyncio.timeout(GUARD_SECONDS):
+            while (await OutboxMessage.get()).available_at < clock() + LEASE:  # noqa: ASYNC110  # In another task.
+                await asyncio.sleep(0.01)
+        assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {}
+    slow.may_end.set()
+    assert await sending == {"sent": 1}
+    assert (len(slow.messages), letterbox.messages, await fates()) == (1, [], {"RESEND SENT": 1})
 
 
 @pytest.mark.usefixtures("stored")
@@ -442,14 +473,14 @@ async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
 ) -> None:
     """A relay whose lease ran out while it was sending changes nothing of what the next has claimed, and says so."""
 
-    class Slow(Letterbox):
+    class Late(Letterbox):
         async def send(self, message: EmailMessage) -> None:
             clock.now += LEASE
             assert await OutboxMessage.claim("next", now=clock()) is not None
 
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     await promise_mail(EMAIL, now=clock())
-    await build_relay(settings, clock=clock, transport=Slow()).deliver_due()
+    await build_relay(settings, clock=clock, transport=Late()).deliver_due()
     message = await OutboxMessage.get()
     assert (message.state, message.lease_owner) == (MessageState.QUEUED, "next")
     assert "a second copy may leave" in caplog.text
@@ -614,11 +645,13 @@ async def test_a_merged_mail_has_so_many_links_at_most(
 
 
 @pytest.mark.usefixtures("stored")
-@pytest.mark.parametrize(("failure", "delivered"), [(AWAY, 4), (REFUSED, 1)], ids=["away", "refused"])
+@pytest.mark.parametrize(
+    ("failure", "delivered"), [(AWAY, 4), (DISLIKED, 4), (REFUSED, 1)], ids=["away", "disliked", "refused"]
+)
 async def test_a_merged_mail_that_fails_loses_nothing(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, failure: Exception, delivered: int
 ) -> None:
-    """Links of a merged mail that can't be sent now leave later; where it is refused for good, none is tried again."""
+    """Links of a merged mail that can't be sent now leave later; where the mailbox is refused, none is tried again."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody()
     relay = capped(settings, clock, transport, "1/hour")
@@ -629,11 +662,138 @@ async def test_a_merged_mail_that_fails_loses_nothing(
     transport.mood = lambda _: failure
     clock.advance(minutes=61)
     await relay.deliver_due()
-    assert len(tokens_in(transport.seen[-1])) == 3
+    assert max(len(tokens_in(mail)) for mail in transport.seen) == 3
     transport.mood = lambda _: None
     await drain(relay, clock)
     named = {name for mail in transport.messages for name in re.findall(r"Personne\d+", text_of(mail))}
     assert len(named) == delivered
+
+
+async def a_flood_with_one_victim(kind: MessageKind, *, now: datetime) -> None:
+    """Three attempts wait for one mail: of the person, and of strangers whose words a filter dislikes."""
+    for name in ("Stranger", "Camille", "Stranger"):
+        attempt = await a_registration(now=now, first_name=name)
+        if kind is not MessageKind.RESEND:
+            await enqueue(kind, EMAIL, now=now, about=attempt)
+    if kind is MessageKind.RESEND:
+        await enqueue(kind, EMAIL, now=now)
+    await OutboxMessage.all().update(deferred=True)
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("kind", MessageKind)
+async def test_the_words_of_one_attempt_keep_back_no_other(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: MessageKind
+) -> None:
+    """Where a mail of several attempts is refused, each leaves by itself; one that is refused alone ends unsent."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    transport = Moody(lambda mail: DISLIKED if "Stranger" in text_of(mail) else None)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    began = clock()
+    await a_flood_with_one_victim(kind, now=began)
+    assert await relay.deliver_due() == {"split": 1, "failed": 2, "sent": 1}
+    (mail,) = transport.messages
+    assert "Camille" in text_of(mail)
+    while waiting := await OutboxMessage.filter(state=MessageState.QUEUED).order_by("available_at").first():
+        clock.now = max(clock.now, waiting.available_at)
+        await relay.deliver_due()
+    assert transport.messages == [mail]
+    assert clock() - began < ACTIVATION_PERIOD + max(PAUSES) * 2
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("kind", [MessageKind.SUMMARY, MessageKind.ACTIVATION])
+async def test_a_bug_in_one_attempt_keeps_back_no_other(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: MessageKind
+) -> None:
+    """Where a mail of several attempts can't be composed, each leaves by itself, but for the one with the bug."""
+
+    real = getattr(Composer, kind.lower())
+
+    def compose(self: Composer, attempts: list[Any], **heading: Any) -> EmailMessage:
+        if any(getattr(attempt, "registration", attempt).first_name == "Stranger" for attempt in attempts):
+            raise KeyError("boom")
+        mail: EmailMessage = real(self, attempts, **heading)
+        return mail
+
+    monkeypatch.setattr(Composer, kind.lower(), compose)
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    transport = Moody()
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await a_flood_with_one_victim(kind, now=clock())
+    assert await relay.deliver_due() == {"failed": 2, "sent": 1}
+    assert ["Camille" in text_of(mail) for mail in transport.messages] == [True]
+
+
+@pytest.mark.usefixtures("stored")
+async def test_requests_for_a_link_are_answered_together(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of requests for the link of one mailbox come to one mail; one that is made later brings another."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    relay = build_relay(settings, clock=clock, transport=letterbox)
+    await a_registration(now=clock())
+    await an_account("other@exemple.fr", now=clock())
+    for _ in range(100):
+        await enqueue(MessageKind.RESEND, EMAIL, now=clock())
+        await enqueue(MessageKind.RESEND, "other@exemple.fr", now=clock())
+    assert await relay.deliver_due() == {"sent": 2}
+    assert await fates() == {"RESEND SENT": 2, "RESEND SUPERSEDED": 198}
+    await enqueue(MessageKind.RESEND, EMAIL, now=clock())
+    assert await relay.deliver_due() == {"sent": 1}
+
+
+@pytest.mark.usefixtures("stored")
+async def test_the_one_that_answers_for_others_is_not_lost(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that were closed because one speaks for all are answered, whatever happens to its first sending."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    transport = Moody(lambda _: AWAY)
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await a_registration(now=clock())
+    for _ in range(3):
+        await enqueue(MessageKind.RESEND, EMAIL, now=clock())
+    assert await relay.deliver_due() == {"failed": 1}
+    transport.mood = lambda _: None
+    await drain(relay, clock)
+    assert await fates() == {"RESEND SENT": 1, "RESEND SUPERSEDED": 2}
+
+
+@pytest.mark.usefixtures("stored")
+async def test_every_attempt_has_its_turn(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more attempts wait than one mail has links, who asks again gets the others'."""
+    monkeypatch.setattr(relay_module, "MOST_IN_ONE_MAIL", 3)
+    relay = build_relay(settings, clock=clock, transport=letterbox)
+    await a_registration(now=clock(), first_name="Camille")
+    for number in range(5):
+        clock.advance(seconds=1)
+        await a_registration(now=clock(), first_name=f"Stranger{'abcde'[number]}")
+    for _ in range(2):
+        await enqueue(MessageKind.RESEND, EMAIL, now=clock())
+        assert await relay.deliver_due() == {"sent": 1}
+    first, second = (set(re.findall(r"Camille|Stranger[a-e]", text_of(mail))) for mail in letterbox.messages)
+    assert first == {"Strangerc", "Strangerd", "Strangere"}
+    assert second == {"Camille", "Strangera", "Strangerb"}
+
+
+@pytest.mark.usefixtures("stored")
+async def test_what_nobody_takes_for_a_week_is_given_up(
+    settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message that could not be sent for seven days is set aside, with a warning; not an hour earlier."""
+    relay = build_relay(settings, clock=clock, transport=Moody(lambda _: DISLIKED))
+    await promise_mail(EMAIL, now=clock())
+    promised = clock()
+    while (message := await OutboxMessage.get()).state is MessageState.QUEUED:
+        clock.now = message.available_at
+        assert clock() - promised < timedelta(days=7, hours=2)
+        await relay.deliver_due()
+    assert clock() - promised >= timedelta(days=7)
+    assert message.state is MessageState.ABANDONED
+    assert "for a week" in caplog.records[-1].getMessage()
 
 
 async def test_many_attempts_on_an_account_are_told_once(

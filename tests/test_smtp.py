@@ -313,7 +313,18 @@ async def test_what_is_taken_is_taken(waiting: Waiting, monkeypatch: pytest.Monk
         ({"RCPT": f"550 5.1.1 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 550"),
         ({"RCPT": f"552 5.2.2 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 552"),
         ({"RCPT": f"553 5.1.3 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 553"),
-        ({"DATA": f"554 5.7.1 {INDISCREET}"}, "abandoned", "SMTPDataError 554"),
+        ({"RCPT": f"551 5.1.6 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 551"),
+        ({"RCPT": f"556 5.1.10 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 556"),
+        ({"DATA": f"552 5.2.2 {INDISCREET}"}, "abandoned", "SMTPDataError 552"),
+        ({"RCPT": f"550 {INDISCREET}"}, "failed", "SMTPRecipientRefused 550"),
+        ({"RCPT": f"554 5.7.1 Relay access denied {INDISCREET}"}, "failed", "SMTPRecipientRefused 554"),
+        ({"RCPT": f"553 5.7.1 Sender not owned by user {INDISCREET}"}, "failed", "SMTPRecipientRefused 553"),
+        ({"RCPT": f"550 5.1.8 Sender's domain not found {INDISCREET}"}, "failed", "SMTPRecipientRefused 550"),
+        ({"RCPT": f"504 5.5.2 HELO rejected {INDISCREET}"}, "failed", "SMTPRecipientRefused 504"),
+        ({"RCPT": f"530 5.7.0 Authentication required {INDISCREET}"}, "failed", "SMTPRecipientRefused 530"),
+        ({"RCPT": f"550 5.4.5 Daily quota exceeded {INDISCREET}"}, "failed", "SMTPRecipientRefused 550"),
+        ({"DATA": f"554 5.7.1 {INDISCREET}"}, "failed", "SMTPDataError 554"),
+        ({"DATA": f"550 5.7.26 Unauthenticated sender {INDISCREET}"}, "failed", "SMTPDataError 550"),
         ({"RCPT": f"450 4.2.0 {INDISCREET}"}, "failed", "SMTPRecipientRefused 450"),
         ({"RCPT": f"421 4.3.2 {INDISCREET}"}, "failed", "421"),
         ({"DATA": f"451 4.7.1 {INDISCREET}"}, "failed", "SMTPDataError 451"),
@@ -322,12 +333,12 @@ async def test_what_is_taken_is_taken(waiting: Waiting, monkeypatch: pytest.Monk
         ({"MAIL": f"550 5.7.1 {INDISCREET}"}, "failed", "SMTPSenderRefused 550"),
         ({"MAIL": f"553 5.1.8 {INDISCREET}"}, "failed", "SMTPSenderRefused 553"),
     ],
-    ids=lambda value: "-".join(value) + next(iter(value.values()))[:4] if isinstance(value, dict) else str(value),
+    ids=lambda value: "-".join(value) + next(iter(value.values()))[:9] if isinstance(value, dict) else str(value),
 )
-async def test_only_an_answer_about_the_message_sets_it_aside(
+async def test_only_an_answer_about_the_mailbox_sets_a_message_aside(
     waiting: Waiting, answers: dict[str, str], expected: str, logged: str
 ) -> None:
-    """A 5xx to recipient or content sets the message aside; a 4xx, or whatever is said to the sender, keeps it."""
+    """A mailbox that does not exist, or takes nothing, ends it; what is said of us, or of the words, may be mended."""
     async with listening(Mailroom(**answers)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == expected
     await waiting.check(expected, logged)
@@ -336,7 +347,7 @@ async def test_only_an_answer_about_the_message_sets_it_aside(
 @pytest.mark.parametrize(
     ("answers", "expected", "logged"),
     [
-        ({"DATA": f"554 {INDISCREET}"}, "abandoned", "SMTPDataError 554"),
+        ({"DATA": f"554 {INDISCREET}"}, "failed", "SMTPDataError 554"),
         ({"GREETING": f"554 {INDISCREET}"}, "failed", "SMTPConnectResponseError 554"),
         ({"GREETING": f"421 {INDISCREET}"}, "failed", "SMTPConnectResponseError 421"),
         ({"EHLO": f"550 {INDISCREET}", "HELO": f"550 {INDISCREET}"}, "failed", "SMTPHeloError 550"),
@@ -426,6 +437,28 @@ async def test_a_recipient_who_is_refused_or_waited_for_holds_up_nobody_else(
             assert await delivering == {"failed": 1, "sent": len(others)}
     assert sorted(envelope.rcpt_tos[0] for envelope in mailroom.envelopes) == sorted(others)
     assert (await OutboxMessage.get(state=MessageState.QUEUED)).recipient == EMAIL
+
+
+async def test_a_filter_of_words_keeps_back_no_other_link(portal: Portal, settings: Settings, clock: Clock) -> None:
+    """Who signed up with somebody's address and words that the mail server refuses does not keep the person's link."""
+
+    class Prudish(Mailroom):
+        async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+            if b"Casino" in raw(envelope):
+                return "554 5.7.1 looks like spam"
+            return await super().handle_DATA(server, session, envelope)
+
+    mailroom = Prudish()
+    await portal.sign_up(firstName="Camille")
+    await portal.deliver()
+    clock.advance(hours=2)  # The link has expired.
+    await portal.sign_up(firstName="Casino")
+    await portal.resend_activation_mail(EMAIL)
+    async with listening(mailroom) as port:
+        await build_relay(at(settings, port), clock=clock).deliver_due()
+    (mail,) = mailroom.mails
+    link = await portal.inspect_activation_link(token_in(mail))
+    assert (link["state"], link["firstName"]) == ("USABLE", "Camille")
 
 
 # ── In private ──

@@ -7,7 +7,8 @@ import logging
 import random
 import secrets
 from collections import Counter
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
@@ -15,14 +16,14 @@ from tortoise.transactions import in_transaction
 
 from api.logs import trace_of
 from api.mail.compose import Composer, Link
-from api.mail.transports import MailTransport, MessageRefusedError, TransportError
+from api.mail.transports import ContentRefusedError, MailboxRefusedError, MailTransport, TransportError
 from api.messages import Language
 from models.account import Account
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
 from models.registration import ActivationToken, MailOutcome, Registration, RegistrationState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
     from email.message import EmailMessage
 
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONCURRENT_SENDINGS = 4
-SENDING_DEADLINE = LEASE / 2  # Shorter than the lease: nobody else may send what is being sent.
+SENDING_DEADLINE = timedelta(minutes=12)  # Longer than a transport takes by itself to give up.
+RENEWAL_SECONDS = LEASE.total_seconds() / 3
+STOPPING_SECONDS = 30
+GIVE_UP_AFTER = timedelta(days=7)  # As long as a registration waits for its activation.
 POLL_SECONDS = 1.0
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
 RECORDING_PAUSES = (0, 0.5, 2, 5)
@@ -40,6 +44,15 @@ SPREAD_SECONDS = 10
 
 
 Turn: TypeAlias = "asyncio.Task[Counter[str]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail, None where there is nothing to say; the messages that it speaks for, and the attempts it is about."""
+
+    mail: EmailMessage | None
+    told: Sequence[OutboxMessage]
+    registrations: Sequence[Registration] = ()
 
 
 class Heading(TypedDict):
@@ -92,7 +105,7 @@ class Relay:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._woken.wait()
-            await asyncio.gather(*turns, return_exceptions=True)
+            await asyncio.wait(turns, timeout=STOPPING_SECONDS)
         finally:
             for turn in turns:
                 turn.cancel()
@@ -145,27 +158,75 @@ class Relay:
             return Counter([await self._deliver_or_raise(message)])
         except Exception as exc:
             logger.error("Message %s can't be delivered\n%s", message.id, trace_of(exc))
+            await message.leave_alone(self._owner, now=self._clock())
             return Counter([await self._try_again([message], type(exc).__name__)])
 
     async def _deliver_or_raise(self, message: OutboxMessage) -> str:
-        mail, told = await self._compose(message)
-        if mail is None:
-            await self._finish(told, MessageState.SUPERSEDED)
+        letter = await self._compose(message)
+        if letter.mail is None:
+            await self._finish(letter.told, MessageState.SUPERSEDED)
             return "superseded"
+        try:
+            async with self._renewing(letter.told):
+                await self._send(letter.mail)
+        except MailboxRefusedError as exc:
+            logger.warning("Message %s is set aside: the mail server refuses its mailbox (%s)", message.id, exc)
+            await self._finish(letter.told, MessageState.ABANDONED)
+            return "abandoned"
+        except TransportError as exc:
+            if isinstance(exc, ContentRefusedError) and len(letter.registrations) > 1:
+                return await self._split(letter, str(exc))
+            return await self._try_again(letter.told, str(exc))
+        logger.info("Message %s is sent (%s)", message.id, message.kind)
+        await self._record(letter.told)
+        return "sent"
+
+    async def _send(self, mail: EmailMessage) -> None:
         try:
             async with asyncio.timeout(SENDING_DEADLINE.total_seconds()):
                 await self._transport.send(mail)
-        except MessageRefusedError as exc:
-            logger.warning("Message %s is set aside: the mail server refuses it for good (%s)", message.id, exc)
-            await self._finish(told, MessageState.ABANDONED)
-            return "abandoned"
-        except TransportError as exc:
-            return await self._try_again(told, str(exc))
         except TimeoutError:
-            return await self._try_again(told, "no answer in time")
-        logger.info("Message %s is sent (%s)", message.id, message.kind)
-        await self._record(told)
-        return "sent"
+            raise TransportError("no answer in time") from None
+
+    @asynccontextmanager
+    async def _renewing(self, told: Sequence[OutboxMessage]) -> AsyncIterator[None]:
+        """Keep the lease of *told*, however long the mail server takes: nobody else may send what is being sent."""
+        over = asyncio.Event()
+        renewing = asyncio.create_task(self._renew_until(over, told))
+        try:
+            yield
+        finally:
+            over.set()
+            await renewing
+
+    async def _renew_until(self, over: asyncio.Event, told: Sequence[OutboxMessage]) -> None:
+        while not over.is_set():
+            try:
+                async with asyncio.timeout(RENEWAL_SECONDS):
+                    await over.wait()
+            except TimeoutError:
+                with suppress(Exception):  # What the lease is for: a second copy may leave, and `_finish` says so.
+                    await OutboxMessage.renew(told, self._owner, now=self._clock())
+
+    async def _split(self, letter: Letter, reason: str) -> str:
+        """Have each attempt of *letter* leave in a mail of its own: the words of one may be what is refused of all."""
+        message, now = letter.told[0], self._clock()
+        logger.warning("Message %s is refused (%s); each of its links leaves by itself", message.id, reason)
+        if message.kind is not MessageKind.RESEND:
+            await message.leave_alone(self._owner, now=now)
+            await OutboxMessage.postpone([message], now, self._owner)
+            return "split"
+        async with in_transaction():
+            for registration in letter.registrations:
+                await OutboxMessage.enqueue(
+                    MessageKind.ACTIVATION,
+                    message.recipient,
+                    language=registration.language,
+                    registration_id=registration.id,
+                    now=now,
+                )
+            await OutboxMessage.finish([message], MessageState.SUPERSEDED, self._owner, now=now)
+        return "split"
 
     async def _record(self, told: Sequence[OutboxMessage]) -> None:
         """Close what has left. It has, even where the database is away: then, a second copy will follow."""
@@ -188,8 +249,16 @@ class Relay:
             logger.warning("Message %s took longer than its lease: a second copy may leave", told[0].id)
 
     async def _try_again(self, told: Sequence[OutboxMessage], reason: str) -> str:
-        """Put off the message that led, and a little longer those that it takes with it when it comes back."""
+        """Put off the message that led, and a little longer those that it takes with it when it comes back.
+
+        One that nobody has taken for a week is given up: who waited for it has asked anew, or never will.
+        """
         message, *merged = told
+        if self._clock() - message.created_at >= GIVE_UP_AFTER:
+            logger.warning("Message %s is set aside: it could not be sent for a week (%s)", message.id, reason)
+            await self._finish([message], MessageState.ABANDONED)
+            await OutboxMessage.postpone(merged, self._clock(), self._owner)
+            return "abandoned"
         pause = PAUSES[min(message.attempts, len(PAUSES)) - 1] * random.uniform(1, 1.2)  # noqa: S311  # No secret.
         logger.error(
             "Message %s is not sent (%s); attempt %d, the next follows in %d s",
@@ -206,33 +275,33 @@ class Relay:
         window = timedelta(seconds=self._mailbox_limit.get_expiry())
         return await message.mailbox_full_until(self._mailbox_limit.amount, window, now=self._clock())
 
-    async def _compose(self, message: OutboxMessage) -> tuple[EmailMessage | None, list[OutboxMessage]]:
-        """The mail that *message* comes to, None where there is nothing to say; and the messages it speaks for."""
+    async def _compose(self, message: OutboxMessage) -> Letter:
+        """What *message* comes to, together with those that were deferred with it."""
         if message.kind is MessageKind.RESEND:
             return await self._compose_resend(message)
         registration = await self._registration(message)
         if registration is None:
-            return None, [message]
+            return Letter(None, [message])
         outcome = await registration.decide_mail()
         told, registrations = await self._merge(message, registration, outcome)
         if outcome is MailOutcome.ACCOUNT_EXISTS:
             mail = None
             if message.kind is MessageKind.SUMMARY:
                 mail = await self._account_exists(registration.email_canonical, message)
-            return mail, told
+            return Letter(mail, told)
         if message.kind is MessageKind.SUMMARY:
-            return self._composer.summary(registrations, **self._heading(registration, message)), told
-        return await self._activation(registrations, message), told
+            mail = self._composer.summary(registrations, **self._heading(registration, message))
+        else:
+            mail = await self._activation(registrations, message)
+        return Letter(mail, told, registrations)
 
-    async def _compose_resend(self, message: OutboxMessage) -> tuple[EmailMessage | None, list[OutboxMessage]]:
-        told = [message, *await self._companions(message)]
+    async def _compose_resend(self, message: OutboxMessage) -> Letter:
+        await message.answer_for_others(now=self._clock())
         mail = await self._account_exists(message.recipient, message)
-        if mail is None:
-            waiting = await Registration.waiting_for_activation(
-                message.recipient, now=self._clock(), most=MOST_IN_ONE_MAIL
-            )
-            mail = await self._activation(waiting, message)
-        return mail, told
+        if mail is not None:
+            return Letter(mail, [message])
+        waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock(), most=MOST_IN_ONE_MAIL)
+        return Letter(await self._activation(waiting, message), [message], waiting)
 
     async def _merge(
         self, message: OutboxMessage, registration: Registration, outcome: MailOutcome
@@ -258,12 +327,9 @@ class Relay:
 
     async def _activation(self, registrations: Sequence[Registration], message: OutboxMessage) -> EmailMessage | None:
         """New links for those of *registrations* that a link can still activate."""
-        usable = [
-            registration
-            for registration in registrations
-            if registration.state is RegistrationState.VERIFIED
-            and not await Account.exists(email_canonical=registration.email_canonical)
-        ]
+        usable = [registration for registration in registrations if registration.state is RegistrationState.VERIFIED]
+        if usable and await Account.exists(email_canonical=message.recipient):
+            return None
         if not usable:
             return None
         links = [Link(registration, await self._new_url(registration)) for registration in usable]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mailbox
+import re
 from contextlib import suppress
 from email.policy import SMTP
 from typing import TYPE_CHECKING, Protocol
@@ -17,16 +18,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PERMANENT = range(500, 600)
+# Of a mailbox that does not exist, has moved or takes nothing (RFC 3463, 3.2 and 3.3). Other refusals may speak of us:
+# Postfix refuses whom it does not know, and a sender that it does not like, in its answer to RCPT TO.
+OF_THE_MAILBOX = re.compile(r"5\.(1\.([12346]|10)|2\.\d+)\b")
+ENVELOPE_SECONDS = 30
+CONTENT_SECONDS = 600  # RFC 5321, 4.5.3.2.6: who gives up earlier sends what has been taken a second time.
 QUIT_SECONDS = 2
 OWNER_ONLY = 0o700
 
 
-class MessageRefusedError(Exception):
-    """The mail server refuses this one message for good (5xx to RCPT TO or DATA)."""
+class MailboxRefusedError(Exception):
+    """The mail server says that this mailbox does not exist, or takes nothing: no mail to it will ever leave."""
 
 
 class TransportError(Exception):
     """Anything else: the message may leave another time, and an operator may have something to mend."""
+
+
+class ContentRefusedError(TransportError):
+    """The mail server does not take this mail as it stands: a filter dislikes its words, or us."""
 
 
 class MailTransport(Protocol):
@@ -35,7 +45,8 @@ class MailTransport(Protocol):
     async def send(self, message: EmailMessage) -> None:
         """Returns once the message is safe with the next in line.
 
-        :raises MessageRefusedError: this message will never be taken.
+        :raises MailboxRefusedError: no message to this mailbox will ever be taken.
+        :raises ContentRefusedError: this message is not taken as it stands; another to the same mailbox may be.
         :raises TransportError: no message can be handed on now, or not this one yet.
         """
 
@@ -80,28 +91,43 @@ class SmtpTransport:
             start_tls=self._server.encryption == "starttls",
             username=self._server.username,
             password=self._server.password,
+            timeout=None,  # Ours are of whole steps.
         )
         try:
-            await client.connect()
-            await self._transmit(client, message)
+            async with asyncio.timeout(ENVELOPE_SECONDS):
+                await client.connect()
+                await self._address(client, message)
+            async with asyncio.timeout(CONTENT_SECONDS):
+                await self._transmit(client, message)
             await self._take_leave(client)
+        except TimeoutError as exc:
+            raise TransportError("no answer in time") from exc
         except (aiosmtplib.SMTPException, OSError) as exc:
             raise TransportError(_reason(exc)) from exc
         finally:
             client.close()
 
     @staticmethod
-    async def _transmit(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
-        """One envelope. Only an answer to RCPT TO or DATA speaks of the message: all others of the server."""
-        sender = message["From"].addresses[0].addr_spec
-        recipient = message["To"].addresses[0].addr_spec
-        await client.mail(sender)
+    async def _address(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+        """The envelope."""
+        await client.mail(message["From"].addresses[0].addr_spec)
         try:
-            await client.rcpt(recipient)
+            await client.rcpt(message["To"].addresses[0].addr_spec)
+        except aiosmtplib.SMTPResponseException as exc:
+            if _is_of_the_mailbox(exc):
+                raise MailboxRefusedError(_reason(exc)) from exc
+            raise
+
+    @staticmethod
+    async def _transmit(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+        """What is in the envelope."""
+        try:
             await client.data(message.as_bytes(policy=SMTP))
         except aiosmtplib.SMTPResponseException as exc:
+            if _is_of_the_mailbox(exc):
+                raise MailboxRefusedError(_reason(exc)) from exc
             if exc.code in PERMANENT:
-                raise MessageRefusedError(_reason(exc)) from exc
+                raise ContentRefusedError(_reason(exc)) from exc
             raise
 
     @staticmethod
@@ -109,6 +135,10 @@ class SmtpTransport:
         """QUIT, for courtesy: the message is taken, whatever becomes of the connection."""
         with suppress(aiosmtplib.SMTPException, OSError):
             await client.quit(timeout=QUIT_SECONDS)
+
+
+def _is_of_the_mailbox(exc: aiosmtplib.SMTPResponseException) -> bool:
+    return exc.code in PERMANENT and OF_THE_MAILBOX.match(exc.message) is not None
 
 
 def _reason(exc: Exception) -> str:
