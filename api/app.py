@@ -20,6 +20,7 @@ from api.graphql.endpoint import GraphQLEndpoint
 from api.graphql.schema import schema
 from api.look_ups import LookUps
 from api.mail.compose import Composer
+from api.mail.letters import LetterWriter
 from api.mail.relay import Relay
 from api.mail.transports import MailTransport, open_transport
 from api.middleware import (
@@ -124,10 +125,10 @@ def build_relay(
     settings: Settings, *, clock: Callable[[], datetime] = utc_now, transport: MailTransport | None = None
 ) -> Relay:
     """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
+    composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
     return Relay(
         transport=transport or open_transport(settings.mail_destination),
-        composer=Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url),
-        activation_url=settings.activation_url,
+        letters=LetterWriter(composer=composer, activation_url=settings.activation_url, clock=clock),
         mailbox_limit=(parse_limits(settings.rate_limits) or {}).get("mailbox"),
         clock=clock,
     )

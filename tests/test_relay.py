@@ -15,7 +15,8 @@ from tortoise.exceptions import OperationalError
 from api.app import build_app, build_relay
 from api.mail import relay as relay_module
 from api.mail.compose import Composer
-from api.mail.relay import CONCURRENT_SENDINGS, MOST_IN_ONE_MAIL, PAUSES, Relay
+from api.mail.letters import MOST_IN_ONE_MAIL
+from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, Relay
 from api.mail.transports import ContentRefusedError, MailboxRefusedError, TransportError
 from models.account import Account
 from models.identifiers import IdentifierType
@@ -765,7 +766,7 @@ async def test_every_attempt_has_its_turn(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where more attempts wait than one mail has links, who asks again gets the others'."""
-    monkeypatch.setattr(relay_module, "MOST_IN_ONE_MAIL", 3)
+    monkeypatch.setattr("api.mail.letters.MOST_IN_ONE_MAIL", 3)
     relay = build_relay(settings, clock=clock, transport=letterbox)
     await a_registration(now=clock(), first_name="Camille")
     for number in range(5):

@@ -1,4 +1,4 @@
-"""The relay: empties the outbox, and decides there what an address gets, out of any caller's sight."""
+"""The relay: empties the outbox, whatever becomes of mail servers, databases and other relays meanwhile."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ import random
 import secrets
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias
 
 from tortoise.transactions import in_transaction
 
 from api.logs import trace_of
-from api.mail.compose import Composer, Link
 from api.mail.transports import ContentRefusedError, MailboxRefusedError, MailTransport, TransportError
-from api.messages import Language
-from models.account import Account
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
-from models.registration import ActivationToken, MailOutcome, Registration, RegistrationState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,6 +23,8 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from limits import RateLimitItem
+
+    from api.mail.letters import Letter, LetterWriter
 
 logger = logging.getLogger(__name__)
 
@@ -39,29 +36,10 @@ GIVE_UP_AFTER = timedelta(days=7)  # As long as a registration waits for its act
 POLL_SECONDS = 1.0
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
 RECORDING_PAUSES = (0, 0.5, 2, 5)
-MOST_IN_ONE_MAIL = 30
 SPREAD_SECONDS = 10
 
 
 Turn: TypeAlias = "asyncio.Task[Counter[str]]"
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A mail, None where there is nothing to say; the messages that it speaks for, and the attempts it is about."""
-
-    mail: EmailMessage | None
-    told: Sequence[OutboxMessage]
-    registrations: Sequence[Registration] = ()
-
-
-class Heading(TypedDict):
-    """What every mail is composed with."""
-
-    to: str
-    language: Language
-    message_id: str
-    now: datetime
 
 
 class Relay:
@@ -71,14 +49,12 @@ class Relay:
         self,
         *,
         transport: MailTransport,
-        composer: Composer,
-        activation_url: str,
+        letters: LetterWriter,
         mailbox_limit: RateLimitItem | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._transport = transport
-        self._composer = composer
-        self._activation_url = activation_url
+        self._letters = letters
         self._mailbox_limit = mailbox_limit
         self._clock = clock
         self._owner = secrets.token_hex(16)
@@ -162,7 +138,7 @@ class Relay:
             return Counter([await self._try_again([message], type(exc).__name__)])
 
     async def _deliver_or_raise(self, message: OutboxMessage) -> str:
-        letter = await self._compose(message)
+        letter = await self._letters.write(message, self._owner)
         if letter.mail is None:
             await self._finish(letter.told, MessageState.SUPERSEDED)
             return "superseded"
@@ -211,7 +187,7 @@ class Relay:
     async def _split(self, letter: Letter, reason: str) -> str:
         """Have each attempt of *letter* leave in a mail of its own: the words of one may be what is refused of all."""
         message, now = letter.told[0], self._clock()
-        logger.warning("Message %s is refused (%s); each of its links leaves by itself", message.id, reason)
+        logger.warning("Message %s is refused (%s): each of its attempts leaves by itself", message.id, reason)
         if message.kind is not MessageKind.RESEND:
             await message.leave_alone(self._owner, now=now)
             await OutboxMessage.postpone([message], now, self._owner)
@@ -274,82 +250,3 @@ class Relay:
             return None
         window = timedelta(seconds=self._mailbox_limit.get_expiry())
         return await message.mailbox_full_until(self._mailbox_limit.amount, window, now=self._clock())
-
-    async def _compose(self, message: OutboxMessage) -> Letter:
-        """What *message* comes to, together with those that were deferred with it."""
-        if message.kind is MessageKind.RESEND:
-            return await self._compose_resend(message)
-        registration = await self._registration(message)
-        if registration is None:
-            return Letter(None, [message])
-        outcome = await registration.decide_mail()
-        told, registrations = await self._merge(message, registration, outcome)
-        if outcome is MailOutcome.ACCOUNT_EXISTS:
-            mail = None
-            if message.kind is MessageKind.SUMMARY:
-                mail = await self._account_exists(registration.email_canonical, message)
-            return Letter(mail, told)
-        if message.kind is MessageKind.SUMMARY:
-            mail = self._composer.summary(registrations, **self._heading(registration, message))
-        else:
-            mail = await self._activation(registrations, message)
-        return Letter(mail, told, registrations)
-
-    async def _compose_resend(self, message: OutboxMessage) -> Letter:
-        await message.answer_for_others(now=self._clock())
-        mail = await self._account_exists(message.recipient, message)
-        if mail is not None:
-            return Letter(mail, [message])
-        waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock(), most=MOST_IN_ONE_MAIL)
-        return Letter(await self._activation(waiting, message), [message], waiting)
-
-    async def _merge(
-        self, message: OutboxMessage, registration: Registration, outcome: MailOutcome
-    ) -> tuple[list[OutboxMessage], list[Registration]]:
-        """The messages that were deferred with this one and come to the same mail, and what they are about."""
-        told, registrations = [message], [registration]
-        for companion in await self._companions(message):
-            other = await self._registration(companion)
-            if other is not None and await other.decide_mail() is outcome:
-                told.append(companion)
-                registrations.append(other)
-            else:
-                await OutboxMessage.postpone([companion], self._clock(), self._owner)
-        return told, registrations
-
-    async def _companions(self, message: OutboxMessage) -> list[OutboxMessage]:
-        if not message.deferred:
-            return []
-        return await message.claim_companions(self._owner, now=self._clock(), most=MOST_IN_ONE_MAIL - 1)
-
-    async def _registration(self, message: OutboxMessage) -> Registration | None:
-        return await Registration.get_or_none(id=message.registration_id, expires_at__gt=self._clock())
-
-    async def _activation(self, registrations: Sequence[Registration], message: OutboxMessage) -> EmailMessage | None:
-        """New links for those of *registrations* that a link can still activate."""
-        usable = [registration for registration in registrations if registration.state is RegistrationState.VERIFIED]
-        if usable and await Account.exists(email_canonical=message.recipient):
-            return None
-        if not usable:
-            return None
-        links = [Link(registration, await self._new_url(registration)) for registration in usable]
-        return self._composer.activation(links, **self._heading(usable[0], message))
-
-    async def _new_url(self, registration: Registration) -> str:
-        token = await ActivationToken.issue(registration, now=self._clock())
-        return f"{self._activation_url}#token={token}"
-
-    async def _account_exists(self, email_canonical: str, message: OutboxMessage) -> EmailMessage | None:
-        account = await Account.get_or_none(email_canonical=email_canonical)
-        if account is None:
-            return None
-        return self._composer.account_exists(account, **self._heading(account, message))
-
-    def _heading(self, addressee: Registration | Account, message: OutboxMessage) -> Heading:
-        """To whom, in which language, and under which Message-ID, which stays the same over all attempts."""
-        return Heading(
-            to=addressee.email,
-            language=Language(addressee.language),
-            message_id=str(message.id),
-            now=self._clock(),
-        )
