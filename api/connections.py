@@ -6,16 +6,23 @@ Uvicorn gives a client all the time it wants to send a request or to read an ans
 from __future__ import annotations
 
 import asyncio
+import logging
+import secrets
 from http import HTTPStatus
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.middleware import REQUEST_ID_HEADER, SAFE
+
+logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 1_000
 LARGEST_HEAD = 32 * 1024
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 20.0
 READING_SECONDS = 20.0
+REFUSAL_HEADERS = {**SAFE, "Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
 
 
 class HeadTooLargeError(Exception):
@@ -127,8 +134,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or self.pipeline or (not self._is_idle and self.cycle.response_started):
             self.transport.abort()
             return
-        text = status.phrase.encode()
-        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + head % len(text) + text)
+        request_id = secrets.token_hex(8)
+        logger.info("refused with %d", status, extra={"request_id": request_id})
+        headers = REFUSAL_HEADERS | {"Content-Length": str(len(status.phrase)), REQUEST_ID_HEADER: request_id}
+        head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(STATUS_LINE[status] + f"{head}\r\n{status.phrase}".encode())
         self.transport.close()
         self._await_client(READING_SECONDS)

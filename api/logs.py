@@ -35,7 +35,8 @@ class LineByLine(logging.Formatter):
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:
-    record.request_id = REQUEST_ID.get()
+    if not hasattr(record, "request_id"):  # Which a record may bring.
+        record.request_id = REQUEST_ID.get()
     return True
 
 

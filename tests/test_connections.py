@@ -11,19 +11,21 @@ from urllib.parse import urlsplit
 
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api import connections
 from api.connections import LARGEST_HEAD, BoundedProtocol
+from api.middleware import SAFE
 from tests.browser import serving
 from tests.conftest import sqlite_only
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 
 GUARD_SECONDS = 120
-SOON = 0.05
+SOON = 0.5  # And late enough for a busy machine to have sent what is to be refused.
 QUESTION = json.dumps({"query": "{ __typename }"}).encode()
 ANSWER = b'{"data":{"__typename":"Query"}}'
 HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -47,11 +49,12 @@ class Line:
             await self.send(data)
 
     async def status(self) -> int:
-        """The status of the next answer; its body is read as well."""
+        """The status of the next answer; its headers and its body are read as well."""
         head = await self._reader.readuntil(b"\r\n\r\n")
-        length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if b"content-length" in line.lower())
-        self.body = await self._reader.readexactly(length)
-        return int(head.split()[1])
+        first, *others = head.decode().split("\r\n")[:-2]
+        self.headers = Headers(dict(line.split(": ", 1) for line in others))
+        self.body = await self._reader.readexactly(int(self.headers["content-length"]))
+        return int(first.split()[1])
 
     async def is_closed(self) -> bool:
         """Waits until the server has closed the connection, without another byte."""
@@ -106,6 +109,19 @@ async def test_head_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, s
         await slow.send(sent)
         assert await slow.status() == 408
         assert await slow.is_closed()
+
+
+async def test_refusal_is_as_safe_as_an_answer(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What never became a request is answered with the headers of every answer, and logged under its id."""
+    async with line(server) as strange:
+        await strange.send(b"what?\r\n\r\n")
+        assert await strange.status() == 400
+        assert strange.body == b"Bad Request"
+        assert {name: strange.headers.get(name) for name in SAFE} == SAFE
+        assert strange.headers["connection"] == "close"
+    (record,) = [record for record in caplog.records if record.name == "api.connections"]
+    assert record.getMessage() == "refused with 400"
+    assert record.request_id == strange.headers["x-request-id"]  # type: ignore[attr-defined]  # What it brings.
 
 
 async def test_line_breaks_are_no_sign_of_life(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
