@@ -40,6 +40,7 @@ from api.registration.activation import Activation
 from api.registration.form import Terms
 from api.registration.sign_up import SignUp
 from api.settings import Maildir
+from api.trusted_proxies import TrustedProxies
 from api.upkeep import upkeep
 from api.web.graphiql import GraphiQL
 from api.web.mailbox import mailbox_routes
@@ -186,7 +187,9 @@ def _middleware(settings: Settings) -> list[Middleware]:
     """Outermost first."""
     middleware = [Middleware(RequestIds, trusted_proxies=settings.trusted_proxies), Middleware(AccessLog)]
     if settings.trusted_proxies:
-        middleware.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies)))
+        middleware.append(
+            Middleware(ProxyHeadersMiddleware, trusted_hosts=TrustedProxies(settings.trusted_proxies).names)
+        )
     middleware += [
         Middleware(SafeHeaders, more=HTTPS_ONLY if settings.in_production else {}),
         Middleware(LastResort),

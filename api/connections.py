@@ -1,35 +1,47 @@
-"""Connections of clients: uvicorn's protocol, with bounds on how long, how large and how many.
-
-Uvicorn gives a client all the time it wants to send a request or to read an answer, and takes a head of any size.
-"""
+"""Connections of clients: how long, how large and how many. Uvicorn itself would let all of them wait for ever."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import secrets
+from enum import Enum, auto
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from api.deadlines import Deadline
 from api.middleware import REQUEST_ID_HEADER, SAFE
+from api.request_reader import Part, RequestReader
+from api.trusted_proxies import UNIX_PEER
 
 logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 1_000
-LARGEST_HEAD = 32 * 1024
+LARGEST_DISCARDED = 1024 * 1024
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 20.0
 READING_SECONDS = 20.0
+SLOWEST_READING = 1024
+"""Bytes in a second: who reads an answer more slowly is given up after :data:`READING_SECONDS`."""
+GOODBYE_SECONDS = 5.0
 REFUSAL_HEADERS = {**SAFE, "Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
+MORE_REFUSAL_HEADERS = {HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD, POST, OPTIONS"}}
 
 
-class HeadTooLargeError(Exception):
-    """The request line and the headers are larger than :data:`LARGEST_HEAD`."""
+class Turn(Enum):
+    """What a client is to send next."""
+
+    FIRST_BYTE = auto()
+    HEAD = auto()
+    BODY = auto()
+    NEXT_REQUEST = auto()
+    GOODBYE = auto()
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(RequestReader):
     """One connection. A head has ten seconds and 32 KiB, a body twenty seconds, the reading of an answer as many.
 
     What is late gets a 408 (RFC 9110, 15.5.9), a head that is too large a 431 (RFC 6585, 5). Where a process has as
@@ -38,106 +50,169 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _waiting: ClassVar[dict[BoundedProtocol, None]] = {}  # In the order in which they began to wait for their clients.
 
-    _deadline: asyncio.TimerHandle | None = None
-    _head_bytes: int | None = None  # Of a head that is not complete.
-    _refusal = HTTPStatus.BAD_REQUEST
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._awaited: Turn | None = None
+        self._sending = Deadline(self.loop, self._give_up_sending)
+        self._reading = Deadline(self.loop, self._give_up_reading)
+        self._unread = 0  # Bytes of answers, when the deadline for reading them began.
+        self._discarded = 0
+
+    # --- What the transport tells ---
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
-        self._await_client(HEAD_SECONDS)
+        self.client = _peer(self.client)
+        self._await_client()
         if len(self.connections) > MOST_CONNECTIONS:
             longest = next(iter(self._waiting))
-            longest._await_client(None)  # Else the next connection of the same moment would choose it again.
+            longest._stop_waiting()  # Else the next connection of the same moment would choose it again.
             longest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._await_client(None)
+        self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self._head_bytes is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._deadline is None and self._is_idle:  # What came begins no request: line breaks, say.
-            self._await_client(HEAD_SECONDS)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_bytes = 0
-        self._await_client(HEAD_SECONDS)
-
-    def on_headers_complete(self) -> None:
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > LARGEST_HEAD:
-            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            raise HeadTooLargeError  # Which the parser reports as what it can't read.
-        self._head_bytes = None
-        super().on_headers_complete()
-        self._await_client(BODY_SECONDS)
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._await_client(None)
+        if self._part is Part.DISCARDED:
+            self._discarded += len(data)
+            if self._discarded > LARGEST_DISCARDED:
+                self.transport.abort()
+        else:
+            super().data_received(data)
 
     def on_response_complete(self) -> None:
+        goes_unasked = self._part is Part.BODY and self.expect_100_continue
         super().on_response_complete()
-        if self._is_idle:  # Else the next of several requests is in hand.
-            self._await_client(READING_SECONDS)
+        self._unset_keepalive_if_required()  # Between requests, the deadline of this class runs.
+        self._await_reader()
+        if goes_unasked and not self.transport.is_closing():
+            self._say_goodbye()  # The client may still send the body or not: what comes next can't be told.
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._await_client(READING_SECONDS)
+        self._await_reader()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._await_client(None)
+        self._await_reader()
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(self._refusal)
+    # --- Waiting for the client ---
 
     @property
-    def _is_idle(self) -> bool:
-        """Whether no request is in hand."""
-        return self.cycle is None or self.cycle.response_complete
+    def _turn(self) -> Turn | None:
+        """What the client is to send; None where the answer is what it waits for."""
+        if self._part is Part.HEAD and not self._head_bytes:
+            return Turn.FIRST_BYTE if self.cycle is None else Turn.NEXT_REQUEST
+        return {Part.HEAD: Turn.HEAD, Part.BODY: Turn.BODY, Part.DISCARDED: Turn.GOODBYE}.get(self._part)
 
-    def _await_client(self, seconds: float | None) -> None:
-        """Give the client *seconds* from now; None where it is not its turn."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        self._waiting.pop(self, None)
-        if seconds is not None:
-            self._waiting[self] = None
-            self._deadline = self.loop.call_later(seconds, self._give_up)
+    def _read_on(self) -> None:
+        super()._read_on()
+        if not self.transport.is_closing():
+            self._await_client()
 
-    def _give_up(self) -> None:
-        """The client has had its time."""
-        self._deadline = None
-        if self._head_bytes is not None or (not self._is_idle and not self.flow.write_paused):
+    def _await_client(self) -> None:
+        """Give the client the time that it has for what it is to send, from when its turn began."""
+        turn = self._turn
+        if turn is self._awaited:
+            return
+        self._awaited = turn
+        self._sending.cancel()
+        if turn is not None:
+            self._sending.set(self._seconds_for(turn))
+        self._note_waiting()
+
+    def _seconds_for(self, turn: Turn) -> float:
+        match turn:
+            case Turn.BODY:
+                return BODY_SECONDS
+            case Turn.NEXT_REQUEST:
+                return self.timeout_keep_alive
+            case Turn.GOODBYE:
+                return GOODBYE_SECONDS
+        return HEAD_SECONDS
+
+    def _give_up_sending(self) -> None:
+        """The client has had its time to send."""
+        if self._awaited is Turn.BODY or (self._awaited is Turn.HEAD and self._has_begun):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        elif self._waits_between_requests:
-            self._await_client(None)
+        elif self.transport.get_write_buffer_size():  # The last answer is still being read, which has its own deadline.
+            self._sending.set(GOODBYE_SECONDS)
         else:
             self.transport.abort()
 
-    @property
-    def _waits_between_requests(self) -> bool:
-        """Whether all answers have been read, and uvicorn's own time-out for the next request runs."""
-        return self.timeout_keep_alive_task is not None and not self.transport.get_write_buffer_size()
+    def _await_reader(self) -> None:
+        """Give the client the time that it has to read, where an answer is complete or can't be written on."""
+        self._reading.cancel()
+        self._unread = self.transport.get_write_buffer_size()
+        is_writing = self.cycle is not None and not (self.cycle.response_complete or self.cycle.disconnected)
+        if self._unread and (self.flow.write_paused or not is_writing):
+            self._reading.set(READING_SECONDS)
+        self._note_waiting()
+
+    def _give_up_reading(self) -> None:
+        """The client has had its time to read; who goes on reading, at a bearable speed, has more."""
+        unread = self.transport.get_write_buffer_size()
+        if unread and self._unread - unread < SLOWEST_READING * READING_SECONDS:
+            self.transport.abort()
+        else:
+            self._await_reader()
+
+    def _note_waiting(self) -> None:
+        """Go to the end of those that wait for their clients, or leave them."""
+        self._waiting.pop(self, None)
+        if self._sending or self._reading:
+            self._waiting[self] = None
+
+    def _stop_waiting(self) -> None:
+        self._sending.cancel()
+        self._reading.cancel()
+        self._note_waiting()
+
+    # --- Refusing ---
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer with *status* where no other answer has begun, and close."""
-        self._head_bytes = None
-        if self.transport.is_closing() or self.pipeline or (not self._is_idle and self.cycle.response_started):
-            self.transport.abort()
+        """Answer with *status* where no other answer to the request has begun, and end the connection."""
+        if self.transport.is_closing():
             return
+        if self._part is not Part.HEAD:
+            if self.cycle.response_started and not self.cycle.response_complete:
+                self.transport.abort()
+                return
+            self.cycle.disconnected = not self.cycle.response_complete
+            self.cycle.message_event.set()
+        if self._part is Part.HEAD or self.cycle.disconnected:
+            self._write_refusal(status)
+        self._say_goodbye()
+
+    def _write_refusal(self, status: HTTPStatus) -> None:
         request_id = secrets.token_hex(8)
         logger.info("refused with %d", status, extra={"request_id": request_id})
-        headers = REFUSAL_HEADERS | {"Content-Length": str(len(status.phrase)), REQUEST_ID_HEADER: request_id}
+        headers = REFUSAL_HEADERS | MORE_REFUSAL_HEADERS.get(status, {})
+        headers |= {"Content-Length": str(len(status.phrase)), REQUEST_ID_HEADER: request_id}
         head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
         self.transport.write(STATUS_LINE[status] + f"{head}\r\n{status.phrase}".encode())
-        self.transport.close()
-        self._await_client(READING_SECONDS)
+
+    def _say_goodbye(self) -> None:
+        """Send no more, and read on for a moment: a connection that is closed on a client which sends loses its answer.
+
+        RFC 9112, 9.6.
+        """
+        self._part = Part.DISCARDED
+        self._incoming.clear()
+        self.flow.held = False
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._await_client()
+        self._await_reader()
+
+
+def _peer(address: tuple[str, int] | None) -> tuple[str, int]:
+    """Return a client's address as it is known otherwise: an IPv4 address that came over IPv6 as itself."""
+    if address is None:
+        return UNIX_PEER, 0
+    host, port = address
+    if not host.lower().startswith("::ffff:"):
+        return address
+    mapped = ipaddress.IPv6Address(host).ipv4_mapped
+    return (str(mapped), port) if mapped else address

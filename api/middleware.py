@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 import secrets
@@ -14,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 
 from api.logs import REQUEST_ID, trace_of
+from api.trusted_proxies import TrustedProxies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -48,7 +48,7 @@ class RequestIds:
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: Collection[str] = ()) -> None:
         self._app = app
-        self._trusted = [ipaddress.ip_network(network) for network in trusted_proxies]
+        self._trusted = TrustedProxies(trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,14 +67,10 @@ class RequestIds:
 
     def _given(self, scope: Scope) -> str | None:
         """The id that a trusted proxy has given; what others send is their own word."""
-        if not self._trusted or not scope.get("client"):
-            return None
-        try:
-            peer = ipaddress.ip_address(scope["client"][0])
-        except ValueError:
+        if not scope.get("client") or scope["client"][0] not in self._trusted:
             return None
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        return given if any(peer in network for network in self._trusted) and ACCEPTED_ID.fullmatch(given) else None
+        return given if ACCEPTED_ID.fullmatch(given) else None
 
 
 class AccessLog:

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.rate_limit_storage import MEMORY_URL, open_storage
 from api.rate_limits import parse_limits
+from api.trusted_proxies import UNIX_PEER, parse_network
 from models.database import tortoise_config
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ class Settings(BaseSettings):
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
-            ipaddress.ip_network(network)  # Its ValueError names the network.
+            if network != UNIX_PEER:
+                parse_network(network)  # Its ValueError names the network.
         return value
 
     @field_validator("rate_limit_url")
@@ -253,7 +255,7 @@ def _insecure(settings: Settings, workers: int) -> Iterator[str]:
         yield _line("rate_limits", "off leaves the service unprotected: use on, or change single limits")
     if "*" in settings.cors_origins:
         yield _line("cors_origins", "* lets every page on the web ask through its visitors: name the origins")
-    if any(ipaddress.ip_network(network).prefixlen == 0 for network in settings.trusted_proxies):
+    if any(parse_network(network).prefixlen == 0 for network in settings.trusted_proxies if network != UNIX_PEER):
         yield _line("trusted_proxies", "trusts everybody: name the networks of your proxies")
     if workers > 1 and settings.rate_limit_url.get_secret_value() == MEMORY_URL:
         yield _line("rate_limit_url", "counts in one process only: use async+redis://… for several workers")

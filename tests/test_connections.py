@@ -17,8 +17,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api import connections
-from api.connections import LARGEST_HEAD, BoundedProtocol
+from api.connections import BoundedProtocol
 from api.middleware import SAFE
+from api.request_reader import LARGEST_HEAD
 from tests.browser import serving
 from tests.conftest import sqlite_only
 

@@ -1,0 +1,76 @@
+"""Where a request ends, in the bytes that a client has sent: no part that is handed out belongs to two requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+EMPTY_LINE = b"\r\n\r\n"
+"""Ends every head, and every body in chunks: the parser takes no line that ends otherwise."""
+VERSIONS = frozenset({"1.0", "1.1"})
+
+
+class MalformedHeadError(ValueError):
+    """The head can be read in more than one way, or not at all."""
+
+
+def body_length(version: str, headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return the length of the body that a request with this head has; None for a body in chunks.
+
+    :raises MalformedHeadError: two servers could disagree on the length, or on the host.
+    """
+    codings, lengths, hosts = (
+        list(_values(headers, name)) for name in (b"transfer-encoding", b"content-length", b"host")
+    )
+    if version not in VERSIONS or len(hosts) > 1 or (version == "1.1" and not hosts):  # RFC 9112, 3.2.
+        raise MalformedHeadError
+    if codings:
+        if version == "1.0" or lengths or [coding.lower() for coding in codings] != [b"chunked"]:  # RFC 9112, 6.1.
+            raise MalformedHeadError
+        return None
+    if len(lengths) > 1:
+        raise MalformedHeadError
+    return int(lengths[0]) if lengths else 0
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> Iterator[bytes]:
+    return (value for field, value in headers if field == name)
+
+
+class Incoming:
+    """The bytes of one connection that have come and that nobody has parsed."""
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._start = 0
+        self._last = b""  # The last bytes that were taken: an empty line may have begun in them.
+
+    def __len__(self) -> int:
+        return len(self._bytes) - self._start
+
+    def append(self, data: bytes) -> None:
+        """Add *data*."""
+        self._bytes = self._bytes[self._start :] + data if self else data
+        self._start = 0
+
+    def clear(self) -> None:
+        """Forget what is left."""
+        self._bytes, self._start = b"", 0
+
+    def take(self, length: int) -> bytes:
+        """Take *length* bytes, or as many as there are."""
+        taken = self._bytes[self._start : self._start + length]
+        self._last = (self._last + taken[-len(EMPTY_LINE) :])[-len(EMPTY_LINE) + 1 :]
+        self._start += len(taken)
+        if not self:
+            self.clear()
+        return taken
+
+    def take_to_empty_line(self) -> bytes:
+        """Take all bytes up to the next empty line, with it, or as many as there are."""
+        before = self._last
+        beginning = before + self._bytes[self._start : self._start + len(EMPTY_LINE) - 1]
+        found = beginning.find(EMPTY_LINE)
+        if found >= 0:
+            return self.take(found + len(EMPTY_LINE) - len(before))
+        found = self._bytes.find(EMPTY_LINE, self._start)
+        return self.take(len(self) if found < 0 else found + len(EMPTY_LINE) - self._start)
