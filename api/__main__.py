@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Coroutine
 
+    from api.listening import Address
     from api.settings import Settings
 
 T = TypeVar("T")
 
 FAILED = 1
 BAD_USAGE = 2
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
 
 cli = typer.Typer(
     name="guichet",
@@ -47,8 +49,17 @@ def main() -> None:
 
 @cli.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; :: is every address, of IPv4 too.", show_default=DEFAULT_HOST),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on.", show_default=str(DEFAULT_PORT))
+    ] = None,
+    unix_socket: Annotated[
+        Path | None,
+        typer.Option(help="Unix socket to listen on, instead of a host and port, for its owner and their group."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     expose_development: Annotated[
         bool,
@@ -60,11 +71,23 @@ def serve(
 ) -> None:
     """Serve the API, and relay its mails unless GUICHET_RELAY=off."""
     settings = _settings(workers=workers)
-    if not settings.in_production and host not in LOOPBACK and not expose_development:
+    address = _address(host, port, unix_socket)
+    if not settings.in_production and not address.is_local and not expose_development:
         _refuse([f"--host {host}: development serves loopback only, unless --expose-development is given"])
     from api.server import run
 
-    run(settings, host=host, port=port, workers=workers)
+    run(settings, address=address, workers=workers)
+
+
+def _address(host: str | None, port: int | None, unix_socket: Path | None) -> Address:
+    """Where to listen: one of the two kinds."""
+    from api.listening import TcpAddress, UnixAddress
+
+    if unix_socket is None:
+        return TcpAddress(host or DEFAULT_HOST, DEFAULT_PORT if port is None else port)
+    if host is not None or port is not None:
+        _refuse(["--unix-socket: give this, or --host and --port, not both"])
+    return UnixAddress(unix_socket)
 
 
 @cli.command()

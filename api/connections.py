@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import secrets
+import socket
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -62,7 +63,7 @@ class BoundedProtocol(RequestReader):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
-        self.client = _peer(self.client)
+        self.client = (UNIX_PEER, 0) if _is_unix(transport) else _as_ipv4(self.client)
         self._await_client()
         if len(self.connections) > MOST_CONNECTIONS:
             longest = next(iter(self._waiting))
@@ -207,12 +208,14 @@ class BoundedProtocol(RequestReader):
         self._await_reader()
 
 
-def _peer(address: tuple[str, int] | None) -> tuple[str, int]:
-    """Return a client's address as it is known otherwise: an IPv4 address that came over IPv6 as itself."""
-    if address is None:
-        return UNIX_PEER, 0
-    host, port = address
-    if not host.lower().startswith("::ffff:"):
+def _is_unix(transport: asyncio.Transport) -> bool:
+    """Tell by the socket's family: a client over TCP that has gone already has no address either."""
+    return bool(transport.get_extra_info("socket").family == socket.AF_UNIX)
+
+
+def _as_ipv4(address: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Return a client's *address*; an IPv4 address that came over IPv6, as itself."""
+    if address is None or not address[0].lower().startswith("::ffff:"):
         return address
-    mapped = ipaddress.IPv6Address(host).ipv4_mapped
-    return (str(mapped), port) if mapped else address
+    mapped = ipaddress.IPv6Address(address[0]).ipv4_mapped
+    return (str(mapped), address[1]) if mapped else address

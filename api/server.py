@@ -9,18 +9,25 @@ import resource
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from api.app import build_app
 from api.connections import BoundedProtocol
+from api.listening import ListeningError, UnixAddress, listening
 from api.logs import configure_logging
 from api.settings import PREFIX, Maildir, load_settings
+from api.trusted_proxies import UNIX_PEER
 
 if TYPE_CHECKING:
+    import socket
+
     from starlette.applications import Starlette
 
+    from api.listening import Address
     from api.settings import Settings
 
 SHUTDOWN_SECONDS = 30
@@ -43,28 +50,40 @@ OPEN_FILES = 4_096
 logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM; requests and mails that are in hand are finished first.
+def run(settings: Settings, *, address: Address, workers: int) -> None:
+    """Serve at *address* until SIGINT or SIGTERM; requests and mails that are in hand are finished first.
 
     :raises SystemExit: with 1, the server can't start.
     """
-    settings = _lead_to_this_server(settings, host, port)
+    settings = _lead_to_this_server(settings, address)
     if not settings.in_production:
-        _show_around(settings, _address(host, port))
+        _show_around(settings, address)
     elif "terms_url" not in settings.model_fields_set:
         logger.warning("%sTERMS_URL is not set: people accept conditions that are a placeholder", PREFIX)
+    if isinstance(address, UnixAddress) and UNIX_PEER not in settings.trusted_proxies:
+        logger.warning("%sTRUSTED_PROXIES does not name unix: all callers are counted as one network", PREFIX)
     # Uvicorn raises the signal again once it has shut down: that end is as planned.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    options = {**UVICORN, "host": host, "port": port}
     _allow_open_files()
     try:
-        if workers == 1:
-            uvicorn.run(_settled(build_app(settings)), **options)
-        else:
-            os.environ[f"{PREFIX}ACTIVATION_URL"] = settings.activation_url
-            uvicorn.run("api.server:build_worker_app", factory=True, workers=workers, **options)
+        with listening(address) as sockets, suppress(KeyboardInterrupt):
+            _serve(settings, sockets, workers)
+    except ListeningError as exc:
+        logger.error("%s", exc)
+        raise SystemExit(1) from None
     except SystemExit as exc:
         raise SystemExit(1 if exc.code else 0) from None
+
+
+def _serve(settings: Settings, sockets: list[socket.socket], workers: int) -> None:
+    """Answer what comes to *sockets*, in this process or in *workers* others."""
+    if workers == 1:
+        server = uvicorn.Server(uvicorn.Config(_settled(build_app(settings)), **UVICORN))
+        server.run(sockets)
+        return
+    os.environ[f"{PREFIX}ACTIVATION_URL"] = settings.activation_url
+    config = uvicorn.Config("api.server:build_worker_app", factory=True, workers=workers, **UVICORN)
+    Multiprocess(config, sockets).run()
 
 
 def build_worker_app() -> Starlette:
@@ -93,19 +112,18 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def _lead_to_this_server(settings: Settings, host: str, port: int) -> Settings:
+def _lead_to_this_server(settings: Settings, address: Address) -> Settings:
     """In development, where no page is set, activation links lead to the reference page of this server."""
-    if settings.in_production or "activation_url" in settings.model_fields_set:
+    if settings.in_production or "activation_url" in settings.model_fields_set or isinstance(address, UnixAddress):
         return settings
-    return settings.model_copy(update={"activation_url": _address(host, port)})
+    return settings.model_copy(update={"activation_url": address.url})
 
 
-def _show_around(settings: Settings, here: str) -> None:
+def _show_around(settings: Settings, address: Address) -> None:
     """Tell a developer what there is to open."""
+    if isinstance(address, UnixAddress):
+        return  # A browser can't come here.
+    here = address.url
     logger.info("Sign up at %s, or send queries from %sgraphql", here, here)
     if isinstance(settings.mail_destination, Maildir):
         logger.info("The mails come to %smailbox/", here)
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

@@ -1,0 +1,132 @@
+"""The sockets that `serve` listens on, the same for one process as for several."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import stat
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 2048
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+UNIX_MODE = 0o660
+"""Owner and group of a Unix socket: whoever may connect may speak for every client where `unix` is trusted."""
+
+
+class ListeningError(Exception):
+    """The server can't listen: where, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpAddress:
+    """A host, by name or address, and a port."""
+
+    host: str
+    port: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host in LOOPBACK
+
+    @property
+    def url(self) -> str:
+        """Where the server is reached, as it is typed."""
+        return f"http://[{self.host}]:{self.port}/" if ":" in self.host else f"http://{self.host}:{self.port}/"
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """The path of a Unix socket."""
+
+    path: Path
+    is_local = True
+
+    def __str__(self) -> str:
+        return f"the Unix socket {self.path}"
+
+
+Address: TypeAlias = TcpAddress | UnixAddress
+
+
+@contextmanager
+def listening(address: Address) -> Iterator[list[socket.socket]]:
+    """Listen on *address*; a Unix socket is removed in the end.
+
+    :raises ListeningError: that can't be done.
+    """
+    try:
+        sockets = [_unix_socket(address.path)] if isinstance(address, UnixAddress) else _tcp_sockets(address)
+    except OSError as exc:
+        raise ListeningError(f"Can't listen on {address}: {exc.strerror or exc}") from exc
+    logger.info("Listening on %s", address)
+    try:
+        yield sockets
+    finally:
+        for bound in sockets:
+            bound.close()
+        if isinstance(address, UnixAddress):
+            address.path.unlink(missing_ok=True)
+
+
+def _tcp_sockets(address: TcpAddress) -> list[socket.socket]:
+    """Bind one socket for each address of the host, all to the same port."""
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, name in dict.fromkeys(found):
+            port = sockets[0].getsockname()[1] if sockets else address.port
+            # `::` is every address, of IPv4 too, whatever the system's default.
+            both = family == socket.AF_INET6 and name[0] == "::"
+            bound = socket.create_server((name[0], port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
+            sockets.append(bound)
+    except OSError:
+        for bound in sockets:
+            bound.close()
+        raise
+    return sockets
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """Bind a socket to *path*, to which only its owner and group may connect, from its first moment."""
+    _remove_stale(path)
+    bound = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o777 & ~UNIX_MODE)
+    try:
+        bound.bind(str(path))
+        bound.listen(BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    finally:
+        os.umask(mask)
+    return bound
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket of a server that has gone.
+
+    :raises OSError: another server listens on it, or the file is no socket.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(f"{path} is there, and is no socket")
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
+                return
+        raise FileExistsError(f"another server listens on {path}")
