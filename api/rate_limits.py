@@ -21,11 +21,13 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Names are those of the API's fields. Each limit is for one client network, an IPv4 address or an IPv6 /64;
 # those in …Address are for one e-mail address from one network, so that a stranger can't use up a person's. Each
-# idempotency key that comes with createAccount is one of createAccountKey, found or not.
+# idempotency key that comes with createAccount is one of createAccountKey, found or not. An operation that asks for the
+# schema, however often, is one of introspection.
 # `mailbox` is what one mailbox gets from the relay, which defers what is over it.
 DEFAULT_LIMITS: Mapping[str, str] = MappingProxyType(
     {
         "organisation": "600/minute",
+        "introspection": "60/minute",
         "createAccount": "60/hour",
         "createAccountKey": "300/hour",
         "createAccountAddress": "10/hour",

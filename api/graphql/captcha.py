@@ -10,6 +10,7 @@ import strawberry
 
 from api.captcha import CaptchaProvider, Challenge
 from api.graphql.context import Context, Info, language_of, without_values
+from api.graphql.cost import COST
 from api.graphql.organisations import DeclaredOrganisation
 from api.graphql.problems import Problem, ProblemCode, RegistrationNotFound, TooManyRequests, problem_message
 from api.messages import Language, translate
@@ -44,9 +45,10 @@ async def speak(root: strawberry.Parent["Captcha"], info: Info) -> str | None:
 
 @strawberry.type(description="One challenge as picture and as sound. It can be answered once.")
 class Captcha:
-    image: str = strawberry.field(description="data:image/png;base64,...")
+    image: str = strawberry.field(description="data:image/png;base64,...", metadata={COST: 200})
     audio: str | None = strawberry.field(
         resolver=speak,
+        metadata={COST: 3_000},  # A hundred kilobytes, under each alias again.
         description=(
             "data:audio/wav;base64,... spoken in the caller's language; made only when selected here, since the"
             " answer isn't kept: to hear a challenge, ask for a new one (`renewCaptcha`) with its sound. Null if it"

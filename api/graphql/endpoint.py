@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from inspect import isawaitable
@@ -15,23 +16,24 @@ from graphql import (
     GraphQLSchema,
     OperationType,
     execute,
-    get_operation_ast,
 )
 from starlette.requests import ClientDisconnect, Request
 
 from api.graphql.caching import KEPT, NOT_KEPT, asks_for_what_may_be_kept, entity_tag, is_current
 from api.graphql.context import Context, Services
-from api.graphql.executor import AttributeExecutor
-from api.graphql.guard import (
+from api.graphql.documents import Documents
+from api.graphql.errors import (
     BAD_REQUEST,
     LIMIT_EXCEEDED,
+    MAX_ERRORS,
     DocumentRefused,
-    Documents,
-    argument_error,
     coded_error,
-    input_error,
+    execution_errors,
+    input_errors,
+    limit_error,
     masked_error,
 )
+from api.graphql.executor import AttributeExecutor
 from api.graphql.media_types import (
     CONTENT_TYPES,
     GRAPHQL_RESPONSE,
@@ -43,6 +45,7 @@ from api.graphql.media_types import (
 from api.logs import REQUEST_ID
 from api.messages import negotiate
 from api.rate_limits import network_of
+from api.refusals import TooManyRequests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,21 +115,24 @@ class GraphQLEndpoint:
 
     async def _execute(self, asked: GraphQLRequest, request: Request) -> tuple[ExecutionResult, bool]:
         """What the operation comes to, and whether a cache may keep it."""
-        document = self._documents.get(asked.query)
-        operation = get_operation_ast(document, asked.operation_name)
+        operation = self._documents.get(asked.query).operation(asked.operation_name)
         if operation is None:
             raise _bad_request("There is no such operation: operationName must name one of several.")
-        if request.method == "GET" and operation.operation is not OperationType.QUERY:
+        if request.method == "GET" and operation.node.operation is not OperationType.QUERY:
             message = "Only queries can be sent by GET."
             raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, [coded_error(BAD_REQUEST, message)], {"Allow": "POST"})
+        operation.check_cost(asked.variables)
         context = self._context(request)
+        if operation.introspects:
+            await _count_introspection(context)
         try:
             outcome = execute(
                 self._schema,
-                document,
+                operation.document,
                 variable_values=asked.variables,
                 operation_name=asked.operation_name,
                 context_value=context,
+                max_coercion_errors=MAX_ERRORS,
                 hide_suggestions=True,
                 executor_class=AttributeExecutor,
             )
@@ -136,7 +142,7 @@ class GraphQLEndpoint:
             return ExecutionResult(errors=[masked_error(failure)]), False
         if result.errors:
             return ExecutionResult(result.data, _told(result.errors)), False
-        return result, not context.turned_away and asks_for_what_may_be_kept(request, document, operation)
+        return result, not context.turned_away and asks_for_what_may_be_kept(request, operation.root_fields)
 
     def _context(self, request: Request) -> Context:
         return Context(
@@ -147,19 +153,27 @@ class GraphQLEndpoint:
         )
 
 
+async def _count_introspection(context: Context) -> None:
+    """Count a call of the limit `introspection`.
+
+    :raises RequestRefused: 429, that is one too many.
+    """
+    try:
+        await context.services.limits.enforce("introspection", context.network)
+    except TooManyRequests as refusal:
+        seconds = refusal.retry_after_seconds
+        error = limit_error(f"The schema was asked for too often: try again in {seconds} s, or read /schema.graphql.")
+        raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, [error], {"Retry-After": str(seconds)}) from None
+
+
 def _told(errors: list[GraphQLError]) -> list[GraphQLError]:
     """What the caller is told of *errors*.
 
     :raises DocumentRefused: they came before execution: no field has been resolved, and none of them has a path.
     """
     if all(error.path is None for error in errors):
-        raise DocumentRefused([input_error(error) for error in errors])
-    return [argument_error(error) if _is_callers(error) else masked_error(error) for error in errors]
-
-
-def _is_callers(error: GraphQLError) -> bool:
-    """Whether graphql-core itself found the request wrong, rather than a resolver failing."""
-    return error.original_error is None or isinstance(error.original_error, GraphQLError)
+        raise DocumentRefused(input_errors(errors))
+    return execution_errors(errors)
 
 
 def _check_method(request: Request) -> None:
@@ -206,7 +220,11 @@ async def _body(request: Request) -> bytes:
 
 
 def _decode(text: bytes) -> Any:
-    """The JSON value of *text*. What only Python's own decoder takes, lone surrogates, is refused field by field."""
+    """The JSON value of *text*, with or without a byte order mark before it (RFC 8259, 8.1).
+
+    What only Python's own decoder takes, lone surrogates, is refused field by field.
+    """
+    text = text.removeprefix(BOM_UTF8)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -9,6 +9,7 @@ import strawberry
 
 from api import refusals
 from api.graphql.context import Info, given
+from api.graphql.cost import GIVEN, SIZE
 from api.graphql.problems import (
     FieldProblemCode,
     InvalidInput,
@@ -191,7 +192,7 @@ class InvalidIdentifier(Problem):
 
 @strawberry.type(description="One answer for each identifier, in the order asked, duplicates kept.")
 class OrganisationList:
-    items: list["OrganisationLookup"]
+    items: list["OrganisationLookup"] = strawberry.field(metadata={SIZE: GIVEN})
 
 
 OrganisationLookup: TypeAlias = Annotated[
@@ -221,11 +222,12 @@ async def organisation(
 async def organisations(
     info: Info, identifiers: list[OrganisationIdentifierInput], language: Language | None = strawberry.UNSET
 ) -> OrganisationsResult:
+    counted = min(max(1, len(identifiers)), MOST_IDENTIFIERS)  # A list that is refused counts as the longest possible.
+    await info.context.services.limits.enforce("organisation", info.context.network, cost=counted)
     if len(identifiers) > MOST_IDENTIFIERS:
         raise refusals.InvalidInput(
             [refusals.FieldRefusal(("identifiers",), "TOO_MANY_ITEMS", {"max": MOST_IDENTIFIERS})]
         )
-    await info.context.services.limits.enforce("organisation", info.context.network, cost=len(identifiers))
     spoken = given(language) or info.context.language
     return OrganisationList(
         items=await asyncio.gather(*(_look_up(info, identifier, spoken) for identifier in identifiers))

@@ -10,6 +10,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from api.graphql import activation, captcha, passwords, problems, registration
 from api.graphql import organisations as lookups
+from api.graphql.introspection import mend_is_one_of
 
 
 def _to_the_second(instant: datetime) -> str:
@@ -97,3 +98,4 @@ schema = strawberry.Schema(
     config=StrawberryConfig(name_converter=RememberedNames(), scalar_map={datetime: DATE_TIME}),
     exception_handlers=(*problems.PROBLEM_HANDLERS, captcha.CaptchaRejectedHandler()),
 )
+mend_is_one_of(schema._schema)

@@ -1,0 +1,124 @@
+"""Introspection: how many fields it will answer, counted on the schema; and a mend of Strawberry's isOneOf."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLUnionType,
+    InlineFragmentNode,
+    StringValueNode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from graphql import FragmentDefinitionNode, GraphQLResolveInfo, GraphQLSchema, SelectionNode, SelectionSetNode
+
+SCHEMA, TYPE = "__schema", "__type"
+
+
+def _output_fields(type_: Any) -> Iterable[Any]:
+    return type_.fields.values() if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType) else ()
+
+
+def _input_fields(type_: Any) -> Iterable[Any]:
+    return type_.fields.values() if isinstance(type_, GraphQLInputObjectType) else ()
+
+
+def _enum_values(type_: Any) -> Iterable[Any]:
+    return type_.values.values() if isinstance(type_, GraphQLEnumType) else ()
+
+
+def _possible_types(type_: Any, schema: GraphQLSchema) -> Iterable[Any]:
+    return schema.get_possible_types(type_) if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType) else ()
+
+
+def _there(thing: Any) -> Iterable[Any]:
+    return () if thing is None else (thing,)
+
+
+# What is found under each field of introspection that has fields itself, deprecated things included.
+FOUND: Mapping[str, Callable[[Any, GraphQLSchema], Iterable[Any]]] = {
+    "types": lambda schema, _: schema.type_map.values(),
+    "queryType": lambda schema, _: _there(schema.query_type),
+    "mutationType": lambda schema, _: _there(schema.mutation_type),
+    "subscriptionType": lambda schema, _: _there(schema.subscription_type),
+    "directives": lambda schema, _: schema.directives,
+    "fields": lambda type_, _: _output_fields(type_),
+    "interfaces": lambda type_, _: getattr(type_, "interfaces", ()),
+    "possibleTypes": _possible_types,
+    "enumValues": lambda type_, _: _enum_values(type_),
+    "inputFields": lambda type_, _: _input_fields(type_),
+    "ofType": lambda type_, _: _there(getattr(type_, "of_type", None)),
+    "args": lambda field, _: field.args.values(),
+    "type": lambda field, _: (field.type,),
+}
+
+
+class Introspection:
+    """Counts the fields that introspection will answer: the schema is the same for all, so their number is known.
+
+    Each selection is counted once for each thing of the schema that it is asked of; *step* is called for each field.
+    """
+
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], step: Callable[[], None]
+    ) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._step = step
+        self._known: dict[tuple[int, int], int] = {}
+
+    def fields(self, root: FieldNode) -> int:
+        """How many fields `__schema` or `__type` will answer; of a type named by a variable, at most."""
+        if root.selection_set is None:
+            return 1
+        asked = [self._asked_of(root.selection_set, thing) for thing in self._named(root)]
+        return 1 + max(asked, default=0)
+
+    def _named(self, root: FieldNode) -> Iterable[Any]:
+        """What the root field is about: the schema, or each type that it may name."""
+        if root.name.value == SCHEMA:
+            return (self._schema,)
+        (name,) = [argument.value for argument in root.arguments or ()]
+        if isinstance(name, StringValueNode):
+            return _there(self._schema.type_map.get(name.value))
+        return self._schema.type_map.values()
+
+    def _asked_of(self, selections: SelectionSetNode, thing: Any) -> int:
+        key = (id(selections), id(thing))
+        if key not in self._known:
+            self._known[key] = sum(self._selection_of(node, thing) for node in selections.selections)
+        return self._known[key]
+
+    def _selection_of(self, node: SelectionNode, thing: Any) -> int:
+        self._step()
+        if isinstance(node, FragmentSpreadNode):
+            return self._asked_of(self._fragments[node.name.value].selection_set, thing)
+        if isinstance(node, InlineFragmentNode):
+            return self._asked_of(node.selection_set, thing)
+        if not isinstance(node, FieldNode) or node.selection_set is None:
+            return 1
+        found = FOUND[node.name.value](thing, self._schema)
+        return 1 + sum(self._asked_of(node.selection_set, inner) for inner in found)
+
+
+def is_one_of(type_: Any, _: GraphQLResolveInfo[Any]) -> bool | None:
+    """Say whether an input object is a OneOf; null of any other type, as the specification has it."""
+    return type_.is_one_of if isinstance(type_, GraphQLInputObjectType) else None
+
+
+def mend_is_one_of(schema: GraphQLSchema) -> None:
+    """Resolve `__Type.isOneOf` of lists and non-null types too.
+
+    Strawberry 0.341.2 replaces graphql-core's resolver by one that reads `extensions`, which wrapping types don't have:
+    each field of such a type that was asked for failed. None of our inputs is a OneOf of Strawberry's own making.
+    """
+    schema.type_map["__Type"].fields["isOneOf"].resolve = is_one_of  # type: ignore[attr-defined]  # An object type.
