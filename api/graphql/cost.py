@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphql import (
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLUnionType,
-    InlineFragmentNode,
     get_named_type,
     get_nullable_type,
     is_list_type,
@@ -21,11 +18,21 @@ from strawberry.types.field import StrawberryField
 
 from api.graphql.arguments import Arguments
 from api.graphql.introspection import SCHEMA, TYPE, Introspection
+from api.graphql.selections import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphql import GraphQLField, GraphQLSchema, OperationDefinitionNode, SelectionNode, SelectionSetNode
+    from graphql import (
+        FieldNode,
+        FragmentDefinitionNode,
+        GraphQLField,
+        GraphQLSchema,
+        OperationDefinitionNode,
+        SelectionSetNode,
+    )
+
+    from api.graphql.selections import Fragment
 
     Composite: TypeAlias = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 
@@ -98,19 +105,12 @@ class OperationCost:
             return max(self._asked_of(selections, possible, given=given) for possible in possible_types)
         key = (id(selections), type_.name, given)
         if key not in self._known:
-            self._known[key] = sum(self._selection_of(node, type_, given) for node in selections.selections)
+            fields = fields_of(selections, self._fragments, partial(self._applies, type_))
+            self._known[key] = sum(self._field(field, type_, given) for field in fields)
         return self._known[key]
 
-    def _selection_of(self, node: SelectionNode, type_: GraphQLObjectType, given: int) -> int:
+    def _applies(self, type_: GraphQLObjectType, fragment: Fragment) -> bool:
         self._step()
-        if isinstance(node, FieldNode):
-            return self._field(node, type_, given)
-        fragment = self._fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
-        if isinstance(fragment, FragmentDefinitionNode | InlineFragmentNode) and self._applies(fragment, type_):
-            return self._asked_of(fragment.selection_set, type_, given=given)
-        return 0
-
-    def _applies(self, fragment: FragmentDefinitionNode | InlineFragmentNode, type_: GraphQLObjectType) -> bool:
         if fragment.type_condition is None:
             return True
         condition = self._schema.get_type(fragment.type_condition.name.value)
@@ -119,6 +119,7 @@ class OperationCost:
         return condition is type_
 
     def _field(self, node: FieldNode, type_: GraphQLObjectType, given: int) -> int:
+        self._step()
         name = node.name.value
         if name in {SCHEMA, TYPE} and type_ is self._schema.query_type:
             return self._introspection.fields(node)

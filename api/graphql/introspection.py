@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
-    FieldNode,
-    FragmentSpreadNode,
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLUnionType,
-    InlineFragmentNode,
     StringValueNode,
 )
+
+from api.graphql.selections import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from graphql import FragmentDefinitionNode, GraphQLResolveInfo, GraphQLSchema, SelectionNode, SelectionSetNode
+    from graphql import FieldNode, FragmentDefinitionNode, GraphQLResolveInfo, GraphQLSchema, SelectionSetNode
+
+    from api.graphql.selections import Fragment
 
 SCHEMA, TYPE = "__schema", "__type"
 
@@ -95,16 +96,17 @@ class Introspection:
     def _asked_of(self, selections: SelectionSetNode, thing: Any) -> int:
         key = (id(selections), id(thing))
         if key not in self._known:
-            self._known[key] = sum(self._selection_of(node, thing) for node in selections.selections)
+            fields = fields_of(selections, self._fragments, self._applies)
+            self._known[key] = sum(self._field(field, thing) for field in fields)
         return self._known[key]
 
-    def _selection_of(self, node: SelectionNode, thing: Any) -> int:
+    def _applies(self, _: Fragment) -> bool:
         self._step()
-        if isinstance(node, FragmentSpreadNode):
-            return self._asked_of(self._fragments[node.name.value].selection_set, thing)
-        if isinstance(node, InlineFragmentNode):
-            return self._asked_of(node.selection_set, thing)
-        if not isinstance(node, FieldNode) or node.selection_set is None:
+        return True  # Everything in introspection is of one object type.
+
+    def _field(self, node: FieldNode, thing: Any) -> int:
+        self._step()
+        if node.selection_set is None:
             return 1
         found = FOUND[node.name.value](thing, self._schema)
         return 1 + sum(self._asked_of(node.selection_set, inner) for inner in found)

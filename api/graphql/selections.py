@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from graphql import (
     FieldNode,
@@ -13,7 +13,11 @@ from graphql import (
 )
 
 if TYPE_CHECKING:
-    from graphql import DocumentNode, SelectionNode
+    from collections.abc import Callable, Iterator, Mapping
+
+    from graphql import DocumentNode, SelectionNode, SelectionSetNode
+
+Fragment: TypeAlias = FragmentDefinitionNode | InlineFragmentNode
 
 
 def operations(document: DocumentNode) -> list[OperationDefinitionNode]:
@@ -27,16 +31,29 @@ def fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
 
 
 def root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> set[str]:
-    """The names of the fields at the top, in fragments too; each is opened once, however often it is spread."""
-    unopened = fragments(document)
-    fields: set[str] = set()
-    left: list[SelectionNode] = [*operation.selection_set.selections]
+    """The names of the fields at the top, in fragments too."""
+    asked = fields_of(operation.selection_set, fragments(document), lambda _: True)
+    return {field.name.value for field in asked}
+
+
+def fields_of(
+    selections: SelectionSetNode,
+    known: Mapping[str, FragmentDefinitionNode],
+    applies: Callable[[Fragment], bool],
+) -> Iterator[FieldNode]:
+    """The fields of one selection, those of its fragments that apply too.
+
+    Each fragment is opened once, however often it is spread, as in execution.
+    """
+    opened: set[str] = set()
+    left: list[SelectionNode] = [*selections.selections]
     while left:
         node = left.pop()
         if isinstance(node, FieldNode):
-            fields.add(node.name.value)
+            yield node
         elif isinstance(node, InlineFragmentNode):
-            left += node.selection_set.selections
-        elif isinstance(node, FragmentSpreadNode) and (fragment := unopened.pop(node.name.value, None)):
-            left += fragment.selection_set.selections
-    return fields
+            left += node.selection_set.selections if applies(node) else ()
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in opened:
+            opened.add(node.name.value)
+            fragment = known.get(node.name.value)
+            left += fragment.selection_set.selections if fragment is not None and applies(fragment) else ()
