@@ -33,20 +33,39 @@ class MessageKind(StrEnum):
 
 
 class MessageState(StrEnum):
-    """SUPERSEDED: the relay found nothing to say, or said it in another message. ABANDONED: refused for good."""
+    """How a message has ended.
+
+    DISCARDED: its mail was composed and thrown away, since the address gets none. SUPERSEDED: another message says it,
+    or what it is about is over. ABANDONED: the mail server refuses it for good.
+    """
 
     QUEUED = "QUEUED"
     SENT = "SENT"
+    DISCARDED = "DISCARDED"
     SUPERSEDED = "SUPERSEDED"
     ABANDONED = "ABANDONED"
 
 
+COUNTED = (MessageState.SENT, MessageState.DISCARDED)
+"""What uses up a mailbox's share: how soon it is full must not tell whether its mails were sent or thrown away."""
+
+
+def mailbox_of(canonical: str) -> str:
+    """The address of the mailbox that *canonical* leads to: without its subaddress (RFC 5233), `name+…@`."""
+    local_part, at, domain = canonical.rpartition("@")
+    return f"{local_part.partition('+')[0] or local_part}{at}{domain}"
+
+
 class OutboxMessage(Model):
-    """One message to one mailbox."""
+    """One message to one address. What may come is counted by mailbox; what is merged is of one address.
+
+    *mailbox* is None only while a release that does not know it runs beside this one: see `assign_mailboxes`.
+    """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
     kind = fields.CharEnumField(MessageKind, max_length=20)
     recipient = fields.CharField(max_length=254)
+    mailbox = fields.CharField(max_length=254, null=True)
     registration_id = fields.UUIDField(null=True)
     language = fields.CharField(max_length=2)
     state = fields.CharEnumField(MessageState, max_length=20, default=MessageState.QUEUED)
@@ -59,7 +78,11 @@ class OutboxMessage(Model):
 
     class Meta:
         table = "outbox_message"
-        indexes = (Index(fields=("state", "available_at")), Index(fields=("recipient", "state")))
+        indexes = (
+            Index(fields=("state", "available_at")),
+            Index(fields=("recipient", "state")),
+            Index(fields=("mailbox", "state")),
+        )
 
     def __repr__(self) -> str:
         return f"<OutboxMessage {self.id} {self.kind}>"
@@ -78,6 +101,7 @@ class OutboxMessage(Model):
         await cls.create(
             kind=kind,
             recipient=recipient,
+            mailbox=mailbox_of(recipient),
             language=language,
             registration_id=registration_id,
             available_at=now,
@@ -85,28 +109,34 @@ class OutboxMessage(Model):
         )
 
     @classmethod
+    async def assign_mailboxes(cls) -> None:
+        """Give each message its mailbox, where a release that knew of none has stored it: else nobody claims it."""
+        for message in await cls.filter(mailbox=None).only("id", "recipient"):
+            await cls.filter(id=message.id).update(mailbox=mailbox_of(message.recipient))
+
+    @classmethod
     async def claim(cls, owner: str, *, now: datetime) -> OutboxMessage | None:
         """The message that has waited longest, leased to *owner*; None where nothing is due.
 
         One to a mailbox that somebody sends to already waits: a mailbox that keeps its senders waiting has one of them.
         """
-        in_hand = cls.filter(state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now)
-        due = Q(state=MessageState.QUEUED, available_at__lte=now) & ~Q(
-            recipient__in=Subquery(in_hand.values("recipient"))
+        in_hand = cls.filter(
+            state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now, mailbox__isnull=False
         )
+        due = Q(state=MessageState.QUEUED, available_at__lte=now) & ~Q(mailbox__in=Subquery(in_hand.values("mailbox")))
         for message in await cls.filter(due).order_by("available_at", "-kind").limit(CLAIM_CANDIDATES):
             if await message._lease(due, owner, now=now):
                 return message
         return None
 
     async def claim_companions(self, owner: str, *, now: datetime, most: int) -> list[OutboxMessage]:
-        """Messages of the same kind to the same mailbox that were deferred as this one was, leased as well."""
+        """Messages of the same kind to the same address that were deferred as this one was, leased as well."""
         deferred = _in_nobodys_hands(now) & Q(deferred=True, kind=self.kind, recipient=self.recipient)
         candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(most)
         return [message for message in candidates if await message._lease(deferred, owner, now=now)]
 
     async def answer_for_others(self, *, now: datetime) -> int:
-        """Close whatever else of this kind waits for this mailbox, since this message says the same; how many.
+        """Close what else of this kind waits for this address, since this message says the same; return the count.
 
         In one statement: else each of thousands of requests for a link would bring its mail, hour after hour.
         """
@@ -133,24 +163,28 @@ class OutboxMessage(Model):
 
         Else each of thousands would have to be claimed to find out that the mailbox is full.
         """
-        others = OutboxMessage.filter(recipient=self.recipient, state=MessageState.QUEUED, available_at__lte=now)
+        others = OutboxMessage.filter(mailbox=self.mailbox, state=MessageState.QUEUED, available_at__lte=now)
         return await others.exclude(id=self.id).update(available_at=until, lease_owner=None, deferred=True, attempts=0)
 
     async def mailbox_full_until(self, most: int, window: timedelta, *, now: datetime) -> datetime | None:
         """Until when this message's mailbox can get no more, at *most* mails in *window*; None where it can.
 
-        Mails that other relays have in hand count as sent, so that racing relays stay under the cap together.
+        Mails that other relays have in hand count as sent, so that racing relays stay under the cap together. Links
+        that are asked for again have half of a mailbox's share: anybody can ask, and must not keep back a sign-up.
         """
-        others = OutboxMessage.filter(recipient=self.recipient).exclude(id=self.id)
+        others = OutboxMessage.filter(mailbox=self.mailbox).exclude(id=self.id)
         in_hand = await others.filter(
             state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now
         ).count()
-        recently = others.filter(state=MessageState.SENT, finished_at__gt=now - window)
-        sent = await recently.order_by("-finished_at").limit(most)
-        if len(sent) >= most:
-            oldest = sent[-1].finished_at
-            return now + LEASE if oldest is None else oldest + window
-        return now + LEASE if len(sent) + in_hand >= most else None
+        finished = others.filter(state__in=COUNTED, finished_at__gt=now - window)
+        recent = await finished.order_by("-finished_at").limit(most)
+        if self.kind is MessageKind.RESEND:
+            resent = [message for message in recent if message.kind is MessageKind.RESEND]
+            if len(resent) >= (share := max(1, most // 2)):
+                return _end_of_window(resent[share - 1], window, now)
+        if len(recent) >= most:
+            return _end_of_window(recent[-1], window, now)
+        return now + LEASE if len(recent) + in_hand >= most else None
 
     @classmethod
     async def renew(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
@@ -160,9 +194,16 @@ class OutboxMessage(Model):
         await leased.update(available_at=now + LEASE)
 
     @classmethod
+    async def give_back(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
+        """Make *messages* claimable at once, as if *owner* had never claimed them."""
+        ids = [message.id for message in messages]
+        leased = cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner)
+        await leased.update(available_at=now, lease_owner=None, attempts=F("attempts") - 1)
+
+    @classmethod
     async def finish(cls, messages: Iterable[OutboxMessage], state: MessageState, owner: str, *, now: datetime) -> bool:
         """Put *messages* into a final *state*; False where *owner* has lost the lease of one meanwhile."""
-        return await cls._give_back(messages, owner, state=state, finished_at=now)
+        return await cls._release(messages, owner, state=state, finished_at=now)
 
     @classmethod
     async def postpone(
@@ -170,10 +211,10 @@ class OutboxMessage(Model):
     ) -> bool:
         """Give *messages* back to the queue until then; *deferred* ones may be merged when they come up again."""
         changes = {"deferred": True, "attempts": 0} if deferred else {}
-        return await cls._give_back(messages, owner, available_at=until, **changes)
+        return await cls._release(messages, owner, available_at=until, **changes)
 
     @classmethod
-    async def _give_back(cls, messages: Iterable[OutboxMessage], owner: str, **changes: Any) -> bool:
+    async def _release(cls, messages: Iterable[OutboxMessage], owner: str, **changes: Any) -> bool:
         ids = [message.id for message in messages]
         kept = await cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner).update(
             lease_owner=None, **changes
@@ -184,3 +225,8 @@ class OutboxMessage(Model):
 def _in_nobodys_hands(now: datetime) -> Q:
     """Queued, and leased to nobody, or to a relay that has died since."""
     return Q(state=MessageState.QUEUED) & (Q(lease_owner=None) | Q(available_at__lte=now))
+
+
+def _end_of_window(message: OutboxMessage, window: timedelta, now: datetime) -> datetime:
+    """When *message*, which is finished, counts no more."""
+    return now + LEASE if message.finished_at is None else message.finished_at + window
