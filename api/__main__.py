@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Coroutine
 
     from api.listening import Address
@@ -69,7 +68,7 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Serve the API, and relay its mails unless GUICHET_RELAY=off."""
+    """Serve the API, with a mail relay in a process beside it unless GUICHET_RELAY=off."""
     settings = _settings(workers=workers)
     address = _address(host, port, unix_socket)
     if not settings.in_production and not address.is_local and not expose_development:
@@ -105,27 +104,13 @@ def deliver_mail(
     once: Annotated[bool, typer.Option("--once", help="Deliver what is due, and end.")] = False,
 ) -> None:
     """Relay mails: until interrupted, or once."""
-    outcomes = _run(_deliver(_settings(), once=once))
+    from api.mail.wiring import deliver
+
+    outcomes = _run(deliver(_settings(), once=once))
     if once:
         typer.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing is due")
     if outcomes["failed"] or outcomes["abandoned"]:
         raise typer.Exit(FAILED)
-
-
-async def _deliver(settings: Settings, *, once: bool) -> Counter[str]:
-    from collections import Counter
-
-    from api.app import build_relay
-    from models.database import database
-
-    async with database(settings.database_url.get_secret_value()):
-        relay = build_relay(settings)
-        if once:
-            return await relay.deliver_due()
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(stop, relay.stop)
-        await relay.run()
-        return Counter()
 
 
 @cli.command()

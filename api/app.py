@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,14 +13,11 @@ from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.captcha import CaptchaProvider, FixedCaptcha, PictureCaptcha
+from api.clock import utc_now
 from api.graphql.context import Services
 from api.graphql.endpoint import GraphQLEndpoint
 from api.graphql.schema import schema
 from api.look_ups import LookUps
-from api.mail.compose import Composer
-from api.mail.letters import LetterWriter
-from api.mail.relay import Relay
-from api.mail.transports import MailTransport, open_transport
 from api.middleware import (
     HTTPS_ONLY,
     REQUEST_ID_HEADER,
@@ -50,6 +45,7 @@ from models.organisation import find_organisations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -57,13 +53,8 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
 
-GRACE_SECONDS = 10
 CORS_SECONDS = 600
 DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @cache
@@ -77,20 +68,18 @@ def build_app(
     *,
     clock: Callable[[], datetime] = utc_now,
     captcha: CaptchaProvider | None = None,
-    transport: MailTransport | None = None,
 ) -> Starlette:
-    """The application, as ASGI; what tests replace are the clock, the captcha and where mails go."""
-    relay = build_relay(settings, clock=clock, transport=transport)
+    """The application, as ASGI; what tests replace are the clock and the captcha. It promises mails, and sends none."""
     captcha = captcha or _captcha(settings)
     passwords = Passwords()
-    services = _services(settings, captcha, passwords, relay, clock)
+    services = _services(settings, captcha, passwords, clock)
     graphiql = None if settings.in_production else GraphiQL()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with database(settings.database_url.get_secret_value()):
             try:
-                async with upkeep(clock), _relaying(relay) if settings.relay == "on" else nullcontext():
+                async with upkeep(clock):
                     yield
             finally:
                 passwords.close()
@@ -122,31 +111,17 @@ def build_app(
     )
 
 
-def build_relay(
-    settings: Settings, *, clock: Callable[[], datetime] = utc_now, transport: MailTransport | None = None
-) -> Relay:
-    """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
-    composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
-    return Relay(
-        transport=transport or open_transport(settings.mail_destination),
-        letters=LetterWriter(composer=composer, activation_url=settings.activation_url, clock=clock),
-        mailbox_limit=(parse_limits(settings.rate_limits) or {}).get("mailbox"),
-        clock=clock,
-    )
-
-
 def _services(
     settings: Settings,
     captcha: CaptchaProvider,
     passwords: Passwords,
-    relay: Relay,
     clock: Callable[[], datetime],
 ) -> Services:
     storage = open_storage(settings.rate_limit_url.get_secret_value())
     limits = RateLimits(parse_limits(settings.rate_limits), storage)
     terms = Terms(settings.terms_version, settings.terms_url, settings.survey_consent_version)
     return Services(
-        sign_up=SignUp(captcha=captcha, limits=limits, terms=terms, key=settings.key, wake_relay=relay.wake),
+        sign_up=SignUp(captcha=captcha, limits=limits, terms=terms, key=settings.key),
         activation=Activation(passwords=passwords, limits=limits),
         captcha=captcha,
         limits=limits,
@@ -168,19 +143,6 @@ def _mailbox_routes(settings: Settings) -> list[BaseRoute]:
 def _captcha(settings: Settings) -> CaptchaProvider:
     fixed = settings.fixed_captcha
     return PictureCaptcha() if fixed is None else FixedCaptcha(fixed)
-
-
-@asynccontextmanager
-async def _relaying(relay: Relay) -> AsyncIterator[None]:
-    """The relay, beside the requests. In the end, what is being sent is sent."""
-    relaying = asyncio.create_task(relay.run())
-    try:
-        yield
-    finally:
-        relay.stop()
-        await asyncio.wait([relaying], timeout=GRACE_SECONDS)
-        relaying.cancel()
-        await asyncio.wait([relaying], timeout=GRACE_SECONDS)
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

@@ -13,24 +13,27 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from api.app import build_app
 from api.connections import BoundedProtocol
 from api.listening import ListeningError, UnixAddress, listening
 from api.logs import configure_logging
+from api.relay_process import RelayProcess
 from api.settings import PREFIX, Maildir, load_settings
+from api.shutdown import SHUTDOWN_SECONDS
 from api.trusted_proxies import UNIX_PEER
 
 if TYPE_CHECKING:
-    import socket
+    from socket import socket
+    from types import FrameType
 
     from starlette.applications import Starlette
 
     from api.listening import Address
     from api.settings import Settings
 
-SHUTDOWN_SECONDS = 30
 WORKER_SILENCE_SECONDS = 30
 """After which a worker is replaced. Uvicorn's five would kill one that only starts, or works, on a busy machine."""
 UVICORN: Mapping[str, Any] = {
@@ -66,8 +69,12 @@ def run(settings: Settings, *, address: Address, workers: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _allow_open_files()
     try:
-        with listening(address) as sockets, suppress(KeyboardInterrupt):
-            _serve(settings, sockets, workers)
+        with (
+            listening(address) as sockets,
+            RelayProcess(settings).running(on=settings.relay == "on") as relay,
+            suppress(KeyboardInterrupt),
+        ):
+            _serve(settings, sockets, relay, workers)
     except ListeningError as exc:
         logger.error("%s", exc)
         raise SystemExit(1) from None
@@ -75,15 +82,44 @@ def run(settings: Settings, *, address: Address, workers: int) -> None:
         raise SystemExit(1 if exc.code else 0) from None
 
 
-def _serve(settings: Settings, sockets: list[socket.socket], workers: int) -> None:
-    """Answer what comes to *sockets*, in this process or in *workers* others."""
+def _serve(settings: Settings, sockets: list[socket], relay: RelayProcess, workers: int) -> None:
+    """Answer what comes to *sockets*, in this process or in *workers* others.
+
+    :raises SystemExit: the application can't start.
+    """
     if workers == 1:
-        server = uvicorn.Server(uvicorn.Config(_settled(build_app(settings)), **UVICORN))
+        server = _Server(uvicorn.Config(_settled(build_app(settings)), **UVICORN), relay)
         server.run(sockets)
+        if not server.started:
+            raise SystemExit(STARTUP_FAILURE)
         return
     os.environ[f"{PREFIX}ACTIVATION_URL"] = settings.activation_url
     config = uvicorn.Config("api.server:build_worker_app", factory=True, workers=workers, **UVICORN)
-    Multiprocess(config, sockets).run()
+    _Workers(config, sockets, relay).run()
+
+
+class _Server(uvicorn.Server):
+    """Has the relay end at the moment at which it is told to end itself."""
+
+    def __init__(self, config: uvicorn.Config, relay: RelayProcess) -> None:
+        super().__init__(config)
+        self._relay = relay
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._relay.stop()
+        super().handle_exit(sig, frame)
+
+
+class _Workers(Multiprocess):
+    """The same of several processes, which end together."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket], relay: RelayProcess) -> None:
+        super().__init__(config, sockets)
+        self._relay = relay
+
+    def terminate_all(self) -> None:
+        self._relay.stop()
+        super().terminate_all()
 
 
 def build_worker_app() -> Starlette:

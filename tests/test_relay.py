@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import uuid
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise.exceptions import OperationalError
 
-from api.app import build_app, build_relay
 from api.mail import relay as relay_module
 from api.mail.compose import Composer
 from api.mail.letters import MOST_IN_ONE_MAIL
 from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, Relay
-from api.mail.transports import ContentRefusedError, MailboxRefusedError, TransportError
+from api.mail.transports import ContentRefusedError, HandOver, MailboxRefusedError, TransportError, at_any_time
+from api.mail.wiring import build_relay
 from models.account import Account
 from models.identifiers import IdentifierType
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
 from models.registration import ACTIVATION_PERIOD, MailOutcome, Registration, RegistrationState
-from tests.client import SIRET, Portal, client_of, text_of, token_in
+from tests.client import SIRET, Portal, text_of, token_in
 from tests.conftest import Letterbox
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from api.settings import Settings
-    from tests.conftest import Clock, KnownCaptcha
+    from tests.conftest import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -53,12 +52,13 @@ class Moody(Letterbox):
         self.mood = mood
         self.seen: list[EmailMessage] = []
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
         self.seen.append(message)
         await asyncio.sleep(0)  # As a socket would, let others go on.
+        hand_over()
         if (failure := self.mood(message)) is not None:
             raise failure
-        await super().send(message)
+        await super().send(message, hand_over)
 
 
 class Dying(Letterbox):
@@ -68,23 +68,24 @@ class Dying(Letterbox):
         super().__init__()
         self.sent = asyncio.Event()
 
-    async def send(self, message: EmailMessage) -> None:
-        await super().send(message)
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
+        await super().send(message, hand_over)
         self.sent.set()
         await asyncio.Event().wait()
 
 
 class Slow(Letterbox):
-    """A transport that takes its time over a message."""
+    """A transport that takes its time over a message that it has been given."""
 
     def __init__(self) -> None:
         super().__init__()
         self.begun, self.may_end = asyncio.Event(), asyncio.Event()
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
+        hand_over()
         self.begun.set()
         await self.may_end.wait()
-        await super().send(message)
+        await super().send(message, hand_over)
 
 
 def subjects(mails: list[EmailMessage]) -> list[str]:
@@ -207,7 +208,7 @@ async def test_the_owner_of_an_account_gets_one_mail(portal: Portal, language: s
     assert (mail["Subject"], mail["To"]) == (expected, EMAIL)
     assert tokens_in(mail) == []
     assert "Mallory" not in text_of(mail)
-    assert (await fates())["ACTIVATION SUPERSEDED"] == 1
+    assert (await fates())["ACTIVATION DISCARDED"] == 1
 
 
 async def test_nothing_is_said_of_an_attempt_that_is_over(portal: Portal, clock: Clock) -> None:
@@ -216,7 +217,7 @@ async def test_nothing_is_said_of_an_attempt_that_is_over(portal: Portal, clock:
     await portal.resend_activation_mail(EMAIL)
     clock.advance(days=7)
     assert await portal.deliver() == []
-    assert await fates() == {"SUMMARY SUPERSEDED": 1, "ACTIVATION SUPERSEDED": 1, "RESEND SUPERSEDED": 1}
+    assert await fates() == {"SUMMARY SUPERSEDED": 1, "ACTIVATION SUPERSEDED": 1, "RESEND DISCARDED": 1}
 
 
 # ── Decided once for both mails ──
@@ -234,7 +235,7 @@ async def test_no_useless_link_once_there_is_an_account(portal: Portal, settings
     transport.mood = lambda _: None
     await drain(relay, clock)
     assert subjects(transport.messages) == [SUMMARY_FR]
-    assert (await fates())["ACTIVATION SUPERSEDED"] == 1
+    assert (await fates())["ACTIVATION DISCARDED"] == 1
 
 
 async def test_an_account_between_the_mails_makes_no_third(portal: Portal, settings: Settings, clock: Clock) -> None:
@@ -475,7 +476,7 @@ async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
     """A relay whose lease ran out while it was sending changes nothing of what the next has claimed, and says so."""
 
     class Late(Letterbox):
-        async def send(self, message: EmailMessage) -> None:
+        async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
             clock.now += LEASE
             assert await OutboxMessage.claim("next", now=clock()) is not None
 
@@ -842,7 +843,6 @@ async def test_the_loop_outlives_its_database(
 
     async def claim(owner: str, *, now: datetime) -> OutboxMessage | None:
         if next(failures, None) is not None:
-            relay.wake()
             raise OperationalError("the database is away")
         return await real(owner, now=now)
 
@@ -862,10 +862,10 @@ async def test_nobody_waits_for_a_mailbox_that_is_waited_for(settings: Settings,
     patience = asyncio.Event()
 
     class Hanging(Letterbox):
-        async def send(self, message: EmailMessage) -> None:
+        async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
             if message["To"] == EMAIL:
                 await patience.wait()
-            await super().send(message)
+            await super().send(message, hand_over)
 
     transport = Hanging()
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -876,7 +876,6 @@ async def test_nobody_waits_for_a_mailbox_that_is_waited_for(settings: Settings,
         running = asyncio.create_task(relay.run())
         for number in range(10):
             await promise_mail(f"person{number}@exemple.fr", now=clock())
-            relay.wake()
             while len(transport.messages) == number:  # noqa: ASYNC110  # What is awaited sets no event.
                 await asyncio.sleep(0.01)
         assert {str(mail["To"]) for mail in transport.messages} == {
@@ -903,23 +902,3 @@ async def test_a_relay_that_is_stopped_finishes_what_it_has_in_hand(settings: Se
     assert 1 <= len(transport.messages) <= CONCURRENT_SENDINGS
     assert (await fates())["RESEND SENT"] == len(transport.messages)
     assert (await OutboxMessage.filter(lease_owner__isnull=False).count()) == 0
-
-
-async def test_the_application_sends_at_once(
-    settings: Settings, clock: Clock, captcha: KnownCaptcha, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In a running application a promise wakes the relay: nobody waits for the next look into the outbox."""
-    monkeypatch.setattr(relay_module, "POLL_SECONDS", 3600)
-    arrived = asyncio.Semaphore(0)
-    transport = Moody(lambda _: arrived.release())
-    app = build_app(settings.model_copy(update={"relay": "on"}), clock=clock, captcha=captcha, transport=transport)
-    async with client_of(app) as http:
-        portal = Portal(http, captcha=captcha, relay=build_relay(settings), letterbox=transport)
-        async with asyncio.timeout(10):
-            await portal.sign_up()
-            for _ in range(2):
-                await arrived.acquire()
-            await portal.resend_activation_mail(EMAIL)
-            await arrived.acquire()
-    assert subjects(transport.messages) == [ACTIVATION_FR, ACTIVATION_FR, SUMMARY_FR]
-    assert uuid.UUID(str(transport.messages[0]["Message-ID"])[1:37])

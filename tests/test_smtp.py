@@ -19,10 +19,10 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from pydantic import SecretStr
 
-from api.app import build_relay
 from api.mail import relay as relay_module
 from api.mail import transports
 from api.mail.transports import SmtpTransport
+from api.mail.wiring import build_relay
 from api.settings import SmtpServer
 from models.account import Account
 from models.outbox import MessageKind, MessageState, OutboxMessage

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from tortoise.transactions import in_transaction
+
 from api.mail.compose import Composer, Link
 from api.messages import Language
 from models.account import Account
+from models.identifiers import IdentifierType
 from models.outbox import MessageKind, OutboxMessage
 from models.registration import ActivationToken, MailOutcome, Registration, RegistrationState
 
@@ -21,11 +24,15 @@ MOST_IN_ONE_MAIL = 30
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail, None where there is nothing to say; the messages that it speaks for, and the attempts it is about."""
+    """A mail, and whether it *leaves* or is thrown away; None where what it was to be about is over.
+
+    Beside it, the messages that it speaks for, and the attempts that it is about.
+    """
 
     mail: EmailMessage | None
     told: Sequence[OutboxMessage]
     registrations: Sequence[Registration] = ()
+    leaves: bool = True
 
 
 class Heading(TypedDict):
@@ -38,7 +45,12 @@ class Heading(TypedDict):
 
 
 class LetterWriter:
-    """Makes letters of messages: each says what is so when it leaves, not when it was promised."""
+    """Makes letters of messages: each says what is so when it leaves, not when it was promised.
+
+    Whether an address has an account makes no difference to the work: the same statements, and the mails of either
+    case composed, of which one leaves at most. Else the relay would take its time over one kind of address, and
+    whoever shares its machine, its database or its disk could notice.
+    """
 
     def __init__(self, *, composer: Composer, activation_url: str, clock: Callable[[], datetime]) -> None:
         self._composer = composer
@@ -48,7 +60,7 @@ class LetterWriter:
     async def write(self, message: OutboxMessage, owner: str) -> Letter:
         """What *message* comes to, together with those that were deferred with it, which *owner* claims as well."""
         if message.kind is MessageKind.RESEND:
-            return await self._links_again(message)
+            return await self._links_again(message, owner)
         registration = await self._registration(message)
         if registration is None:
             return Letter(None, [message])
@@ -57,25 +69,41 @@ class LetterWriter:
         async for companion, other in self._companions(message, outcome, owner):
             told.append(companion)
             registrations.append(other)
-        if outcome is MailOutcome.ACCOUNT_EXISTS:
-            mail = None
-            if message.kind is MessageKind.SUMMARY:
-                mail = await self._account_exists(registration.email_canonical, message)
-            return Letter(mail, told)
+        account = await Account.get_or_none(email_canonical=message.recipient)
+        exists = outcome is MailOutcome.ACCOUNT_EXISTS
         if message.kind is MessageKind.SUMMARY:
-            mail = self._composer.summary(registrations, **self._heading(registration, message))
-        else:
-            mail = await self._activation(registrations, message)
-        return Letter(mail, told, registrations)
+            return self._summary(message, told, registrations, account, exists=exists)
+        usable = [attempt for attempt in registrations if attempt.state is RegistrationState.VERIFIED]
+        mail = await self._activation(usable, message, owner)
+        return Letter(mail, told, registrations, leaves=bool(usable) and account is None and not exists)
 
-    async def _links_again(self, message: OutboxMessage) -> Letter:
+    def _summary(
+        self,
+        message: OutboxMessage,
+        told: Sequence[OutboxMessage],
+        registrations: Sequence[Registration],
+        account: Account | None,
+        *,
+        exists: bool,
+    ) -> Letter:
+        """What was entered; in its place, where the address had an account then, a word to its owner."""
+        summary = self._composer.summary(registrations, **self._heading(registrations[0], message))
+        word = self._account_exists(account, message)
+        if exists:
+            return Letter(word, told, leaves=account is not None)
+        return Letter(summary, told, registrations)
+
+    async def _links_again(self, message: OutboxMessage, owner: str) -> Letter:
         """New links for all that waits, or a word to the owner of an account: what any such request comes to."""
         await message.answer_for_others(now=self._clock())
-        mail = await self._account_exists(message.recipient, message)
-        if mail is not None:
-            return Letter(mail, [message])
+        account = await Account.get_or_none(email_canonical=message.recipient)
         waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock(), most=MOST_IN_ONE_MAIL)
-        return Letter(await self._activation(waiting, message), [message], waiting)
+        usable = waiting if account is None else []
+        mail = await self._activation(usable, message, owner)
+        word = self._account_exists(account, message)
+        if account is not None:
+            return Letter(word, [message])
+        return Letter(mail, [message], usable, leaves=bool(usable))
 
     async def _companions(
         self, message: OutboxMessage, outcome: MailOutcome, owner: str
@@ -93,23 +121,25 @@ class LetterWriter:
     async def _registration(self, message: OutboxMessage) -> Registration | None:
         return await Registration.get_or_none(id=message.registration_id, expires_at__gt=self._clock())
 
-    async def _activation(self, registrations: Sequence[Registration], message: OutboxMessage) -> EmailMessage | None:
-        """New links for those of *registrations* that a link can still activate."""
-        usable = [registration for registration in registrations if registration.state is RegistrationState.VERIFIED]
-        if not usable or await Account.exists(email_canonical=message.recipient):
-            return None
-        links = [Link(registration, await self._new_url(registration)) for registration in usable]
-        return self._composer.activation(links, **self._heading(usable[0], message))
+    async def _activation(self, usable: Sequence[Registration], message: OutboxMessage, owner: str) -> EmailMessage:
+        """New links for *usable* attempts, or for one that nobody has made.
+
+        They are stored in one transaction, which the lease gives something to commit in any case.
+        """
+        attempts = usable or [_nobody(message, self._clock())]
+        async with in_transaction():
+            await OutboxMessage.renew([message], owner, now=self._clock())
+            links = [Link(attempt, await self._new_url(attempt)) for attempt in attempts]
+        return self._composer.activation(links, **self._heading(attempts[0], message))
 
     async def _new_url(self, registration: Registration) -> str:
         token = await ActivationToken.issue(registration, now=self._clock())
         return f"{self._activation_url}#token={token}"
 
-    async def _account_exists(self, email_canonical: str, message: OutboxMessage) -> EmailMessage | None:
-        account = await Account.get_or_none(email_canonical=email_canonical)
-        if account is None:
-            return None
-        return self._composer.account_exists(account, **self._heading(account, message))
+    def _account_exists(self, account: Account | None, message: OutboxMessage) -> EmailMessage:
+        """A word to the owner of *account*, or of one that nobody has."""
+        owner = account or Account(email=message.recipient, language=message.language)
+        return self._composer.account_exists(owner, **self._heading(owner, message))
 
     def _heading(self, addressee: Registration | Account, message: OutboxMessage) -> Heading:
         """To whom, in which language, and under which Message-ID, which stays the same over all attempts."""
@@ -119,3 +149,21 @@ class LetterWriter:
             message_id=str(message.id),
             now=self._clock(),
         )
+
+
+def _nobody(message: OutboxMessage, now: datetime) -> Registration:
+    """An attempt that nobody has made, for the mail that is composed and thrown away where nothing waits."""
+    return Registration(
+        email=message.recipient,
+        email_canonical=message.recipient,
+        first_name="Camille",
+        last_name="Durand",
+        language=message.language,
+        terms_version="1",
+        survey_consent=False,
+        survey_consent_version="1",
+        identifier_type=IdentifierType.SIRET,
+        identifier_value="73282932000074",
+        organisation_name="Exemple SA",
+        created_at=now,
+    )

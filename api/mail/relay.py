@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from tortoise.transactions import in_transaction
 
 from api.logs import trace_of
+from api.mail.sending import CalledOffError, InDoubtError, Sendings
 from api.mail.transports import ContentRefusedError, MailboxRefusedError, MailTransport, TransportError
+from api.shutdown import SHUTDOWN_SECONDS
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
 
 if TYPE_CHECKING:
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONCURRENT_SENDINGS = 4
-SENDING_DEADLINE = timedelta(minutes=12)  # Longer than a transport takes by itself to give up.
 RENEWAL_SECONDS = LEASE.total_seconds() / 3
-STOPPING_SECONDS = 30
+RECORDING_SECONDS = 2
+"""What a stop leaves of its time to note down what has become of the last mails."""
 GIVE_UP_AFTER = timedelta(days=7)  # As long as a registration waits for its activation.
-POLL_SECONDS = 1.0
+POLL_SECONDS = (0.4, 0.6)  # At no fixed time after whatever has put a message into the outbox.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
 RECORDING_PAUSES = (0, 0.5, 2, 5)
 SPREAD_SECONDS = 10
@@ -52,52 +54,63 @@ class Relay:
         letters: LetterWriter,
         mailbox_limit: RateLimitItem | None,
         clock: Callable[[], datetime],
+        seconds_to_stop: float = SHUTDOWN_SECONDS - RECORDING_SECONDS,
     ) -> None:
-        self._transport = transport
+        self._sendings = Sendings(transport)
         self._letters = letters
         self._mailbox_limit = mailbox_limit
         self._clock = clock
+        self._seconds_to_stop = seconds_to_stop
         self._owner = secrets.token_hex(16)
-        self._woken = asyncio.Event()
         self._claiming = asyncio.Lock()
-        self._stopping = False
-
-    def wake(self) -> None:
-        """Look into the outbox now rather than at the next poll."""
-        self._woken.set()
+        self._stopping = asyncio.Event()
+        self._is_failing = False
 
     def stop(self) -> None:
-        """Finish what is in hand; `run` then returns."""
-        self._stopping = True
-        self._woken.set()
+        """Claim nothing more, and end what is in hand: `run` then returns, and `deliver_due` as well.
+
+        What nobody has been given yet is given back at once. An answer of the mail server is waited for until the
+        deadline; where there is none, the lease goes on, as the mail may have been taken.
+        """
+        self._stopping.set()
+        self._sendings.end(self._seconds_to_stop - RECORDING_SECONDS)
 
     async def run(self) -> None:
         """Deliver until stopped. A database that is away is waited for; no message waits for another to be sent."""
         turns: set[Turn] = set()
         try:
-            while not self._stopping:
-                self._woken.clear()
-                turns = self._with_all_at_work(turns)
+            while not self._stopping.is_set():
+                turns = self._with_one_more(turns)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._woken.wait()
-            await asyncio.wait(turns, timeout=STOPPING_SECONDS)
+                    async with asyncio.timeout(random.uniform(*POLL_SECONDS)):  # noqa: S311  # No secret.
+                        await self._stopping.wait()
+            await asyncio.wait(turns, timeout=self._seconds_to_stop)
         finally:
             for turn in turns:
                 turn.cancel()
             await asyncio.gather(*turns, return_exceptions=True)
 
-    def _with_all_at_work(self, turns: set[Turn]) -> set[Turn]:
-        """*turns* that go on, and others in the place of those that have ended, as they do where nothing is due."""
+    def _with_one_more(self, turns: set[Turn]) -> set[Turn]:
+        """Those of *turns* that go on, and another where there is room: each ends where nothing is due."""
         ended = {turn for turn in turns if turn.done()}
-        if failures := [failure for turn in ended if (failure := turn.exception())]:
-            logger.error("The outbox can't be read; another try follows\n%s", trace_of(failures[0]))
+        self._note_failures(ended)
         going_on = turns - ended
-        missing = CONCURRENT_SENDINGS - len(going_on)
-        return going_on | {asyncio.create_task(self._deliver_in_turn()) for _ in range(missing)}
+        if len(going_on) < CONCURRENT_SENDINGS:
+            going_on.add(asyncio.create_task(self._deliver_in_turn()))
+        return going_on
+
+    def _note_failures(self, ended: set[Turn]) -> None:
+        """Say when the outbox can't be read, and when it can again; not each time that it is tried."""
+        failures = [failure for turn in ended if (failure := turn.exception())]
+        if failures and not self._is_failing:
+            logger.error("The outbox can't be read; it is tried again and again\n%s", trace_of(failures[0]))
+        elif ended and not failures and self._is_failing:
+            logger.info("The outbox can be read again")
+        if ended:
+            self._is_failing = bool(failures)
 
     async def deliver_due(self) -> Counter[str]:
-        """Deliver all that is due, a few at once; how many were sent, postponed, and so on, by outcome."""
+        """Deliver all that is due, a few at once, until stopped; how many were sent, postponed, and so on."""
         turns = await asyncio.gather(
             *(self._deliver_in_turn() for _ in range(CONCURRENT_SENDINGS)), return_exceptions=True
         )
@@ -108,7 +121,8 @@ class Relay:
 
     async def _deliver_in_turn(self) -> Counter[str]:
         outcomes: Counter[str] = Counter()
-        while not self._stopping:
+        await OutboxMessage.assign_mailboxes()
+        while not self._stopping.is_set():
             async with self._claiming:  # Two at the same moment would take two messages to one mailbox.
                 message = await OutboxMessage.claim(self._owner, now=self._clock())
             if message is None:
@@ -143,8 +157,21 @@ class Relay:
             await self._finish(letter.told, MessageState.SUPERSEDED)
             return "superseded"
         try:
+            return await self._send(letter, letter.mail)
+        except CalledOffError:
+            await OutboxMessage.give_back(letter.told, self._owner, now=self._clock())
+            return "given back"
+        except InDoubtError:
+            logger.warning("Message %s has left, and nobody says whether it is taken: a copy may follow", message.id)
+            await OutboxMessage.renew(letter.told, self._owner, now=self._clock())
+            return "in doubt"
+
+    async def _send(self, letter: Letter, mail: EmailMessage) -> str:
+        """Send *mail*, or throw it away, and note down what has become of it."""
+        message = letter.told[0]
+        try:
             async with self._renewing(letter.told):
-                await self._send(letter.mail)
+                await self._sendings.send(mail, leaves=letter.leaves)
         except MailboxRefusedError as exc:
             logger.warning("Message %s is set aside: the mail server refuses its mailbox (%s)", message.id, exc)
             await self._finish(letter.told, MessageState.ABANDONED)
@@ -153,16 +180,10 @@ class Relay:
             if isinstance(exc, ContentRefusedError) and len(letter.registrations) > 1:
                 return await self._split(letter, str(exc))
             return await self._try_again(letter.told, str(exc))
-        logger.info("Message %s is sent (%s)", message.id, message.kind)
-        await self._record(letter.told)
-        return "sent"
-
-    async def _send(self, mail: EmailMessage) -> None:
-        try:
-            async with asyncio.timeout(SENDING_DEADLINE.total_seconds()):
-                await self._transport.send(mail)
-        except TimeoutError:
-            raise TransportError("no answer in time") from None
+        outcome = MessageState.SENT if letter.leaves else MessageState.DISCARDED
+        logger.info("Message %s is %s (%s)", message.id, outcome.lower(), message.kind)
+        await self._record(letter.told, outcome)
+        return outcome.lower()
 
     @asynccontextmanager
     async def _renewing(self, told: Sequence[OutboxMessage]) -> AsyncIterator[None]:
@@ -204,12 +225,12 @@ class Relay:
             await OutboxMessage.finish([message], MessageState.SUPERSEDED, self._owner, now=now)
         return "split"
 
-    async def _record(self, told: Sequence[OutboxMessage]) -> None:
+    async def _record(self, told: Sequence[OutboxMessage], outcome: MessageState) -> None:
         """Close what has left. It has, even where the database is away: then, a second copy will follow."""
         for pause in RECORDING_PAUSES:
             await asyncio.sleep(pause)
             try:
-                await self._finish(told, MessageState.SENT)
+                await self._finish(told, outcome)
             except Exception as exc:
                 logger.error("Message %s is sent, but that can't be recorded\n%s", told[0].id, trace_of(exc))
             else:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import mailbox
+import os
 import re
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable
+from contextlib import asynccontextmanager, suppress
 from email.policy import SMTP
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import aiosmtplib
 
 from api.settings import Maildir, SmtpServer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from email.message import EmailMessage
     from pathlib import Path
 
@@ -39,15 +43,31 @@ class ContentRefusedError(TransportError):
     """The mail server does not take this mail as it stands: a filter dislikes its words, or us."""
 
 
+HandOver: TypeAlias = Callable[[], None]
+"""Called right before the content leaves; what it raises keeps the content here."""
+
+
+def at_any_time() -> None:
+    """Let the content leave."""
+
+
 class MailTransport(Protocol):
     """Hands a message on."""
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
         """Returns once the message is safe with the next in line.
+
+        Until *hand_over* is called, nobody has the message; from then on, somebody may, whatever is raised.
 
         :raises MailboxRefusedError: no message to this mailbox will ever be taken.
         :raises ContentRefusedError: this message is not taken as it stands; another to the same mailbox may be.
         :raises TransportError: no message can be handed on now, or not this one yet.
+        """
+
+    async def rehearse(self, message: EmailMessage) -> None:
+        """Do the work of sending a message that nobody is to get, without handing it on.
+
+        :raises TransportError: no message can be handed on now.
         """
 
 
@@ -64,17 +84,35 @@ class MaildirTransport:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
+        hand_over()
+        await self._write(self._deliver, message)
+
+    async def rehearse(self, message: EmailMessage) -> None:
+        await self._write(self._throw_away, message)
+
+    @staticmethod
+    async def _write(write: Callable[[EmailMessage], None], message: EmailMessage) -> None:
         try:
-            await asyncio.to_thread(self._deliver, message)
+            await asyncio.to_thread(write, message)
         except OSError as exc:
             raise TransportError(f"the mailbox folder can't be written: {exc.strerror}") from exc
 
     def _deliver(self, message: EmailMessage) -> None:
+        self._make_folders()
+        mailbox.Maildir(self._path).add(message.as_bytes())
+
+    def _throw_away(self, message: EmailMessage) -> None:
+        self._make_folders()
+        with tempfile.NamedTemporaryFile(dir=self._path / "tmp", prefix="discarded-") as file:
+            file.write(message.as_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _make_folders(self) -> None:
         self._path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         for folder in ("cur", "new", "tmp"):  # Here, since `mailbox` makes none of them in a folder that is there.
             (self._path / folder).mkdir(mode=OWNER_ONLY, exist_ok=True)
-        mailbox.Maildir(self._path).add(message.as_bytes())
 
 
 class SmtpTransport:
@@ -83,7 +121,26 @@ class SmtpTransport:
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
+        async with self._client() as client:
+            async with asyncio.timeout(ENVELOPE_SECONDS):
+                await client.connect()
+                await self._address(client, message)
+            async with asyncio.timeout(CONTENT_SECONDS):
+                hand_over()
+                await self._transmit(client, message)
+            await self._take_leave(client)
+
+    async def rehearse(self, message: EmailMessage) -> None:
+        async with self._client() as client:
+            message.as_bytes(policy=SMTP)
+            async with asyncio.timeout(ENVELOPE_SECONDS):
+                await client.connect()
+            await self._take_leave(client)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        """A client that is not connected yet, and whose failures are a transport's."""
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
             port=self._server.port,
@@ -94,12 +151,7 @@ class SmtpTransport:
             timeout=None,  # Ours are of whole steps.
         )
         try:
-            async with asyncio.timeout(ENVELOPE_SECONDS):
-                await client.connect()
-                await self._address(client, message)
-            async with asyncio.timeout(CONTENT_SECONDS):
-                await self._transmit(client, message)
-            await self._take_leave(client)
+            yield client
         except TimeoutError as exc:
             raise TransportError("no answer in time") from exc
         except (aiosmtplib.SMTPException, OSError) as exc:

@@ -14,11 +14,10 @@ from api.captcha import CaptchaProvider, Challenge, answer_digest
 from api.refusals import IdempotencyConflict, Refusal, RegistrationNotFound, TooManyRequests
 from api.registration.form import Form, Terms, TypedForm, read_email, read_form
 from models.organisation import KnownOrganisation, find_organisation
-from models.outbox import MessageKind, OutboxMessage
+from models.outbox import MessageKind, OutboxMessage, mailbox_of
 from models.registration import CAPTCHA_PERIOD, Registration, RegistrationState, StoredChallenge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from api.messages import Language
@@ -69,13 +68,11 @@ class SignUp:
         limits: RateLimits,
         terms: Terms,
         key: bytes,
-        wake_relay: Callable[[], None],
     ) -> None:
         self._captcha = captcha
         self._limits = limits
         self._terms = terms
         self._key = key
-        self._wake_relay = wake_relay
 
     async def create_account(self, typed: TypedForm, *, network: str, now: datetime) -> Pending:
         """Start a registration; the same request under the same idempotency key finds the one it started.
@@ -147,9 +144,8 @@ class SignUp:
         """
         await self._limits.enforce("resendActivationMail", network)
         address = read_email(email)
-        await self._limits.enforce("resendActivationMailAddress", network, address.canonical)
+        await self._limits.enforce("resendActivationMailAddress", network, mailbox_of(address.canonical))
         await OutboxMessage.enqueue(MessageKind.RESEND, address.canonical, language=language, now=now)
-        self._wake_relay()
         return address
 
     async def _earlier(self, key_digest: str | None, now: datetime) -> Registration | None:
@@ -198,7 +194,6 @@ class SignUp:
                     registration_id=registration.id,
                     now=now,
                 )
-        self._wake_relay()
         return True
 
     async def _fail(self, registration: Registration, now: datetime) -> CaptchaRejected | None:

@@ -1,0 +1,61 @@
+"""The one place that wires the relay: settings become what empties the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from api.clock import utc_now
+from api.mail.compose import Composer
+from api.mail.letters import LetterWriter
+from api.mail.relay import Relay
+from api.mail.transports import MailTransport, open_transport
+from api.rate_limits import parse_limits
+from models.database import database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+    from api.settings import Settings
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+def build_relay(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, transport: MailTransport | None = None
+) -> Relay:
+    """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
+    composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
+    return Relay(
+        transport=transport or open_transport(settings.mail_destination),
+        letters=LetterWriter(composer=composer, activation_url=settings.activation_url, clock=clock),
+        mailbox_limit=(parse_limits(settings.rate_limits) or {}).get("mailbox"),
+        clock=clock,
+    )
+
+
+async def deliver(settings: Settings, *, once: bool = False, parent: int | None = None) -> Counter[str]:
+    """Relay what is due, *once* or until SIGINT, SIGTERM, or the end of the process behind the sentinel *parent*."""
+    loop = asyncio.get_running_loop()
+    async with _open_relay(settings) as relay:
+        for stop in STOPS:
+            loop.add_signal_handler(stop, relay.stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        if parent is not None:
+            loop.add_reader(parent, relay.stop)
+        if once:
+            return await relay.deliver_due()
+        await relay.run()
+        if parent is not None:
+            loop.remove_reader(parent)
+        return Counter()
+
+
+@asynccontextmanager
+async def _open_relay(settings: Settings) -> AsyncIterator[Relay]:
+    async with database(settings.database_url.get_secret_value()):
+        yield build_relay(settings)
