@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,10 @@ class RelayProcess:
                 self._process.terminate()
 
     def _keep_running(self) -> None:
-        # A process inherits what its starter blocks: so it loses no signal before it can handle them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         while self._ends_at is None:
+            resource_tracker.ensure_running()  # Else `start` does, and lifts what is blocked here.
+            # A process inherits what its starter blocks: so no signal ends it before it can handle them.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
             process = multiprocessing.get_context("spawn").Process(target=_relay, args=(self._settings,), daemon=True)
             process.start()
             self._process = process
