@@ -20,6 +20,7 @@ from typing import Protocol
 from captcha.audio import BEEP, END_BEEP, SILENCE, WAVE_SAMPLE_RATE, AudioCaptcha, mix_wave
 
 from api.worker_pool import WorkerPool
+from models.typed_text import without_formats
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +63,7 @@ def normalise_answer(typed: str) -> str:
     """Level letter case, blanks and widths; what is too long becomes empty, as no answer is."""
     if len(typed) > MAX_TYPED_LENGTH:
         return ""
-    kept = (c for c in unicodedata.normalize("NFKC", typed) if not c.isspace())
-    return "".join(c for c in kept if unicodedata.category(c) != "Cf").upper()  # Cf: blanks of no width.
+    return "".join(without_formats(unicodedata.normalize("NFKC", typed)).split()).upper()
 
 
 def answer_digest(key: bytes, registration_id: str, challenge_id: str, answer: str) -> str:

@@ -10,16 +10,17 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+
+from models.phone_numbers import parse_as_dialled_from_france
+from models.typed_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_typed
 
 LONGEST_NAME = 100
 LONGEST_ORGANISATION_NAME = 200
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its angle brackets.
 LONGEST_TYPED = 8 * LONGEST_EMAIL  # What is longer is too long in any form, and slow to bring into one.
-HOME_REGION = "FR"
 
-ZERO_WIDTH_JOINERS = "\u200c\u200d"  # Persian and Indic names are written with them.
+ZERO_WIDTH_JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
 # Characters of the other categories that show nothing by themselves: joiners of letters, fillers of Hangul, vowels of
 # Khmer that are not written, selectors of variants, and Braille without a dot.
 SHOWS_NOTHING = re.compile(
@@ -29,7 +30,8 @@ REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 # What a mail program may make a link of: a scheme, an address, numbers of a host, or a last label after a dot. The
 # dot of an initial is none of them: J.-P. Durand, S.A. Exemple, J.Durand.
 LINK_LIKE = re.compile(r"[@/\\]|\d+(\.\d+){3}|(?<![^\W\d_])[^\W\d_]\.[a-z]{2,}|([^\W_]{2}|[\d-])[\w-]*\.[^\W\d_]{2,}")
-PHONE_LIKE = re.compile(r"\+?[0-9 .()/-]{1,40}")
+PHONE_LIKE = re.compile(r"\(?\+?[0-9 .()/-]{1,40}")
+HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 
 
 class TypedTextError(ValueError):
@@ -50,15 +52,15 @@ class EmailAddress:
 
 
 def clean(typed: str, *, longest: int = LONGEST_NAME) -> str:
-    """*typed* in NFC, without blanks around.
+    """*typed* as a person sees it (see `models.typed_text.visible`).
 
-    :raises TypedTextError: INVALID_CHARACTERS for control characters, NUL, line breaks, lone surrogates and
-        invisible characters: none may reach a database, a hash or a mail header. TOO_LONG, with the *longest*
-        that is accepted in the end, for what is so long that it isn't read at all.
+    :raises TypedTextError: INVALID_CHARACTERS for control characters, NUL, line breaks and lone surrogates: none may
+        reach a database, a hash or a mail header. TOO_LONG, with the *longest* that is accepted in the end, for what
+        is so long that it isn't read at all.
     """
     if len(typed) > LONGEST_TYPED:
         raise TypedTextError("TOO_LONG", longest)
-    text = unicodedata.normalize("NFC", typed).strip()
+    text = visible(typed)
     if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in text if char not in ZERO_WIDTH_JOINERS):
         raise TypedTextError("INVALID_CHARACTERS")
     return text
@@ -89,7 +91,7 @@ def parse_email_address(typed: str) -> EmailAddress:
         raise TypedTextError("REQUIRED")
     if len(text) > LONGEST_EMAIL:
         raise TypedTextError("TOO_LONG", LONGEST_EMAIL)
-    if not typed.strip().rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
+    if not visible_as_typed(typed).rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
         raise TypedTextError("EMAIL_INVALID")
     try:
         # `test_environment` accepts .test, reserved by RFC 6761 for what its name says; it can harm nobody.
@@ -107,17 +109,12 @@ def parse_email_address(typed: str) -> EmailAddress:
 
 
 def parse_phone(typed: str) -> str:
-    """A phone number in E.164, from international or French national notation.
+    """A phone number in E.164, from international or French national notation, overseas numbers included.
 
     :raises TypedTextError: TOO_LONG, INVALID_CHARACTERS or PHONE_INVALID.
     """
-    text = unicodedata.normalize("NFKC", clean(typed)).replace("\u2011", "-").replace("\u2010", "-")
-    if not PHONE_LIKE.fullmatch(text):
+    text = unicodedata.normalize("NFKC", clean(typed)).translate(HYPHENS)
+    number = parse_as_dialled_from_france(text) if PHONE_LIKE.fullmatch(text) else None
+    if number is None:
         raise TypedTextError("PHONE_INVALID")
-    try:
-        number = phonenumbers.parse(text, HOME_REGION)
-    except phonenumbers.NumberParseException as exc:
-        raise TypedTextError("PHONE_INVALID") from exc
-    if not phonenumbers.is_valid_number(number):
-        raise TypedTextError("PHONE_INVALID")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return number

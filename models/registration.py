@@ -19,6 +19,7 @@ from tortoise.transactions import in_transaction
 
 from models.account import Account
 from models.identifiers import Identifier, IdentifierType
+from models.typed_text import visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -137,7 +138,7 @@ class Registration(Model):
     async def find(cls, id_: str, *, now: datetime) -> Registration | None:
         """The registration with this id, while it lives; None for whatever else *id_* may be."""
         try:
-            key = uuid.UUID(id_)
+            key = uuid.UUID(visible(id_))
         except ValueError:
             return None
         return await cls.get_or_none(id=key, expires_at__gt=now)
@@ -287,8 +288,8 @@ class ActivationToken(Model):
 
     @classmethod
     async def find(cls, token: str) -> ActivationToken | None:
-        """The stored token, with its registration; None for whatever else *token* may be."""
-        return await cls.get_or_none(digest=token_digest(token)).prefetch_related("registration")
+        """The stored token, with its registration; None for anything else. Blanks around it don't matter."""
+        return await cls.get_or_none(digest=token_digest(visible(token))).prefetch_related("registration")
 
     async def state(self, *, now: datetime) -> LinkState:
         """What the link is worth at *now*; nothing is promised for the moment after."""

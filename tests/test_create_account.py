@@ -265,7 +265,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("line separator", {"firstName": "Ca\u2028mille"}, "firstName", "INVALID_CHARACTERS"),
     ("NUL", {"firstName": "Ca\0mille"}, "firstName", "INVALID_CHARACTERS"),
     ("lone surrogate", {"firstName": "\ud800"}, "firstName", "INVALID_CHARACTERS"),
-    ("bidi override", {"lastName": "\N{RIGHT-TO-LEFT OVERRIDE}dnaruD"}, "lastName", "INVALID_CHARACTERS"),
     ("short phone", {"phone": "06 12 34 56"}, "phone", "PHONE_INVALID"),
     ("words for a phone", {"phone": "0 800 CHORUS"}, "phone", "PHONE_INVALID"),
     ("NUL in the phone", {"phone": "06 12\0 34 56 78"}, "phone", "INVALID_CHARACTERS"),

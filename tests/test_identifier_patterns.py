@@ -64,8 +64,10 @@ def what_is_left(published: IdentifierFormat, typed: str) -> str:
 
 
 def is_plain(typed: str) -> bool:
-    """Whether *typed* is in NFC with a keyboard's blanks and hyphens: of others, the server forgives more."""
+    """Whether *typed* is in NFC with a keyboard's blanks and hyphens alone: of others, the server forgives more."""
     typed = typed.strip()
+    if "\t" in typed or any(unicodedata.category(character) == "Cf" for character in typed):
+        return False
     blanks_or_hyphens = [c for c in typed if unicodedata.category(c) in {"Zs", "Pd"}]
     return unicodedata.is_normalized("NFC", typed) and set(blanks_or_hyphens) <= {" ", "-"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tracemalloc
 import unicodedata
@@ -27,15 +28,18 @@ from models.personal_data import (
     parse_name,
     parse_phone,
 )
+from models.typed_text import FORMATS, is_blank, visible, visible_as_typed, without_formats
 from tests.client import PASSWORD
 from tests.typed_text import (
     BLANKS,
     COMBINING,
+    DIRECTIONS,
     HYPHENS,
     JOINERS,
     LOOKALIKES,
     NEVER_STORED,
     ODD,
+    UNSEEN,
     any_text,
     disturbed,
     typed,
@@ -44,6 +48,7 @@ from tests.typed_text import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DRAWN_FORMATS = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 NFC = partial(unicodedata.normalize, "NFC")
 thorough = settings(database=None, derandomize=True, max_examples=300)
 NAMES = ("Camille", "O’Brien-Durand, J.-P.", "Zoé 😀", "علی\u200cرضا", "Exemple & Fils", "Ŵ S.A.", "각")
@@ -69,6 +74,31 @@ ANSWERS = ("123456", "１２３４５６", "1 2 3 4 5 6", "012345")
 PASSWORDS = (PASSWORD, "Ｓoleil-ﬁer-4２!", "Été d'Indien à 30°", "пароль-Длинный-42")
 HEADERS = ("fr", "en-GB,en;q=0.9,fr;q=0.8", "de, *;q=0.5", "en;q=0.0", "FR;q=1.000")
 
+# --- What is seen ---
+
+
+def test_all_formats_of_unicode_are_known() -> None:
+    """Every format character is dropped, but for signs that are drawn around the digits after them."""
+    known = re.compile(f"[{FORMATS}]")
+    formats = [char for char in map(chr, range(0x110000)) if unicodedata.category(char) == "Cf"]
+    assert "".join(char for char in formats if not known.fullmatch(char)) == DRAWN_FORMATS
+    for char in formats:
+        assert without_formats(f"a{char}b") == "ab"
+        if char not in DRAWN_FORMATS:
+            assert visible(f"{char}a{char}b{char}") == "ab", ascii(char)
+            assert is_blank(char)
+
+
+@thorough
+@given(typed(*NAMES) | typed("ශ්\u200dරී", "علی\u200cرضا"))
+def test_what_is_seen_is_seen_again(text: str) -> None:
+    """What is kept of a text is kept whole, and is nothing where there is nothing to see."""
+    seen = visible(text)
+    assert visible(seen) == seen == NFC(seen)
+    assert is_blank(text) is is_blank(seen)
+    assert not set(seen) & set(DIRECTIONS + UNSEEN + "\t")
+
+
 # --- What is stored ---
 
 
@@ -92,7 +122,7 @@ def is_fit_to_store(text: str, longest: int) -> bool:
 @thorough
 @given(typed(*NAMES))
 def test_text_that_is_accepted_is_clean(text: str) -> None:
-    """No control character, line break, surrogate, mark of direction or other spelling of the same comes through."""
+    """No control character, line break, surrogate, mark of direction or other spelling of the same is kept."""
     try:
         kept = clean(text)
     except TypedTextError:
@@ -133,11 +163,12 @@ UNSEEN_LETTERS = [
 
 @pytest.mark.parametrize("char", UNSEEN_LETTERS, ids=unicodedata.name)
 def test_name_has_something_to_see(char: str) -> None:
-    """A letter, a mark or a symbol that nobody can see makes no name; beside a letter it does no harm."""
+    """A letter, a mark or a symbol that nobody can see makes no name, and is none of a Latin one."""
     for name in (char, f" {char} {char}"):
         with pytest.raises(TypedTextError, match="REQUIRED"):
             parse_name(name)
-    assert parse_name(f"A{char}") == f"A{char}"
+    assert parse_name(f"A{char}") == "A"
+    assert parse_name(f"\u845b{char}").startswith("\u845b")  # An ideograph, which may have variants.
 
 
 @thorough
@@ -177,13 +208,13 @@ def test_identifier_that_is_accepted_is_its_own_form(type_: IdentifierType) -> N
 @thorough
 @given(st.sampled_from(sorted(set(IdentifierType) - {IdentifierType.HORS_UE})).flatmap(disturbed_identifier))
 def test_no_lookalike_is_read_as_a_digit_or_letter(case: tuple[IdentifierType, str]) -> None:
-    """Of what is beyond ASCII, a number may have blanks and hyphens: a full-width digit is none of its digits."""
+    """Of what is seen beyond ASCII, a number may have blanks and hyphens: a full-width digit is none of its digits."""
     type_, text = case
     try:
         parse_identifier(type_, text)
     except IdentifierError:
         return
-    left = NFC(text).translate(dict.fromkeys(map(ord, BLANKS + HYPHENS)))  # The Kelvin sign is a K by Unicode.
+    left = visible(text).translate(dict.fromkeys(map(ord, BLANKS + HYPHENS)))  # The Kelvin sign is a K by Unicode.
     assert left.isascii()
 
 
@@ -227,16 +258,16 @@ def test_address_that_is_accepted_is_its_own_form(text: str) -> None:
 @example("kim@exem\u200dple.fr")
 @example("kim@exemple\N{ONE DOT LEADER}fr")
 def test_nobody_gets_the_address_of_somebody_else(text: str) -> None:
-    """An address is the one that was typed: the local part to the letter, the domain as IDNA alone reads it."""
+    """An address is the one that is seen: the local part to the letter, the domain as IDNA alone reads it."""
     try:
         email = parse_email_address(text)
     except TypedTextError:
         return
-    local_part, _, domain = text.strip().rpartition("@")
+    local_part, _, domain = visible_as_typed(text).rpartition("@")
     assert email.address.startswith(f"{local_part}@")
     assert email.canonical.startswith(f"{local_part.lower()}@")
     assert local_part.isascii()
-    assert email.canonical.partition("@")[2] == idna.encode(NFC(domain), uts46=True, std3_rules=True).decode()
+    assert email.canonical.partition("@")[2] == idna.encode(visible(domain), uts46=True, std3_rules=True).decode()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,10 @@ class OrganisationInput:
 
 
 @strawberry.input(
-    description='The form. Everywhere, blanks around are dropped, and an optional "" is the same as nothing.'
+    description=(
+        'The form. Everywhere, invisible characters and blanks around are dropped, and an optional "" is the same as'
+        " nothing."
+    ),
 )
 class CreateAccountInput:
     email: str = strawberry.field(

@@ -20,6 +20,7 @@ from models.personal_data import (
     parse_name,
     parse_phone,
 )
+from models.typed_text import is_blank, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ class _Problems:
 
     def take_optional(self, path: tuple[str, ...], parse: Callable[[str], T], typed: str | None) -> T | None:
         """The same, where nothing and blanks are fine."""
-        return self.take(path, parse, typed) if typed and typed.strip() else None
+        return self.take(path, parse, typed) if typed and not is_blank(typed) else None
 
 
 async def read_form(typed: TypedForm, terms: Terms) -> Form:
@@ -154,21 +155,21 @@ def read_email(typed: str) -> EmailAddress:
 
 def _check_confirmation(typed: TypedForm, email: EmailAddress | None, problems: _Problems) -> None:
     """Letter case makes no other address; an address that is wrong itself is compared as it was typed."""
-    if not typed.email_confirmation.strip():
+    if is_blank(typed.email_confirmation):
         problems.add(EMAIL_CONFIRMATION, "REQUIRED")
         return
     try:
         confirmed = parse_email_address(typed.email_confirmation).canonical
     except TypedTextError:
-        confirmed = typed.email_confirmation.strip()
-    if confirmed != (typed.email.strip() if email is None else email.canonical):
+        confirmed = visible(typed.email_confirmation)
+    if confirmed != (visible(typed.email) if email is None else email.canonical):
         problems.add(EMAIL_CONFIRMATION, "EMAIL_MISMATCH")
 
 
 def _check_terms(typed: TypedForm, terms: Terms, problems: _Problems) -> None:
     if not typed.accept_terms:
         problems.add(("acceptTerms",), "TERMS_NOT_ACCEPTED")
-    if typed.terms_version and typed.terms_version.strip() not in {"", terms.version}:
+    if typed.terms_version and visible(typed.terms_version) not in {"", terms.version}:
         problems.add(("termsVersion",), "TERMS_OUTDATED")
 
 
@@ -195,7 +196,7 @@ def _organisation_name(
 
 
 def _check_idempotency_key(typed: TypedForm, problems: _Problems) -> None:
-    if typed.idempotency_key and typed.idempotency_key.strip():
+    if typed.idempotency_key and not is_blank(typed.idempotency_key):
         try:
             uuid.UUID(clean(typed.idempotency_key))
         except ValueError:

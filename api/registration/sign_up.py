@@ -16,6 +16,7 @@ from api.registration.form import Form, Terms, TypedForm, read_email, read_form
 from models.organisation import KnownOrganisation, find_organisation
 from models.outbox import MessageKind, OutboxMessage, mailbox_of
 from models.registration import CAPTCHA_PERIOD, Registration, RegistrationState, StoredChallenge
+from models.typed_text import visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -231,12 +232,12 @@ class SignUp:
 
     def _key_digest(self, typed: TypedForm) -> str | None:
         """None where no key was given; neither letter case nor blanks around make another."""
-        key = (typed.idempotency_key or "").strip().lower()
+        key = visible(typed.idempotency_key or "").lower()
         return self._digest("idempotency-key", key) if key else None
 
     def _input_digest(self, typed: TypedForm, form: Form) -> str:
         """Keyed, since the entries of a known person could be guessed."""
-        name = " ".join((typed.organisation_name or "").split())
+        name = " ".join(visible(typed.organisation_name or "").split())
         return self._digest("idempotent-input", f"{form.canonical()}\0{typed.language}\0{name}")
 
     def _digest(self, purpose: str, value: str) -> str:

@@ -5,6 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
+from models.typed_text import visible
+
 from .formats import IDENTIFIER_FORMATS, IdentifierType
 
 
@@ -68,23 +70,18 @@ def parse_identifier(type: IdentifierType, typed: str) -> Identifier:  # noqa: A
 _LONGEST_TYPED = 100
 """The longest canonical value has 18 characters: the rest is room for separators."""
 
-_BLANKS = [code for code in range(0x3001) if unicodedata.category(chr(code)) == "Zs"]
-"""Every blank of Unicode: the last one is U+3000."""
-
-_HYPHENS = map(ord, "\u2010\u2011\u2012\u2013\u2212")
+_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
 """What word processors put in place of '-': hyphen, non-breaking hyphen, figure dash, en dash, minus."""
-
-_TYPOGRAPHY = dict.fromkeys(_BLANKS, " ") | dict.fromkeys(_HYPHENS, "-")
 
 
 def _plain(typed: str) -> str:
-    """*typed* in NFC, with ordinary blanks and hyphens, no blanks around, and nothing invisible.
+    """*typed* as a person sees it, with ordinary hyphens.
 
     NFC and not NFKC: a full-width or superscript digit stays what it is, and no pattern accepts it.
     """
     if len(typed) > _LONGEST_TYPED:
         raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_LENGTH)
-    text = unicodedata.normalize("NFC", typed).translate(_TYPOGRAPHY).strip(" \t\n\v\f\r")
+    text = visible(typed).translate(_HYPHENS)
     plain = text.isascii() and text.isprintable()  # What nearly everybody types, and quick to tell.
     if not plain and not all(map(_is_visible, text)):
         raise IdentifierError(IdentifierProblem.INVALID_CHARACTERS)

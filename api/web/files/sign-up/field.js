@@ -3,6 +3,7 @@
 
 import { byId } from "./dom.js";
 import { language, say } from "./language.js";
+import { visible } from "./typed.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement} Control */
 /** @typedef {{path: string[], message: string}} FieldProblem The path is that of the contract's input. */
@@ -16,9 +17,12 @@ export function isControl(candidate) {
   return typed && candidate.name !== "";
 }
 
-/** @param {Control} control */
+/**
+ * What is seen in *control*: not for passwords, which nothing is taken from.
+ * @param {Control} control
+ */
 export function typedInto(control) {
-  return control instanceof HTMLInputElement && control.type === "checkbox" ? control.checked : control.value;
+  return control instanceof HTMLInputElement && control.type === "checkbox" ? control.checked : visible(control.value);
 }
 
 /**
@@ -47,7 +51,7 @@ export function fill(control, value) {
  */
 export function missing(control) {
   const value = typedInto(control);
-  const empty = value === false || (typeof value === "string" && value.trim() === "");
+  const empty = value === false || value === "";
   if (!control.required || !isAsked(control) || !empty) return [];
   const message = value === false ? say("problem.terms") : say("problem.required");
   return [{ path: control.name.split("."), message }];

@@ -29,6 +29,7 @@ export function detailsAreMissing() {
 }
 
 function addressProblems() {
+  for (const name of ["email", "emailConfirmation", "contactEmail"]) showAsSeen(name);
   const problems = ["email", "contactEmail"]
     .filter((name) => detailsForm.control(name)?.validity.typeMismatch)
     .map((name) => ({ path: [name], message: say("problem.email") }));
@@ -38,8 +39,17 @@ function addressProblems() {
   return problems;
 }
 
+/**
+ * Have the browser judge an address by what is seen of it.
+ * @param {string} name
+ */
+function showAsSeen(name) {
+  const control = detailsForm.control(name);
+  if (control) control.value = String(typedInto(control));
+}
+
 /** @param {string} name */
 function typed(name) {
   const control = detailsForm.control(name);
-  return control ? String(typedInto(control)).trim().toLowerCase() : "";
+  return control ? String(typedInto(control)).toLowerCase() : "";
 }

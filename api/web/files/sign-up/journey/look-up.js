@@ -5,6 +5,7 @@ import { ask } from "../api.js";
 import { TooManyRequests } from "../failures.js";
 import { language } from "../language.js";
 import { FIND_ORGANISATION } from "../operations.js";
+import { visible } from "../typed.js";
 
 /** @typedef {import("../setup.js").IdentifierTypeInfo} IdentifierTypeInfo */
 
@@ -99,7 +100,7 @@ export function couldBeValid(info, value) {
  * @param {string} value
  */
 function significant(info, value) {
-  const characters = [...value.normalize("NFC").trim()];
+  const characters = [...visible(value)];
   return characters.filter((character) => !info.ignoredCharacters.includes(character)).join("");
 }
 

@@ -1,0 +1,129 @@
+"""What a paste brings along and nobody sees: it changes nothing, in any field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.account import Account
+from models.registration import Registration
+from tests.client import SIRET, form, new_key
+from tests.conftest import sqlite_only
+
+if TYPE_CHECKING:
+    from tests.client import Portal
+
+pytestmark = [pytest.mark.anyio, sqlite_only]
+
+UNSEEN = (
+    *map(chr, (0x00AD, 0x061C, 0x180E, 0x2060, 0x2061, 0x2064, 0x206A, 0x206F, 0xFEFF, 0xFFF9, 0xE0041)),
+    *map(chr, range(0x200B, 0x2010)),
+    *map(chr, range(0x202A, 0x202F)),
+    *map(chr, range(0x2066, 0x206A)),
+    *"\u034f\u2800\u3164\ufe0f",
+)
+PERSIAN = "علی\N{ZERO WIDTH NON-JOINER}رضا"
+SINHALA = "ශ්\N{ZERO WIDTH JOINER}රී"
+
+
+def pasted(text: str, char: str) -> str:
+    """*text* as it comes with *char* around it and after its second character, and a tab behind."""
+    return f"{char}{text[:2]}{char}{text[2:]}{char}\t"
+
+
+@pytest.mark.parametrize("char", UNSEEN, ids=lambda char: f"U+{ord(char):04X}")
+async def test_pasted_form_is_the_form_that_is_seen(portal: Portal, char: str) -> None:
+    """Every field of the form is stored as it is seen, and confirmation and key are compared so."""
+    key = new_key()
+    seen = form(
+        phone="0692 12 34 56",
+        contactEmail="compta@exemple.fr",
+        termsVersion="2026-01",
+        idempotencyKey=key,
+        email="camille@exemple.fr",
+    )
+    typed = form(
+        email=pasted("camille@exemple.fr", char),
+        emailConfirmation="camille@exemple.fr",
+        firstName=pasted("Camille", char),
+        lastName=pasted("Durand", char),
+        phone=pasted("0692 12 34 56", char),
+        contactEmail=pasted("compta@exemple.fr", char),
+        termsVersion=pasted("2026-01", char),
+        siret=pasted(SIRET, char),
+        name=pasted("Exemple SA", char),
+        idempotencyKey=pasted(key, char),
+    )
+    answers = [await portal.create_account(**fields) for fields in (typed, seen)]
+    assert answers[0]["__typename"] == "PendingRegistration", answers[0]
+    assert answers[0]["id"] == answers[1]["id"]  # Under one key, the same input.
+    stored = await Registration.get()
+    assert (stored.first_name, stored.last_name, stored.phone) == ("Camille", "Durand", "+262692123456")
+    assert (stored.email, stored.contact_email) == ("camille@exemple.fr", "compta@exemple.fr")
+    assert (stored.identifier_value, stored.organisation_name) == (SIRET, "Exemple SA")
+
+
+@pytest.mark.parametrize("char", UNSEEN, ids=lambda char: f"U+{ord(char):04X}")
+async def test_pasted_secrets_are_those_that_are_seen(portal: Portal, char: str) -> None:
+    """The id of a registration, the answer to a captcha and the token of a link are read as they are seen."""
+    registration = await portal.create_account()
+    answered = await portal.verify_captcha(pasted(registration["id"], char), pasted(portal.captcha.answer, char))
+    assert answered["__typename"] == "ActivationMailSent"
+    await portal.deliver()
+    resent = await portal.resend_activation_mail(pasted("camille.durand@exemple.fr", char))
+    assert resent["email"] == "camille.durand@exemple.fr"
+
+
+async def test_token_is_taken_with_blanks_around(portal: Portal) -> None:
+    """A token that is copied by hand comes with blanks and marks around it: it is the same token."""
+    token = await portal.activation_token()
+    copied = f"\ufeff {token}\u200b\r\n"
+    assert (await portal.inspect_activation_link(copied))["state"] == "USABLE"
+    assert (await portal.activate_account(copied))["__typename"] == "AccountActivated"
+    assert await Account.all().count() == 1
+
+
+@pytest.mark.parametrize("changed", ["{}A", "{}=", "%23token={}", "token={}"])
+async def test_token_that_is_changed_is_unknown(portal: Portal, changed: str) -> None:
+    """A token is taken to the letter: finding it in a damaged address is the page's work."""
+    token = changed.format(await portal.activation_token())
+    assert (await portal.inspect_activation_link(token))["state"] == "UNKNOWN"
+    assert (await portal.inspect_activation_link(token[:-5]))["state"] == "UNKNOWN"
+
+
+@pytest.mark.parametrize("confirmed", ["\u202acamille@exemple.fr\u202c", "CAMILLE@\u00adEXEMPLE.FR\t"])
+async def test_confirmation_is_compared_as_it_is_seen(portal: Portal, confirmed: str) -> None:
+    """Of two addresses that look the same, neither is refused for what nobody sees in it."""
+    fields = form(email="camille@exemple.fr", emailConfirmation=confirmed)
+    assert (await portal.create_account(**fields))["__typename"] == "PendingRegistration"
+
+
+async def test_wrong_address_is_confirmed_by_the_same_one(portal: Portal) -> None:
+    """An address that is wrong itself isn't told to differ from what looks the same."""
+    answer = await portal.create_account(email="camille", emailConfirmation="\u200bcamille")
+    assert [problem["code"] for problem in answer["fields"]] == ["EMAIL_INVALID"]
+
+
+@pytest.mark.parametrize("optional", ["phone", "contactEmail", "termsVersion", "idempotencyKey"])
+async def test_nothing_to_see_is_nothing(portal: Portal, optional: str) -> None:
+    """An optional field in which nothing can be seen is left out."""
+    answer = await portal.create_account(**{optional: "\u200b \u2066\t\ufeff"})
+    assert answer["__typename"] == "PendingRegistration"
+
+
+@pytest.mark.parametrize("name", [PERSIAN, SINHALA], ids=ascii)
+async def test_joiners_stay_where_they_are_seen(portal: Portal, name: str) -> None:
+    """In Persian and Indic names, a joiner changes how the letters beside it are drawn: it is stored."""
+    await portal.create_account(firstName=f"\u202b{name}\u202c", lastName=name)
+    stored = await Registration.get()
+    assert (stored.first_name, stored.last_name) == (name, name)
+
+
+@pytest.mark.parametrize(
+    "link", ["evil\u200b.com", "evil.\u2060com", "evil\u200d.com", "www\u00ad.evil.com"], ids=ascii
+)
+async def test_links_do_not_hide_behind_what_is_not_seen(portal: Portal, link: str) -> None:
+    """What would be a link in a mail is refused, whatever invisible characters stand in it."""
+    answer = await portal.create_account(firstName=link)
+    assert [problem["code"] for problem in answer["fields"]] == ["INVALID_CHARACTERS"]
