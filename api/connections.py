@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import secrets
 import socket
+import struct
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -28,6 +30,7 @@ READING_SECONDS = 20.0
 SLOWEST_READING = 1024
 """Bytes in a second: who reads an answer more slowly is given up after :data:`READING_SECONDS`."""
 GOODBYE_SECONDS = 5.0
+RESET = struct.pack("ii", 1, 0)  # To linger, for no time: socket(7).
 REFUSAL_HEADERS = {**SAFE, "Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
 MORE_REFUSAL_HEADERS = {HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD, POST, OPTIONS"}}
 
@@ -68,7 +71,7 @@ class BoundedProtocol(RequestReader):
         if len(self.connections) > MOST_CONNECTIONS:
             longest = next(iter(self._waiting))
             longest._stop_waiting()  # Else the next connection of the same moment would choose it again.
-            longest.transport.abort()
+            longest._cut()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -155,7 +158,7 @@ class BoundedProtocol(RequestReader):
         """The client has had its time to read; who goes on reading, at a bearable speed, has more."""
         unread = self.transport.get_write_buffer_size()
         if unread and self._unread - unread < SLOWEST_READING * READING_SECONDS:
-            self.transport.abort()
+            self._cut()
         else:
             self._await_reader()
 
@@ -164,6 +167,12 @@ class BoundedProtocol(RequestReader):
         self._waiting.pop(self, None)
         if self._sending or self._reading:
             self._waiting[self] = None
+
+    def _cut(self) -> None:
+        """End the connection by a reset: else the system would go on offering what the client does not read."""
+        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
 
     def _stop_waiting(self) -> None:
         self._sending.cancel()

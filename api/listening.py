@@ -70,7 +70,8 @@ def listening(address: Address) -> Iterator[list[socket.socket]]:
     try:
         sockets = [_unix_socket(address.path)] if isinstance(address, UnixAddress) else _tcp_sockets(address)
     except OSError as exc:
-        raise ListeningError(f"Can't listen on {address}: {exc.strerror or exc}") from exc
+        reason = exc.strerror or str(exc)
+        raise ListeningError(f"Can't listen on {address}: {reason[:1].lower()}{reason[1:]}") from exc
     logger.info("Listening on %s", address)
     try:
         yield sockets

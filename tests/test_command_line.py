@@ -466,7 +466,7 @@ def test_port_in_use_is_exit_code_1(ready: Guichet) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         done = ready.run("serve", "--port", str(other.getsockname()[1]))
     assert done.code == 1
-    assert "Address already in use" in done.err
+    assert "address already in use" in done.err
     assert "Traceback" not in done.err
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -22,58 +19,11 @@ from api.middleware import SAFE
 from api.request_reader import LARGEST_HEAD
 from tests.browser import serving
 from tests.conftest import sqlite_only
+from tests.lines import GUARD_SECONDS, HEAD, QUESTION, REQUEST, is_answered, line
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 
-GUARD_SECONDS = 120
 SOON = 0.5  # And late enough for a busy machine to have sent what is to be refused.
-QUESTION = json.dumps({"query": "{ __typename }"}).encode()
-ANSWER = b'{"data":{"__typename":"Query"}}'
-HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-REQUEST = HEAD + b"Content-Length: %d\r\n\r\n" % len(QUESTION) + QUESTION
-
-
-class Line:
-    """One connection, of which a test sends and reads the bytes."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def send_for_ever(self, data: bytes) -> None:
-        """Until the server has enough: then, a ConnectionError."""
-        while True:
-            await self.send(data)
-
-    async def status(self) -> int:
-        """The status of the next answer; its headers and its body are read as well."""
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        first, *others = head.decode().split("\r\n")[:-2]
-        self.headers = Headers(dict(line.split(": ", 1) for line in others))
-        self.body = await self._reader.readexactly(int(self.headers["content-length"]))
-        return int(first.split()[1])
-
-    async def is_closed(self) -> bool:
-        """Waits until the server has closed the connection, without another byte."""
-        try:
-            return await self._reader.read(1) == b""
-        except ConnectionError:
-            return True
-
-
-@asynccontextmanager
-async def line(server: str) -> AsyncIterator[Line]:
-    where = urlsplit(server)
-    async with asyncio.timeout(GUARD_SECONDS):
-        reader, writer = await asyncio.open_connection(where.hostname, where.port)
-        try:
-            yield Line(reader, writer)
-        finally:
-            writer.transport.abort()
 
 
 @pytest.fixture(autouse=True)
@@ -81,13 +31,6 @@ def nobody_waits() -> Iterator[None]:
     """No connection is remembered once it has gone."""
     yield
     assert BoundedProtocol._waiting == {}
-
-
-async def is_answered(server: str) -> bool:
-    """Whether a client that behaves is served."""
-    async with line(server) as client:
-        await client.send(REQUEST)
-        return await client.status() == 200 and client.body == ANSWER
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -127,7 +70,6 @@ async def test_refusal_is_as_safe_as_an_answer(server: str, caplog: pytest.LogCa
 
 async def test_line_breaks_are_no_sign_of_life(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two requests, line breaks keep no connection open."""
-    hurry(monkeypatch, "READING_SECONDS")
     async with line(server) as slow:
         await slow.send(REQUEST)
         assert await slow.status() == 200
@@ -158,7 +100,7 @@ async def test_second_request_has_its_time_too(server: str, monkeypatch: pytest.
 
 async def test_refused_body_is_not_read_for_ever(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too large has its answer, and the rest of it has an end."""
-    hurry(monkeypatch, "READING_SECONDS")
+    hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as endless:
         await endless.send(HEAD + b"Content-Length: 10000000000\r\n\r\n" + b" " * 100_000)
         assert await endless.status() == 413

@@ -1,0 +1,321 @@
+"""Requests of one connection: what is one, where it ends, and that one after another is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psutil
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from api import connections
+from api.connections import BoundedProtocol
+from api.request_reader import LARGEST_FRAMING
+from tests.browser import serving
+from tests.conftest import sqlite_only
+from tests.lines import HEAD, QUESTION, REQUEST, is_answered, line, until
+
+pytestmark = [pytest.mark.anyio, sqlite_only]
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
+CHUNK = b"%x\r\n%b\r\n" % (len(QUESTION), QUESTION)
+SIZED = HEAD + b"Content-Length: %d\r\n" % len(QUESTION)
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+OFFERS = {
+    "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n",
+    "websocket": b"Connection: keep-alive, upgrade\r\nUpgrade: websocket\r\n",
+    "several": b"Upgrade: a/1\r\nConnection: upgrade\r\nUpgrade: b\r\n",
+}
+PAUSE = 0.02  # Between what is to come in segments of its own; too short, it shows less, and fails never.
+
+
+class Recorder:
+    """An application that tells each caller what it has been asked, and remembers it."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.size = 0
+        routes = [Route("/{path:path}", self.answer, methods=["GET", "POST", "HEAD"])]
+        self.app = Starlette(routes=routes)
+
+    async def answer(self, request: Request) -> Response:
+        body = (await request.body()).decode()
+        seen = {"path": request.url.path, "body": body, "headers": request.headers.raw}
+        self.seen.append(seen)
+        await self.may_answer.wait()
+        return JSONResponse({"path": seen["path"], "body": body, "padding": "x" * self.size})
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def recording(recorder: Recorder, database_url: str) -> AsyncIterator[str]:
+    """Where the recorder is served."""
+    async with serving(recorder.app) as url:
+        yield url
+
+
+# --- Trailers ---
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_trailers_are_no_headers(recording: str, recorder: Recorder, at_once: bool) -> None:
+    """A field behind a body tells nothing of who asks, or how: neither to this request nor to the next."""
+    trailers = b"0\r\nX-Forwarded-For: 192.0.2.1\r\nX-Request-Id: abcdefgh\r\nConnection: close\r\n\r\n"
+    async with line(recording) as client:
+        for part in [CHUNKED + b"\r\n" + CHUNK + trailers] if at_once else [CHUNKED + b"\r\n", CHUNK, trailers]:
+            await client.send(part)
+            await asyncio.sleep(PAUSE)
+        assert await client.status() == 200
+        await client.send(REQUEST)
+        assert await client.status() == 200
+    for seen in recorder.seen:
+        assert {name for name, _ in seen["headers"]} <= {
+            b"host",
+            b"content-type",
+            b"transfer-encoding",
+            b"content-length",
+        }
+        assert seen["body"] == QUESTION.decode()
+
+
+@pytest.mark.parametrize("beginning", [b"0\r\n", b"0\r\nX: ", b"1;", b"1\r\n{\r\n1;x="])
+@pytest.mark.parametrize("more", [b"a:\r\n" * 1000, b"x" * 4000])
+async def test_framing_of_a_body_is_bounded(server: str, beginning: bytes, more: bytes) -> None:
+    """Trailers and extensions of chunks without an end are refused, and take no more memory."""
+    async with line(server) as endless:
+        await endless.send(CHUNKED + b"\r\n" + beginning)
+        with pytest.raises(ConnectionError):
+            await endless.send_for_ever(more)
+
+
+async def test_body_may_come_in_the_smallest_chunks(recording: str, recorder: Recorder) -> None:
+    """What surrounds a body is bounded in proportion to it."""
+    body = b"x" * LARGEST_FRAMING
+    async with line(recording) as client:
+        await client.send(CHUNKED + b"\r\n" + b"1\r\nx\r\n" * len(body) + b"0\r\n\r\n")
+        assert await client.status() == 200
+    assert recorder.seen[0]["body"] == body.decode()
+
+
+# --- Offers to upgrade ---
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (HEAD + b"Content-Length: %d\r\n" % len(SMUGGLED), SMUGGLED),
+        (CHUNKED, b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)),
+    ],
+    ids=["length", "chunks"],
+)
+async def test_offer_to_upgrade_is_ignored(
+    recording: str, recorder: Recorder, offer: bytes, *, at_once: bool, head: bytes, body: bytes
+) -> None:
+    """An offer changes nothing: the body is a body, whenever it comes, and never the next request."""
+    async with line(recording) as client:
+        whole = head + offer + b"\r\n" + body
+        parts = [whole] if at_once else [head + offer + b"\r\n", *(body[at : at + 9] for at in range(0, len(body), 9))]
+        for part in parts:
+            await client.send(part)
+            await asyncio.sleep(PAUSE)
+        assert await client.status() == 200
+        assert json.loads(client.body)["body"] == SMUGGLED.decode()
+        await client.send(REQUEST)
+        assert await client.status() == 200
+        assert json.loads(client.body)["path"] == "/graphql"
+    assert [seen["path"] for seen in recorder.seen] == ["/graphql", "/graphql"]
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_offer_without_a_body_is_ignored(recording: str, offer: bytes) -> None:
+    """What comes behind a request without a body is the next one."""
+    get = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n"
+    async with line(recording) as client:
+        await client.send(get % 1 + offer + b"\r\n" + get % 2 + offer + b"\r\n" + get % 3 + b"\r\n")
+        for number in (1, 2, 3):
+            assert await client.status() == 200
+            assert json.loads(client.body)["path"] == f"/{number}"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_nothing_comes_after_connect(recording: str, recorder: Recorder, at_once: bool) -> None:
+    """A tunnel is refused, and what was to go through it is no request."""
+    connect = b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED)
+    async with line(recording) as client:
+        await client.send(connect + SMUGGLED if at_once else connect)
+        assert await client.status() == 405
+        assert "POST" in client.headers["allow"]
+        if not at_once:
+            await client.send(SMUGGLED)
+        assert await client.is_closed()
+    assert recorder.seen == []
+
+
+async def test_unread_offer_of_a_body_ends_the_connection(server: str) -> None:
+    """Who asks whether to send a body, and is refused, may send it or not: what came next could be either."""
+    async with line(server) as client:
+        await client.send(SIZED.replace(b"application/json", b"text/plain") + b"Expect: 100-continue\r\n\r\n")
+        assert await client.status() == 415
+        await client.send(SMUGGLED)
+        assert await client.is_closed()
+
+
+# --- One after another ---
+
+
+async def test_requests_are_read_one_at_a_time(recording: str, recorder: Recorder) -> None:
+    """However many requests come at once, one is in hand, and the rest waits without being read."""
+    recorder.may_answer.clear()
+    process = psutil.Process()
+    async with line(recording) as client:
+        await client.send(REQUEST)
+        await until(lambda: recorder.seen)
+        before = process.memory_info().rss
+        flood = asyncio.create_task(client.send_for_ever(SMUGGLED * 10_000))
+        done, _ = await asyncio.wait([flood], timeout=1)
+        assert not done
+        assert len(recorder.seen) == 1
+        (protocol,) = holding_back()
+        assert len(protocol._incoming) <= 1024 * 1024
+        assert protocol.flow.read_paused
+        assert not protocol.pipeline
+        flood.cancel()
+        assert process.memory_info().rss - before < 64 * 1024 * 1024
+        recorder.may_answer.set()
+
+
+def holding_back() -> list[BoundedProtocol]:
+    """The connections that hold something back."""
+    return [one for one in gc.get_objects() if isinstance(one, BoundedProtocol) and one._incoming]
+
+
+async def test_all_of_many_requests_are_answered(recording: str, recorder: Recorder) -> None:
+    """What waits is answered in its order, wherever the segments end."""
+    requests = b"".join(
+        b"POST /%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (number, len(body), body)
+        if number % 3
+        else b"POST /%d HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nA: b\r\n\r\n"
+        % (number, len(body), body)
+        for number, body in enumerate([b"\r\n\r\n" * 3 + b"x", SMUGGLED] * 150)
+    )
+    async with line(recording) as client:
+        sending = asyncio.create_task(client.send_in_parts(requests, 997))
+        for number in range(300):
+            assert await client.status() == 200
+            assert json.loads(client.body)["path"] == f"/{number}"
+        await sending
+    assert {seen["path"] for seen in recorder.seen} == {f"/{number}" for number in range(300)}
+
+
+@pytest.mark.parametrize("size", [0, 1_000_000])
+async def test_malformed_request_takes_no_answer_away(
+    recording: str, recorder: Recorder, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    """The answer in hand is sent whole; the refusal of what came behind it follows, and the connection ends."""
+    recorder.may_answer.clear()
+    recorder.size = size
+    async with line(recording) as client:
+        await client.send(REQUEST + b"\x00what?\r\n\r\n" + SMUGGLED)
+        await until(lambda: recorder.seen)
+        recorder.may_answer.set()
+        assert await client.status() == 200
+        assert json.loads(client.body)["padding"] == "x" * size
+        assert await client.status() == 400
+        assert await client.is_closed()
+    assert len(recorder.seen) == 1
+    assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
+
+
+async def test_clients_that_go_write_no_errors(
+    recording: str, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hundred requests whose clients break off are nobody's failure."""
+    recorder.may_answer.clear()
+    for _ in range(20):
+        async with line(recording) as client:
+            await client.send(REQUEST * 5 + b"\x00\r\n\r\n")
+    await until(lambda: len(recorder.seen) == 20)
+    recorder.may_answer.set()
+    async with line(recording) as client:
+        await client.send(REQUEST)
+        assert await client.status() == 200
+    assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
+
+
+async def test_refusal_reaches_who_still_sends(server: str) -> None:
+    """A connection is not torn down on a client that has not read its refusal yet."""
+    async with line(server) as client:
+        await client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 500_000)
+        assert await client.status() == 431
+        assert await client.is_closed()
+
+
+# --- Deadlines ---
+
+
+async def test_who_never_reads_is_given_up(recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a client goes on sending, an answer that it does not read ends its connection."""
+    monkeypatch.setattr(connections, "READING_SECONDS", 0.5)
+    recorder.size = 20_000_000
+    async with line(recording) as deaf:
+        await deaf.send(REQUEST)
+        await until(lambda: BoundedProtocol._waiting)
+        with pytest.raises(ConnectionError):
+            await deaf.send_for_ever(SMUGGLED, pause=PAUSE)
+
+
+async def test_who_never_reads_makes_room(recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many connections as there may be, none of which reads: another client is served at once."""
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    recorder.size = 20_000_000
+    async with line(recording) as one, line(recording) as two, line(recording) as three:
+        for deaf in (one, two, three):
+            await deaf.send(REQUEST)
+        await until(lambda: sum(bool(each._reading) for each in BoundedProtocol._waiting) == 3)
+        for deaf in (one, two, three):
+            await deaf.send(SMUGGLED)
+        recorder.size = 0
+        async with line(recording) as client:
+            await client.send(REQUEST)
+            assert await client.status() == 200
+
+
+async def test_slow_reader_has_the_whole_answer(
+    recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads on, at a bearable speed, is not cut off after the time that one who does not read has."""
+    monkeypatch.setattr(connections, "READING_SECONDS", 0.2)
+    recorder.size = 20_000_000
+    async with line(recording) as slow:
+        await slow.send(REQUEST)
+        read = 0
+        while read < recorder.size:
+            read += len(await slow.some(1_000_000))
+            await asyncio.sleep(PAUSE)
+
+
+@pytest.mark.parametrize("sent", [CHUNKED + b"\r\n1;", CHUNKED + b"\r\n0\r\nX: "])
+async def test_body_in_drops_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """Neither extensions of chunks nor trailers, drop by drop, are a sign of life."""
+    monkeypatch.setattr(connections, "BODY_SECONDS", 0.5)
+    async with line(server) as slow:
+        await slow.send(sent)
+        dripping = asyncio.create_task(slow.send_for_ever(b"x", pause=PAUSE))
+        assert await slow.status() == 408
+        dripping.cancel()
+    assert await is_answered(server)
