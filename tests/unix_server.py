@@ -1,0 +1,58 @@
+"""A server that listens on a Unix socket, in another process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.test_command_line import END_SECONDS, READY_SECONDS, Guichet, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def serving_at(guichet: Guichet, path: Path, *arguments: str) -> Iterator[Server]:
+    """A server that is ready at *path*; whatever the test does, it has ended afterwards."""
+    log_file = guichet.folder / "unix-server.log"
+    with log_file.open("w") as log:
+        process = guichet.start("serve", "--unix-socket", str(path), *arguments, log=log.fileno())
+    server = Server(process, 0, log_file)
+    try:
+        _wait_until_ready(server, path)
+        yield server
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(END_SECONDS)
+
+
+def client_at(path: Path) -> httpx.Client:
+    """A client that connects to *path*, whatever host it asks for."""
+    return httpx.Client(
+        transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost", timeout=READY_SECONDS
+    )
+
+
+def _wait_until_ready(server: Server, path: Path) -> None:
+    """What is asked once the server listens, it answers when it is ready."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not _listens(path):
+        if time.monotonic() > deadline or server.process.poll() is not None:
+            pytest.fail(f"the server is not ready: {server.log}")
+        time.sleep(0.02)
+    with client_at(path) as client:
+        assert client.get("/health/ready").status_code == 200
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
