@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from api.app import build_app
 from api.graphql.endpoint import LARGEST_BODY
+from api.graphql.schema import schema
 from api.settings import Environment, Settings
 from models.identifiers import Identifier
 from tests.client import FIND_ORGANISATION, RENEW_CAPTCHA, SIRET, Answer, client_of
@@ -162,6 +164,15 @@ async def test_parameters_but_query_are_optional(http: httpx.AsyncClient, parame
     """Null is as good as nothing, and what nobody knows is ignored."""
     response = await http.post("/graphql", json={"query": QUERY} | parameters)
     assert response.json() == {"data": {"__typename": "Query"}}
+
+
+async def test_byte_order_mark_is_ignored(http: httpx.AsyncClient) -> None:
+    """JSON with a byte order mark before it is read (RFC 8259, 8.1); a second one, or one in the middle, is none."""
+    body = json.dumps({"query": QUERY, "variables": {"name": "\ud800"}}).encode()
+    for content in (body, json.dumps({"query": QUERY}).encode()):
+        assert (await post_bytes(http, BOM_UTF8 + content)).json() == {"data": {"__typename": "Query"}}
+        assert codes(await post_bytes(http, BOM_UTF8 * 2 + content)) == ["BAD_REQUEST"]
+    assert codes(await post_bytes(http, BOM_UTF8)) == ["BAD_REQUEST"]
 
 
 async def in_chunks(content: bytes) -> AsyncIterator[bytes]:
@@ -389,6 +400,46 @@ async def test_each_failure_has_its_own_reference(failing: httpx.AsyncClient, ca
         references |= {error["extensions"]["reference"] for error in response.json()["errors"]}
     assert len(references) >= 2
     assert all(reference in caplog.text for reference in references)
+
+
+async def test_failures_of_one_request_are_told_a_few_times(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many fields fail, five are logged and told, and the rest is counted in one line and one error."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(WORDS)
+
+    is_one_of = schema._schema.type_map["__Type"].fields["isOneOf"]  # type: ignore[attr-defined]  # An object type.
+    monkeypatch.setattr(is_one_of, "resolve", fail)
+    query = "{ __schema { types { fields { type { isOneOf } } } } }"
+    response = await http.post("/graphql", json={"query": query})
+    errors = response.json()["errors"]
+    logged = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == len(logged) == 6
+    for error, line in zip(errors, logged, strict=True):
+        assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+        assert error["extensions"]["reference"] in line
+    more = sum(len(getattr(type_, "fields", ())) for type_ in schema._schema.type_map.values() if is_output(type_)) - 5
+    assert errors[-1]["message"].startswith(f"And {more} more internal errors. Reference: ")
+    assert logged[-1].endswith(f": and {more} more in this request")
+    assert WORDS not in response.text + caplog.text
+
+
+def is_output(type_: graphql.GraphQLNamedType) -> bool:
+    return not isinstance(type_, graphql.GraphQLInputObjectType)
+
+
+async def test_mistakes_of_one_request_are_told_a_few_times(http: httpx.AsyncClient) -> None:
+    """However many arguments or variables are wrong, five are told, and then their number or that there are more."""
+    aliases = " ".join(f"a{number}: __type(name: $name) {{ name }}" for number in range(20))
+    query = f'query ($name: String = "Query") {{ {aliases} }}'
+    wrong_arguments = (await http.post("/graphql", json={"query": query, "variables": {"name": None}})).json()["errors"]
+    assert [error["extensions"]["code"] for error in wrong_arguments] == ["BAD_USER_INPUT"] * 6
+    assert wrong_arguments[-1]["message"] == "And 15 more that do not fit their types."
+    identifier = {f"field{number}": number for number in range(1_000)}
+    body = {"query": FIND_ORGANISATION, "variables": {"identifier": identifier}}
+    assert len(codes(await http.post("/graphql", json=body))) == 6
 
 
 async def test_failure_outside_of_every_field_is_told_as_well(

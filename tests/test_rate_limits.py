@@ -190,7 +190,7 @@ LIMITED: list[tuple[str, str, Answer]] = [
 
 def test_every_limit_of_a_call_is_tested() -> None:
     """A limit that is new in the table is missed here until it is tested."""
-    assert {name for name, _, _ in LIMITED} == set(DEFAULT_LIMITS) - {"mailbox"}
+    assert {name for name, _, _ in LIMITED} == set(DEFAULT_LIMITS) - {"mailbox", "introspection"}
 
 
 @sqlite_only
@@ -274,6 +274,41 @@ async def test_each_identifier_is_a_call(opened: Opened, first: int, second: int
         found = await call(client, FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER] * second})
         assert found["__typename"] == ("TooManyRequests" if refused else "OrganisationList")
         assert await is_refused(client)
+
+
+@sqlite_only
+@pytest.mark.parametrize(("count", "counted"), [(0, 1), (101, 100), (250, 100)])
+async def test_list_counts_before_it_is_refused(opened: Opened, count: int, counted: int) -> None:
+    """A list that is too long counts as the longest that is answered, an empty one as one look-up."""
+    async with opened(f"organisation={counted + 1}/hour") as client:
+        await call(client, FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER] * count})
+        assert [await is_refused(client) for _ in range(2)] == [False, True]
+
+
+INTROSPECTION = (
+    "{ __schema { queryType { name } } }",
+    '{ ...F } fragment F on Query { a: __type(name: "Query") { name } }',
+)
+
+
+@sqlite_only
+@pytest.mark.parametrize("query", INTROSPECTION)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_introspection_too_many_is_refused(
+    opened: Opened, stopwatch: Stopwatch, *, query: str, method: str
+) -> None:
+    """The schema is told so often to a network, by either method; then the answer is 429, and when to come again."""
+    asked: Answer = {"params": {"query": query}} if method == "GET" else {"json": {"query": query}}
+    async with opened("introspection=2/hour") as client:
+        for _ in range(2):
+            assert (await client.request(method, "/graphql", **asked)).json()["data"]
+        stopwatch.now += 600.5
+        refused = await client.request(method, "/graphql", **asked)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, str(HOUR - 600))
+        assert [error["extensions"]["code"] for error in refused.json()["errors"]] == ["LIMIT_EXCEEDED"]
+        assert (await client.post("/graphql", json={"query": "{ __typename }"})).json()["data"]
+        stopwatch.now += HOUR - 600
+        assert (await client.request(method, "/graphql", **asked)).json()["data"]
 
 
 @sqlite_only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -16,11 +17,9 @@ from graphql import (
 from api.graphql.selections import fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from graphql import FieldNode, FragmentDefinitionNode, GraphQLResolveInfo, GraphQLSchema, SelectionSetNode
-
-    from api.graphql.selections import Fragment
 
 SCHEMA, TYPE = "__schema", "__type"
 
@@ -66,26 +65,26 @@ FOUND: Mapping[str, Callable[[Any, GraphQLSchema], Iterable[Any]]] = {
 class Introspection:
     """Counts the fields that introspection will answer: the schema is the same for all, so their number is known.
 
-    Each selection is counted once for each thing of the schema that it is asked of; *step* is called for each field.
+    Each selection is counted once for each thing of the schema that it is asked of. *spend* is told of all that is
+    counted as soon as it is, and may raise to end the counting.
     """
 
     def __init__(
-        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], step: Callable[[], None]
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], spend: Callable[[int], None]
     ) -> None:
         self._schema = schema
         self._fragments = fragments
-        self._step = step
+        self._spend = spend
         self._known: dict[tuple[int, int], int] = {}
+        self._selections: dict[int, _Selection] = {}
 
     def fields(self, root: FieldNode) -> int:
-        """How many fields `__schema` or `__type` will answer; of a type named by a variable, at most."""
+        """How many fields `__schema` or `__type` will answer; a type that a variable names counts as all types."""
         if root.selection_set is None:
             return 1
-        asked = [self._asked_of(root.selection_set, thing) for thing in self._named(root)]
-        return 1 + max(asked, default=0)
+        return 1 + self._asked_of_each(root.selection_set, self._named(root))
 
     def _named(self, root: FieldNode) -> Iterable[Any]:
-        """What the root field is about: the schema, or each type that it may name."""
         if root.name.value == SCHEMA:
             return (self._schema,)
         (name,) = [argument.value for argument in root.arguments or ()]
@@ -93,23 +92,40 @@ class Introspection:
             return _there(self._schema.type_map.get(name.value))
         return self._schema.type_map.values()
 
+    def _asked_of_each(self, selections: SelectionSetNode, things: Iterable[Any]) -> int:
+        total = 0
+        for thing in things:
+            key = (id(selections), id(thing))
+            if key in self._known:
+                self._spend(self._known[key])
+            else:
+                self._known[key] = self._asked_of(selections, thing)
+            total += self._known[key]
+        return total
+
     def _asked_of(self, selections: SelectionSetNode, thing: Any) -> int:
-        key = (id(selections), id(thing))
-        if key not in self._known:
-            fields = fields_of(selections, self._fragments, self._applies)
-            self._known[key] = sum(self._field(field, thing) for field in fields)
-        return self._known[key]
+        selection = self._selection(selections)
+        total = selection.leaves + len(selection.objects)
+        self._spend(total)
+        for find, inner in selection.objects:
+            total += self._asked_of_each(inner, find(thing, self._schema))
+        return total
 
-    def _applies(self, _: Fragment) -> bool:
-        self._step()
-        return True  # Everything in introspection is of one object type.
+    def _selection(self, selections: SelectionSetNode) -> _Selection:
+        """What *selections* ask, the same of everything: all in introspection is of one type at each place."""
+        if id(selections) not in self._selections:
+            fields = list(fields_of(selections, self._fragments, lambda _: True))
+            objects = [(FOUND[field.name.value], inner) for field in fields if (inner := field.selection_set)]
+            self._selections[id(selections)] = _Selection(len(fields) - len(objects), objects)
+        return self._selections[id(selections)]
 
-    def _field(self, node: FieldNode, thing: Any) -> int:
-        self._step()
-        if node.selection_set is None:
-            return 1
-        found = FOUND[node.name.value](thing, self._schema)
-        return 1 + sum(self._asked_of(node.selection_set, inner) for inner in found)
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """How many leaves are asked for, and how each object is found, with what is asked of it."""
+
+    leaves: int
+    objects: Sequence[tuple[Callable[[Any, GraphQLSchema], Iterable[Any]], SelectionSetNode]]
 
 
 def is_one_of(type_: Any, _: GraphQLResolveInfo[Any]) -> bool | None:
