@@ -14,7 +14,7 @@ from tortoise.exceptions import OperationalError
 from api.mail import relay as relay_module
 from api.mail.compose import Composer
 from api.mail.letters import MOST_IN_ONE_MAIL
-from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, Relay
+from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, RECORDING_SECONDS, Relay
 from api.mail.transports import ContentRefusedError, HandOver, MailboxRefusedError, TransportError, at_any_time
 from api.mail.wiring import build_relay
 from models.account import Account
@@ -58,7 +58,7 @@ class Moody(Letterbox):
         hand_over()
         if (failure := self.mood(message)) is not None:
             raise failure
-        await super().send(message, hand_over)
+        await super().send(message)
 
 
 class Dying(Letterbox):
@@ -85,7 +85,7 @@ class Slow(Letterbox):
         hand_over()
         self.begun.set()
         await self.may_end.wait()
-        await super().send(message, hand_over)
+        await super().send(message)
 
 
 def subjects(mails: list[EmailMessage]) -> list[str]:
@@ -902,3 +902,180 @@ async def test_a_relay_that_is_stopped_finishes_what_it_has_in_hand(settings: Se
     assert 1 <= len(transport.messages) <= CONCURRENT_SENDINGS
     assert (await fates())["RESEND SENT"] == len(transport.messages)
     assert (await OutboxMessage.filter(lease_owner__isnull=False).count()) == 0
+
+
+class InEnvelope(Letterbox):
+    """A transport that has begun with a message and is not asked for its content yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
+    async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
+        self.begun.set()
+        await asyncio.Event().wait()
+
+
+@pytest.mark.usefixtures("stored")
+async def test_what_nobody_has_been_given_is_given_back_at_once(
+    settings: Settings, clock: Clock, letterbox: Letterbox
+) -> None:
+    """A relay that stops before the content of a mail leaves makes it claimable at once, as if it had never tried."""
+    transport = InEnvelope()
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await promise_mail(EMAIL, now=clock())
+    async with asyncio.timeout(GUARD_SECONDS):
+        running = asyncio.create_task(relay.run())
+        await transport.begun.wait()
+        relay.stop()
+        await running
+    message = await OutboxMessage.get()
+    assert (message.state, message.lease_owner, message.attempts) == (MessageState.QUEUED, None, 0)
+    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 1}
+
+
+@pytest.mark.usefixtures("stored")
+async def test_merged_messages_are_given_back_together(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages that were claimed to leave in one mail can all be claimed again, and leave in one mail."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    for _ in range(3):
+        registration = await a_registration(now=clock())
+        await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
+    await OutboxMessage.all().update(deferred=True)
+    transport = InEnvelope()
+    relay = build_relay(settings, clock=clock, transport=transport)
+    async with asyncio.timeout(GUARD_SECONDS):
+        delivering = asyncio.create_task(relay.deliver_due())
+        await transport.begun.wait()
+        relay.stop()
+        assert await delivering == {"given back": 1}
+    assert {(message.lease_owner, message.attempts) for message in await OutboxMessage.all()} == {(None, 0)}
+    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 1}
+    assert len(tokens_in(letterbox.messages[0])) == 3
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_mail_that_may_have_been_taken_keeps_its_lease(
+    settings: Settings, clock: Clock, letterbox: Letterbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the time to stop is over before the mail server has answered, a copy leaves once the lease has run out."""
+    transport = Slow()
+    relay = build_relay(settings, clock=clock, transport=transport, seconds_to_stop=RECORDING_SECONDS)
+    await promise_mail(EMAIL, now=clock())
+    async with asyncio.timeout(GUARD_SECONDS):
+        running = asyncio.create_task(relay.run())
+        await transport.begun.wait()
+        relay.stop()
+        await running
+    assert "a copy may follow" in caplog.text
+    successor = build_relay(settings, clock=clock, transport=letterbox)
+    assert await successor.deliver_due() == {}
+    clock.now += LEASE
+    assert await successor.deliver_due() == {"sent": 1}
+
+
+@pytest.mark.usefixtures("stored")
+async def test_an_answer_is_waited_for_while_the_relay_stops(settings: Settings, clock: Clock) -> None:
+    """A mail that the server has, and says nothing of yet, is awaited and recorded as sent; no other is claimed."""
+    transport = Slow()
+    relay = build_relay(settings, clock=clock, transport=transport)
+    await promise_mail(EMAIL, now=clock())
+    async with asyncio.timeout(GUARD_SECONDS):
+        running = asyncio.create_task(relay.run())
+        await transport.begun.wait()
+        relay.stop()
+        await promise_mail("dominique@exemple.fr", now=clock())
+        transport.may_end.set()
+        await running
+    assert await fates() == {"RESEND SENT": 1, "RESEND QUEUED": 1}
+
+
+# ── Subaddresses ──
+
+
+@pytest.mark.usefixtures("stored")
+async def test_subaddresses_are_counted_together(settings: Settings, clock: Clock) -> None:
+    """name+1@, name+2@ … lead to one mailbox, which gets no more mails in an hour than by one address."""
+    sent: list[datetime] = []
+    transport = Moody(lambda _: sent.append(clock()))
+    relay = capped(settings, clock, transport)
+    emails = [EMAIL, *(EMAIL.replace("@", f"+{number}@") for number in range(6))]
+    for number, email in enumerate(emails):
+        registration = await a_registration(email, now=clock(), first_name=f"Personne{number}")
+        await enqueue(MessageKind.ACTIVATION, email, now=clock(), about=registration)
+    await drain(relay, clock)
+    for start in sent:
+        assert sum(start <= instant < start + timedelta(hours=1) for instant in sent) <= 3
+    assert sorted(str(mail["To"]) for mail in transport.messages) == sorted(emails)
+
+
+@pytest.mark.usefixtures("stored")
+async def test_subaddresses_are_never_merged(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was put off for several subaddresses of one mailbox leaves in a mail for each, with its own links alone."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
+    emails = [EMAIL, EMAIL.replace("@", "+un@"), EMAIL.replace("@", "+deux@")]
+    names = dict(zip(emails, ("Aurore", "Blaise", "Chloe"), strict=True))
+    for email in emails * 2:
+        registration = await a_registration(email, now=clock(), first_name=names[email])
+        await enqueue(MessageKind.ACTIVATION, email, now=clock(), about=registration)
+        await enqueue(MessageKind.RESEND, email, now=clock())
+    await OutboxMessage.all().update(deferred=True)
+    await build_relay(settings, clock=clock, transport=letterbox).deliver_due()
+    assert Counter(str(mail["To"]) for mail in letterbox.messages) == dict.fromkeys(emails, 2)
+    for mail in letterbox.messages:
+        assert [name for name in names.values() if name in text_of(mail)] == [names[str(mail["To"])]]
+        assert len(tokens_in(mail)) == 2
+
+
+@pytest.mark.usefixtures("stored")
+async def test_a_mailbox_has_one_sender_whatever_its_subaddress(clock: Clock) -> None:
+    """While a message to a mailbox is in hand, those to its subaddresses wait."""
+    for email in (EMAIL.replace("@", "+1@"), EMAIL, EMAIL.replace("@", "+2@")):
+        await enqueue(MessageKind.RESEND, email, now=clock())
+    assert await OutboxMessage.claim("one", now=clock()) is not None
+    assert await OutboxMessage.claim("other", now=clock()) is None
+
+
+@pytest.mark.usefixtures("stored")
+async def test_messages_of_the_release_before_are_delivered(settings: Settings, clock: Clock) -> None:
+    """What a release that knows no mailboxes stores while it runs beside this one is counted, and leaves."""
+    transport = Moody()
+    await promise_mail(EMAIL, EMAIL.replace("@", "+1@"), now=clock())
+    await OutboxMessage.all().update(mailbox=None)
+    assert await capped(settings, clock, transport, "1/hour").deliver_due() == {"sent": 1, "deferred": 1}
+
+
+# ── What is thrown away ──
+
+
+@pytest.mark.usefixtures("stored")
+async def test_what_is_thrown_away_counts_as_well(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+    """A mailbox is as full after requests that came to nothing as after those that came to mails."""
+    outcomes = []
+    await an_account(now=clock())
+    for email in (EMAIL, "nobody@exemple.fr"):
+        relay = capped(settings, clock, letterbox, "4/hour")
+        for _ in range(4):
+            await enqueue(MessageKind.RESEND, email, now=clock())
+            (outcome,) = await relay.deliver_due()
+            outcomes.append(outcome)
+    assert outcomes == ["sent", "sent", "deferred", "deferred", "discarded", "discarded", "deferred", "deferred"]
+    assert len(letterbox.messages) == len(letterbox.discarded) == 2
+
+
+@pytest.mark.usefixtures("stored")
+async def test_requests_for_links_keep_back_no_sign_up(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+    """However often a link is asked for again, which takes no captcha, a sign-up's own mails leave at once."""
+    relay = capped(settings, clock, letterbox, "12/hour")
+    for _ in range(20):
+        await enqueue(MessageKind.RESEND, EMAIL, now=clock())
+        await relay.deliver_due()
+    registration = await a_registration(now=clock())
+    for kind in (MessageKind.SUMMARY, MessageKind.ACTIVATION):
+        await enqueue(kind, EMAIL, now=clock(), about=registration)
+    assert (await relay.deliver_due())["sent"] == 2
+    assert subjects(letterbox.messages) == [ACTIVATION_FR, SUMMARY_FR]

@@ -16,7 +16,6 @@ from tortoise.transactions import in_transaction
 from api.logs import trace_of
 from api.mail.sending import CalledOffError, InDoubtError, Sendings
 from api.mail.transports import ContentRefusedError, MailboxRefusedError, MailTransport, TransportError
-from api.shutdown import SHUTDOWN_SECONDS
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Relay:
         letters: LetterWriter,
         mailbox_limit: RateLimitItem | None,
         clock: Callable[[], datetime],
-        seconds_to_stop: float = SHUTDOWN_SECONDS - RECORDING_SECONDS,
+        seconds_to_stop: float,
     ) -> None:
         self._sendings = Sendings(transport)
         self._letters = letters
@@ -84,7 +83,7 @@ class Relay:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(random.uniform(*POLL_SECONDS)):  # noqa: S311  # No secret.
                         await self._stopping.wait()
-            await asyncio.wait(turns, timeout=self._seconds_to_stop)
+            await asyncio.wait(turns, timeout=self._seconds_to_stop - RECORDING_SECONDS / 2)
         finally:
             for turn in turns:
                 turn.cancel()

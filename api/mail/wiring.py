@@ -14,6 +14,7 @@ from api.mail.letters import LetterWriter
 from api.mail.relay import Relay
 from api.mail.transports import MailTransport, open_transport
 from api.rate_limits import parse_limits
+from api.shutdown import SHUTDOWN_SECONDS
 from models.database import database
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def build_relay(
-    settings: Settings, *, clock: Callable[[], datetime] = utc_now, transport: MailTransport | None = None
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    transport: MailTransport | None = None,
+    seconds_to_stop: float = SHUTDOWN_SECONDS,
 ) -> Relay:
     """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
     composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
@@ -35,6 +40,7 @@ def build_relay(
         letters=LetterWriter(composer=composer, activation_url=settings.activation_url, clock=clock),
         mailbox_limit=(parse_limits(settings.rate_limits) or {}).get("mailbox"),
         clock=clock,
+        seconds_to_stop=seconds_to_stop,
     )
 
 
