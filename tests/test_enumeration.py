@@ -8,6 +8,7 @@ from base64 import urlsafe_b64encode
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from graphql.execution.values import get_argument_values, get_variable_values
 from api import passwords
 from api.app import build_app, sdl
 from api.captcha import PictureCaptcha, _VoiceProcess
+from api.mail.compose import Composer
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage
 from models.registration import Registration, RegistrationState
@@ -47,6 +49,7 @@ from tests.statements import Statements, statements
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from email.message import EmailMessage
 
     import httpx
     from starlette.applications import Starlette
@@ -562,6 +565,128 @@ async def test_an_activation_changes_no_answer(settle: Settle, owner_at: Callabl
         await town.see(Visit.answer_rightly, "ActivationMailSent")
         town.clock.advance(hours=2)
         await town.relay.deliver_due()
+
+
+# --- What the relay does, later and elsewhere ---
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """The work of one pass over the outbox: runs of one statement as one, mails composed, mails handed on or not."""
+
+    statements: list[str]
+    composed: Counter[str]
+    sent_or_thrown_away: int
+
+
+class Watch:
+    """Takes note of what the relay does."""
+
+    def __init__(self, town: Town, letterbox: Letterbox, composed: Counter[str]) -> None:
+        self.visits = town.visits
+        self._town = town
+        self._letterbox = letterbox
+        self._composed = composed
+
+    async def relay_for(self, step: Callable[[Visit], Awaitable[httpx.Response]], expected: str) -> list[Relayed]:
+        """What the relay does after *step* about each address; it is the same."""
+        seen = []
+        for visit in self.visits:
+            await step(visit)
+            assert visit.answer["__typename"] == expected
+            seen.append(await self.relay())
+        for visit, relayed in zip(self.visits, seen, strict=True):
+            assert relayed == seen[0], visit.situation
+        return seen
+
+    async def relay(self) -> Relayed:
+        self._town.sent.take()
+        self._composed.clear()
+        before = self._handed_on
+        await self._town.relay.deliver_due()
+        statements = [statement for statement, _ in groupby(self._town.sent.take())]
+        return Relayed(statements, Counter(self._composed), self._handed_on - before)
+
+    @property
+    def _handed_on(self) -> int:
+        return len(self._letterbox.messages) + len(self._letterbox.discarded)
+
+
+@pytest.fixture
+def composed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each mail was composed; mails leave one after the other."""
+    monkeypatch.setattr("api.mail.relay.CONCURRENT_SENDINGS", 1)
+    done: Counter[str] = Counter()
+
+    def counting(name: str) -> Callable[..., EmailMessage]:
+        compose = getattr(Composer, name)
+
+        def counted(*arguments: Any, **options: Any) -> EmailMessage:
+            done[name] += 1
+            mail: EmailMessage = compose(*arguments, **options)
+            return mail
+
+        return counted
+
+    for name in ("summary", "activation", "account_exists"):
+        monkeypatch.setattr(Composer, name, counting(name))
+    return done
+
+
+@pytest.fixture
+def watch(settle: Settle, letterbox: Letterbox, composed: Counter[str]) -> Callable[[Iterable[str]], Awaitable[Watch]]:
+    """Addresses in some situations, whose own mails have left hours ago."""
+
+    async def settled(situations: Iterable[str]) -> Watch:
+        town = await settle(situations)
+        town.visits = [visit for visit in town.visits if "spelt" not in visit.situation]  # Their mailboxes are others'.
+        for _ in range(3):
+            await town.relay.deliver_due()
+            town.clock.advance(hours=2)
+        return Watch(town, letterbox, composed)
+
+    return settled
+
+
+NOBODY = {UNKNOWN, "nobody", "contact address"}
+KNOWN_OR_NOT = [
+    UNKNOWN,
+    "account",
+    "young account",
+    "account and later attempts",
+    "waiting",
+    "contact address",
+    "nobody",
+]
+
+
+async def test_the_relay_works_as_much_for_any_request_for_a_link(
+    watch: Callable[[Iterable[str]], Awaitable[Watch]], letterbox: Letterbox
+) -> None:
+    """Statements, commits, mails composed and mails handed on or thrown away are the same."""
+    watching = await watch(KNOWN_OR_NOT)
+    before = len(letterbox.messages)
+    rounds = [await watching.relay_for(Visit.resend, "ActivationMailRequested") for _ in range(5)]
+    assert {relayed.sent_or_thrown_away for seen in rounds for relayed in seen} == {1}
+    assert rounds[0][0].composed == {"activation": 1, "account_exists": 1}
+    assert any("INSERT INTO activation_token" in statement for statement in rounds[0][0].statements)
+    nobody = sum(visit.situation in NOBODY for visit in watching.visits)
+    assert len(letterbox.messages) - before == 5 * (len(watching.visits) - nobody)
+
+
+async def test_the_relay_works_as_much_for_any_sign_up(
+    watch: Callable[[Iterable[str]], Awaitable[Watch]], letterbox: Letterbox
+) -> None:
+    """The same after a form and its captcha, again and again, until the mailbox is full and after."""
+    watching = await watch(KNOWN_OR_NOT)
+
+    async def sign_up(visit: Visit) -> httpx.Response:
+        await visit.create()
+        return await visit.answer_rightly()
+
+    rounds = [await watching.relay_for(sign_up, "ActivationMailSent") for _ in range(8)]
+    assert [seen[0].sent_or_thrown_away for seen in rounds] == [2] * 6 + [0] * 2
+    assert rounds[0][0].composed == {"summary": 1, "activation": 1, "account_exists": 1}
 
 
 @sqlite_only
