@@ -7,6 +7,7 @@ import re
 import threading
 import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from math import prod
 from typing import TYPE_CHECKING
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING
 from argon2 import PasswordHasher
 from zxcvbn import zxcvbn
 from zxcvbn.matching import L33T_TABLE, relevant_l33t_subtable
+from zxcvbn.time_estimates import guesses_to_score
 
+from api.guessable import WORDS, take_apart
 from api.refusals import FieldRefusal
 from api.worker_pool import WorkerPool
+from models.typed_text import without_formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,17 +38,6 @@ SCORED_LENGTHS = (32, 24, 16, 12)
 MOST_READINGS = 6_000  # About 15 ms of zxcvbn; 72 characters in any number of readings took 170 ms.
 SHORTEST_PERSONAL_WORD = 4
 MOST_PERSONAL_WORDS = 40
-COMMON_HERE = (
-    "azertyuiop",
-    "qsdfghjklm",
-    "wxcvbn",
-    "motdepasse",
-    "bonjour",
-    "bienvenue",
-    "portail",
-    "guichet",
-    "france",
-)
 MAX_WAITING = 64
 
 ESTIMATING = threading.Lock()  # zxcvbn keeps the words of a call in a global; pure Python gains nothing from threads.
@@ -86,27 +79,46 @@ def is_same(password: str, confirmation: str) -> bool:
 def assess(password: str, personal_data: Sequence[str] = ()) -> Assessment:
     """Hold *password* to every rule at once, against words that it should not be built on.
 
+    Characters that show nothing count for nothing, though they are part of the password.
+
     Slow: milliseconds of CPU. Call it through `Passwords`.
     """
     password = normalise(password[:LONGEST_TYPED])[: MAX_LENGTH + 1]  # What is longer is refused, whatever follows.
     words = personal_words(personal_data)
-    types = _character_types(password)
-    score, weaknesses = _estimate(password, words)
+    seen = without_formats(password)
+    types = _character_types(seen)
+    score, weaknesses = _estimate(seen, words)
     problems = tuple(
-        FieldRefusal(("password",), code, parameters) for code, parameters in _problems(password, types, words, score)
+        FieldRefusal(("password",), code, parameters)
+        for code, parameters in _problems(password, seen, types, words, score)
     )
     return Assessment(score, types, problems, weaknesses)
 
 
 def _estimate(password: str, words: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """zxcvbn's score, and the patterns by which it would guess."""
+    """The score, and the patterns by which the password would be guessed: by what everybody tries first, or as a whole.
+
+    zxcvbn takes any three parts in a row for a strong password: what is left without the guessable ones has to be
+    strong too.
+    """
+    parts = take_apart(password[:MAX_LENGTH])
+    guesses, patterns = _guesses(parts.left, words)
+    score = guesses_to_score(parts.guesses * guesses)
+    if parts.patterns and score >= MIN_SCORE:
+        whole, patterns = _guesses(password, words)
+        score = min(score, guesses_to_score(whole))
+    found = dict.fromkeys((*parts.patterns, *patterns))
+    return score, tuple(pattern for pattern in found if pattern != "bruteforce")
+
+
+def _guesses(password: str, words: Sequence[str]) -> tuple[Decimal, list[str]]:
+    """zxcvbn's guesses, and the patterns by which it would."""
     scorable = _scorable(password).encode("utf-8", "replace").decode()  # A lone surrogate has no UTF-8.
     if not scorable:
-        return 0, ()
+        return Decimal(1), []
     with ESTIMATING:
-        estimate = zxcvbn(scorable, user_inputs=[*words, *COMMON_HERE])
-    patterns = dict.fromkeys(str(match["pattern"]) for match in estimate["sequence"])
-    return estimate["score"], tuple(pattern for pattern in patterns if pattern != "bruteforce")
+        estimate = zxcvbn(scorable, user_inputs=[*words, *WORDS])
+    return estimate["guesses"], [str(match["pattern"]) for match in estimate["sequence"]]
 
 
 def _scorable(password: str) -> str:
@@ -124,17 +136,17 @@ def _scorable(password: str) -> str:
 
 
 def _problems(
-    password: str, types: Sequence[CharacterType], words: Iterable[str], score: int
+    password: str, seen: str, types: Sequence[CharacterType], words: Iterable[str], score: int
 ) -> Iterator[tuple[str, dict[str, str | int]]]:
     if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in password):
         yield "INVALID_CHARACTERS", {}
-    if len(password) < MIN_LENGTH:
+    if len(seen) < MIN_LENGTH:
         yield "PASSWORD_TOO_SHORT", {"min": MIN_LENGTH}
     if len(password) > MAX_LENGTH:
         yield "PASSWORD_TOO_LONG", {"max": MAX_LENGTH}
     if len(types) < MIN_CHARACTER_TYPES:
         yield "PASSWORD_TOO_FEW_CHARACTER_TYPES", {"min": MIN_CHARACTER_TYPES}
-    folded = _folded(password)
+    folded = _folded(seen)
     if any(word in folded for word in words):
         yield "PASSWORD_CONTAINS_PERSONAL_DATA", {}
     if score < MIN_SCORE:
@@ -162,7 +174,7 @@ def personal_words(personal_data: Iterable[str]) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", without_formats(text).casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zxcvbn import matching
 
+from api.guessable import COLUMNS, MONTHS, ROWS, WORDS
 from api.messages import Language, has_message
 from api.passwords import (
-    COMMON_HERE,
     MAX_WAITING,
     Assessment,
     CharacterType,
@@ -39,9 +39,9 @@ CAMILLE = ["Camille", "Durand-Lefèvre", "camille.durand@exemple.fr", "compta@ex
 FOX = "\N{FOX FACE}"
 OF_EACH_SCORE = {
     0: ("aaaaaaaaaaaaaaa", "VERY_WEAK", "Très faible", "Very weak"),
-    1: ("Azertyuiop12", "WEAK", "Faible", "Weak"),
-    2: ("Guichet-2026", "FAIR", "Moyen", "Fair"),
-    3: ("Abcdefgh1234", "STRONG", "Fort", "Strong"),
+    1: ("Soleil2026!!!", "WEAK", "Faible", "Weak"),
+    2: ("Guichet-2026-Chat", "FAIR", "Moyen", "Fair"),
+    3: ("Guichet-Marmotte1", "STRONG", "Fort", "Strong"),
     4: (PASSWORD, "VERY_STRONG", "Très fort", "Very strong"),
 }
 
@@ -208,11 +208,93 @@ def test_common_passwords_are_refused(password: str) -> None:
     assert codes(assess(password)) == [GUESSABLE]
 
 
-@pytest.mark.parametrize("word", COMMON_HERE)
+def dressed(word: str) -> Iterator[str]:
+    """What people make of *word* so that it keeps to the rules."""
+    for dress in (
+        "{}2026!",
+        "{}12345!",
+        "{}-2026-1",
+        "2026{}!!",
+        "!{}1999123",
+        "{}2031?!",
+        "{0}{0}{0}1!",
+        "{}\u200b2026\u2060!",
+    ):
+        yield from map(dress.format, (word.capitalize(), word.upper(), word.title().swapcase()))
+    yield f"{word.capitalize().translate(str.maketrans('aeiost', '43105+'))}2026!Z"
+
+
+@pytest.mark.parametrize("word", [*WORDS, *MONTHS])
 def test_words_of_this_portal_are_guessed_first(word: str) -> None:
-    """Words that an attacker of a French portal tries first make a password no better."""
+    """Words that an attacker of a French portal tries first make a password no better, in any dress."""
     assert assess(word).score == 0
     assert "dictionary" in assess(word).weaknesses
+    for password in dressed(word):
+        assert GUESSABLE in codes(assess(password)), password
+
+
+@pytest.mark.parametrize("keys", [*ROWS, *COLUMNS])
+def test_walks_over_keyboards_are_guessed_first(keys: str) -> None:
+    """Rows and columns of French, German and other keyboards are no better, as far as one walks, and backwards."""
+    for length in range(3, len(keys) + 1):
+        for password in dressed(keys[:length]):
+            assert GUESSABLE in codes(assess(password)), password
+    for start in range(len(keys) - 3):
+        for walk in (keys[start:], keys[start:][::-1]):
+            assert GUESSABLE in codes(assess(f"{walk.capitalize()}2026!")), walk
+
+
+@pytest.mark.parametrize("year", [1900, 1975, 1999, 2000, 2019, 2025, 2026, 2027, 2099])
+def test_years_are_guessed_first(year: int) -> None:
+    """A common word or name is no better for a year of this century or the last."""
+    for password in ("Soleil{}!!!", "{}Soleil!!!", "Thomas{}1!", "Soleil-{}-!", "Marseille{}"):
+        assert codes(assess(password.format(year))) == [GUESSABLE], password
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Azerty12345!",
+        "Guichet2026!",
+        "GUICHET-2026",
+        "Gu1ch3t2026!",
+        "@zerty12345!",
+        "Guichet2027!1",
+        "Guichet2026123",
+        "Guichet2026!a",
+        "12345Azerty!",
+        "Azerty-Qsdfgh-1",
+        "Aqwzsxedc123!",
+        "Portail-Facture-Siret-2026!",
+        "Guichet\u200b2026!",
+        "Az\u00aderty12345!",
+        "tehciuG2026!",
+        "Password2026!",
+    ],
+    ids=ascii,
+)
+def test_what_people_add_to_it_helps_nothing(password: str) -> None:
+    """Capitals, symbols, digits and a year around what everybody tries first are what everybody adds."""
+    assert codes(assess(password)) == [GUESSABLE]
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Mon chien a mangé le canapé en 2019",
+        "Guichet-Orage-Tranquille-7",
+        "Azerty-Marmotte-Violon-8",
+        "Brumeux-Cerisier-2026",
+        "Trois2026-chats-verts",
+        "Liberty-Tree-42xq",
+        "xK9$2026mQ7z",
+        "Passerelle-Marseille-7",
+        "La facture du client 1789 est perdue",
+    ],
+)
+def test_strong_password_may_have_a_guessable_part(password: str) -> None:
+    """A year, a walk or a word of the portal in a password that is strong without it does no harm."""
+    assert codes(assess(password)) == []
 
 
 def test_every_common_password_is_refused() -> None:
@@ -237,6 +319,27 @@ def test_the_end_of_a_long_password_is_not_needed() -> None:
     """A beginning that is hard to guess is enough; an easy one followed by many repetitions is not."""
     assert assess(PASSWORD + "a" * 200).score >= 2
     assert codes(assess("Aa1!" * 60)) == [GUESSABLE]
+
+
+# ── What is not seen ──
+
+
+@pytest.mark.parametrize("char", ["\u200b", "\u200d", "\u00ad", "\ufeff", "\u2066", "\ufe0f", "\u3164"], ids=ascii)
+def test_what_is_not_seen_counts_for_nothing(char: str) -> None:
+    """Characters that show nothing add neither length nor a type, and hide no name: it is judged what is seen."""
+    assert codes(assess(f"A1{char * 10}")) == [SHORT, FEW, GUESSABLE]
+    assert codes(assess(f"Vif-Abri-42{char}")) == [SHORT]
+    assert codes(assess(f"soleilbrumeux42{char}")) == [FEW]
+    assert codes(assess(f"Soleil-Du{char}rand-42", CAMILLE)) == [PERSONAL]
+    assert codes(assess("Soleil-Durand-42", [f"Du{char}rand"])) == [PERSONAL]
+    assert codes(assess(f"A{char}zerty12345!")) == [GUESSABLE]
+    assert assess(f"Soleil{char}-Brumeux-42") == assess(PASSWORD)
+
+
+def test_what_is_not_seen_is_part_of_the_password() -> None:
+    """Nothing is taken from a password: with and without such a character, it is not the same."""
+    assert not is_same(PASSWORD, f"{PASSWORD}\u200b")
+    assert codes(assess(PASSWORD + "\u200b" * 256)) == [LONG]
 
 
 # ── Personal data ──
@@ -402,7 +505,7 @@ async def test_a_bad_password_is_told_why(portal: Portal) -> None:
         {"path": ["password"], "code": GUESSABLE, "message": "This password is too easy to guess."},
     ]
     assert answer["suggestions"] == [
-        "Avoid common words and passwords, even reversed or with digits in place of letters.",
+        "Avoid rows of keys.",
         "Add a word or two that are uncommon.",
     ]
 

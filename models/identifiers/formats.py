@@ -26,8 +26,8 @@ class IdentifierFormat:
 
     `pattern` is the form: characters, positions, lengths and countries. Given one line of visible text in NFC
     without blanks around, once `ignored_characters` are dropped, it accepts what is left if and only if
-    `parse_identifier` finds nothing wrong, or only the checksum: what takes a calculation, a calendar or a list of provinces. It
-    is anchored, sees to letter case by itself, and says the same in ECMAScript (u or v), ICU and Python.
+    `parse_identifier` finds nothing wrong, or only the checksum: what takes a calculation, a calendar or a list of
+    provinces. It is anchored, sees to letter case by itself, and says the same in ECMAScript (u or v), ICU and Python.
     """
 
     type: IdentifierType

@@ -1,0 +1,122 @@
+"""What everybody tries first: words of this portal, seasons and months, walks over keyboards, years.
+
+zxcvbn knows no French keyboard and no year after 2019, and takes any three parts in a row for a strong password.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+GUESSES_FOR_A_PART: Final = 20
+"""How many guesses it takes to put one of these parts where it stands: those who guess try them in every place."""
+
+WORDS: Final = (
+    *("guichet", "portail", "chorus", "chorus-pro", "choruspro", "facture", "factures", "facturation", "invoice"),
+    *("siret", "siren", "sirene", "ridet", "tahiti", "entreprise", "societe", "organisation", "fournisseur", "client"),
+    *("compte", "inscription", "activation", "connexion", "service", "public", "france", "republique", "gouv"),
+    *("motdepasse", "password", "admin", "utilisateur", "bonjour", "bienvenue", "welcome"),
+)
+MONTHS: Final = (
+    *("janvier", "fevrier", "avril", "juin", "juillet", "aout", "septembre", "octobre", "novembre", "decembre"),
+    *("january", "february", "april", "june", "july", "august", "september", "october", "november", "december"),
+    *("printemps", "automne", "hiver", "spring", "summer", "autumn", "winter"),
+)
+ROWS: Final = (
+    *("azertyuiop", "qsdfghjklm", "wxcvbn"),  # French and Belgian.
+    *("qwertyuiop", "asdfghjkl", "zxcvbnm"),
+    *("qwertzuiop", "yxcvbnm"),  # German and Swiss.
+    *("bépoèvdljz", "auie", "ctsrnm"),  # Bépo.
+    *("1234567890", "&é\"'(-è_çà", "!@#$%^&*()", '"«»()@+-/*', "abcdefghijklmnopqrstuvwxyz"),
+)
+COLUMNS: Final = (
+    *("1aqw", "2zsx", "3edc", "4rfv", "5tgb", "6yhn", "7uj,", "8ik;", "9ol:", "0pm!"),
+    *("&aqw", "ézsx", '"edc', "'rfv", "(tgb", "-yhn"),
+    *("1qaz", "2wsx", "7ujm", "1qay", "6zhn", "aqw", "zsx", "edc", "rfv", "tgb", "yhn", "qaz", "wsx"),
+)
+SHORTEST_WALK: Final = 4
+SHORTEST_WALK_FROM_THE_EDGE: Final = 3
+SYMBOLS_FOR: Final = {"a": "4@", "b": "8", "e": "3€", "g": "9", "i": "1!|", "l": "1|", "o": "0", "s": "5$", "t": "7+"}
+
+
+class Parts(NamedTuple):
+    """A password taken apart: what is *left* of it, the *guesses* that the rest takes, and its *patterns*."""
+
+    left: str
+    guesses: int
+    patterns: tuple[str, ...]
+
+
+def take_apart(password: str) -> Parts:
+    """Find the guessable parts of *password*, without regard to case, accents and symbols in the place of letters.
+
+    What stands between two of them, or at either end, is left without the symbol that joins it to them.
+    """
+    parts = list(_GUESSABLE.finditer(_plain(password)))
+    if not parts:
+        return Parts(password, 1, ())
+    starts = [0, *(part.end() for part in parts)]
+    ends = [*(part.start() for part in parts), len(password)]
+    left = "".join(_without_joints(password[start:end]) for start, end in zip(starts, ends, strict=True))
+    different = {part[0] for part in parts}  # To repeat one is no guess more.
+    return Parts(left, GUESSES_FOR_A_PART ** len(different), tuple(dict.fromkeys(str(p.lastgroup) for p in parts)))
+
+
+def _plain(password: str) -> str:
+    """*password* in lower case, each letter without its accent; it has as many characters as before."""
+    return "".join(_plain_character(char) for char in password)
+
+
+def _plain_character(char: str) -> str:
+    lower = char.lower()
+    base = unicodedata.normalize("NFD", lower)[0]
+    return base if base.isalpha() and base.isascii() else lower[0]
+
+
+def _without_joints(piece: str) -> str:
+    """*piece* without the same symbol, once or repeated, at either end."""
+    return re.sub(r"^([\W_])\1*|([\W_])\2*$", "", piece)
+
+
+def _walks(row: str) -> Iterator[str]:
+    """The walks along *row*, in either direction; from its beginning, fewer keys make one."""
+    for direction in (row, row[::-1]):
+        for start in range(len(direction)):
+            from_the_edge = start == 0 and direction == row
+            shortest = SHORTEST_WALK_FROM_THE_EDGE if from_the_edge else SHORTEST_WALK
+            for end in range(start + shortest, len(direction) + 1):
+                yield direction[start:end]
+
+
+def _any_of(texts: Iterable[str]) -> str:
+    """A regular expression for any of *texts* in any disguise, the longest that there is."""
+    by_first: dict[str, set[str]] = {}
+    for text in texts:
+        if text:
+            by_first.setdefault(text[0], set()).add(text[1:])
+    branches = (_character(first) + _rest(rests) for first, rests in by_first.items())
+    return f"(?:{'|'.join(branches)})"
+
+
+def _rest(rests: set[str]) -> str:
+    """A regular expression for what follows a character; "" among *rests* says that nothing may."""
+    if rests == {""}:
+        return ""
+    return _any_of(rests) + ("?" if "" in rests else "")
+
+
+def _character(char: str) -> str:
+    return f"[{re.escape(char + SYMBOLS_FOR.get(char, ''))}]"
+
+
+_PLAIN_KEYS = [_plain(keys) for keys in (*ROWS, *COLUMNS)]
+_PATTERNS: Final = {  # By the patterns of zxcvbn, which have suggestions.
+    "regex": r"(?:19|20)[0-9]{2}",
+    "dictionary": _any_of([*WORDS, *MONTHS]),
+    "spatial": _any_of([walk for keys in _PLAIN_KEYS for walk in _walks(keys)]),
+}
+_GUESSABLE: Final = re.compile("|".join(f"(?P<{name}>{expression})" for name, expression in _PATTERNS.items()))
