@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FieldRefusal:
-    """What is wrong with one field: its path in the input, a `FieldProblemCode`, parameters of the message."""
+    """What is wrong with one field: its path in the input, a `FieldProblemCode`, parameters of the message.
+
+    The *reason*, if any, is of the message alone: one code may have several.
+    """
 
     path: tuple[str, ...]
     code: str
     parameters: Mapping[str, str | int] = field(default_factory=dict)
+    reason: str = ""
 
 
 class Refusal(Exception):

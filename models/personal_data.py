@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
+from models.links import find_link, find_phone
 from models.phone_numbers import parse_as_dialled_from_france
 from models.typed_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_typed
 
@@ -27,20 +28,26 @@ SHOWS_NOTHING = re.compile(
     r"[\s\u034f\u115f\u1160\u17b4\u17b5\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]*"
 )
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-# What a mail program may make a link of: a scheme, an address, numbers of a host, or a last label after a dot. The
-# dot of an initial is none of them: J.-P. Durand, S.A. Exemple, J.Durand.
-LINK_LIKE = re.compile(r"[@/\\]|\d+(\.\d+){3}|(?<![^\W\d_])[^\W\d_]\.[a-z]{2,}|([^\W_]{2}|[\d-])[\w-]*\.[^\W\d_]{2,}")
+# In a local part: what RFC 5322 allows and a mail program reads as the path or the query of a page, and www.
+UNUSUAL_LOCAL_PART = re.compile(r"[/?=]|^www\.", re.IGNORECASE)
+PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9._+-]+")
+LONGEST_QUOTATION = 50
 PHONE_LIKE = re.compile(r"\(?\+?[0-9 .()/-]{1,40}")
 HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 
 
 class TypedTextError(ValueError):
-    """The text can't be accepted; *code* is a `FieldProblemCode`, *limit* the bound that it passes, if any."""
+    """The text can't be accepted; *code* is a `FieldProblemCode`, *limit* the bound that it passes, if any.
 
-    def __init__(self, code: str, limit: int | None = None) -> None:
+    *reason* says what *quoted*, the part of the text that is meant, is taken for: link, phone or character.
+    """
+
+    def __init__(self, code: str, limit: int | None = None, *, reason: str = "", quoted: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.limit = limit
+        self.reason = reason
+        self.quoted = quoted if len(quoted) <= LONGEST_QUOTATION else f"{quoted[:LONGEST_QUOTATION]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +68,25 @@ def clean(typed: str, *, longest: int = LONGEST_NAME) -> str:
     if len(typed) > LONGEST_TYPED:
         raise TypedTextError("TOO_LONG", longest)
     text = visible(typed)
-    if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in text if char not in ZERO_WIDTH_JOINERS):
-        raise TypedTextError("INVALID_CHARACTERS")
+    for char in text:
+        if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS:
+            raise TypedTextError("INVALID_CHARACTERS", reason="character", quoted=f"U+{ord(char):04X}")
     return text
 
 
 def parse_name(typed: str, *, longest: int = LONGEST_NAME) -> str:
     """A name, with single blanks inside.
 
-    Names are carried to any address in mails: nothing that a mail program would make a link of is accepted.
+    Names are carried to any address in mails: nothing that a mail program would make a link of, or dial, is accepted.
     """
     name = " ".join(clean(typed, longest=longest).split())
     if SHOWS_NOTHING.fullmatch(name):
         raise TypedTextError("REQUIRED")
     if len(name) > longest:
         raise TypedTextError("TOO_LONG", longest)
-    if LINK_LIKE.search(unicodedata.normalize("NFKC", name).replace("\u3002", ".")):
-        raise TypedTextError("INVALID_CHARACTERS")
+    for reason, found in (("phone", find_phone(name)), ("link", find_link(name))):
+        if found is not None:
+            raise TypedTextError("INVALID_CHARACTERS", reason=reason, quoted=found)
     return name
 
 
@@ -102,10 +111,18 @@ def parse_email_address(typed: str) -> EmailAddress:
         raise TypedTextError("EMAIL_INVALID") from exc
     domain = valid.ascii_domain.lower()
     address = f"{valid.local_part}@{domain}"
-    # An encoded word (RFC 2047) can't stand in the header of a mail as it is.
-    if "." not in domain or len(address) > LONGEST_EMAIL or "=?" in valid.local_part:
+    if "." not in domain or len(address) > LONGEST_EMAIL:
         raise TypedTextError("EMAIL_INVALID")
+    _check_local_part(valid.local_part)
     return EmailAddress(address, address.lower())
+
+
+def _check_local_part(local_part: str) -> None:
+    """Refuse what a mail program would take for a page's address, or a header for an encoded word (RFC 2047)."""
+    if unusual := UNUSUAL_LOCAL_PART.search(local_part):
+        raise TypedTextError("EMAIL_INVALID", reason="character", quoted=unusual[0])
+    if not PLAIN_LOCAL_PART.fullmatch(local_part) and (link := find_link(local_part)):
+        raise TypedTextError("EMAIL_INVALID", reason="character", quoted=link)
 
 
 def parse_phone(typed: str) -> str:

@@ -13,7 +13,7 @@ from api.graphql.problems import FieldProblemCode
 from models.organisation import OrganisationStatus
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.client import CREATE_ACCOUNT, OTHER_SIRET, SIRET, form, new_key, text_of
+from tests.client import CREATE_ACCOUNT, OTHER_SIRET, SIRET, form, new_key, text_of, token_in, with_link
 from tests.register import register
 
 if TYPE_CHECKING:
@@ -135,6 +135,24 @@ async def test_what_is_left_out_has_its_default(portal: Portal) -> None:
     account = await portal.account(email="Camille@Exemple.fr")
     assert account["contactEmail"] == account["email"] == "Camille@exemple.fr"
     assert (account["phone"], account["surveyConsent"], account["language"]) == (None, False, "FR")
+
+
+async def test_addresses_are_shown_with_their_own_letters(portal: Portal) -> None:
+    """Stored and mailed in A-labels, a domain is shown with the letters that were typed, wherever an address is."""
+    email, contact = "Camille@métropole-été.fr", "contact@Métropole-ÉTÉ.fr"
+    pending = await portal.create_account(email=email, contactEmail=contact)
+    sent = await portal.verify_captcha(pending["id"], portal.captcha.answer)
+    assert sent["email"] == email
+    assert email in sent["message"]
+    mails = await portal.deliver()
+    assert {mail["To"] for mail in mails} == {"Camille@xn--mtropole-t-b7aib.fr"}
+    (link,) = with_link(mails)
+    assert "contact@métropole-été.fr" in text_of(link)
+    token = token_in(link)
+    assert (await portal.inspect_activation_link(token))["email"] == email
+    account = (await portal.activate_account(token))["account"]
+    assert (account["email"], account["contactEmail"]) == (email, "contact@métropole-été.fr")
+    assert (await portal.resend_activation_mail(email))["email"] == email
 
 
 async def test_what_was_entered_arrives(portal: Portal) -> None:
@@ -260,7 +278,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("URL", {"firstName": "https://exemple.fr"}, "firstName", "INVALID_CHARACTERS"),
     ("host", {"lastName": "Gagnez sur www.exemple.fr"}, "lastName", "INVALID_CHARACTERS"),
     ("at sign", {"lastName": "a@b"}, "lastName", "INVALID_CHARACTERS"),
-    ("slash", {"lastName": "a/b"}, "lastName", "INVALID_CHARACTERS"),
+    ("two slashes", {"lastName": "a//b"}, "lastName", "INVALID_CHARACTERS"),
+    ("phone number", {"name": "appelez le 08 99 12 34 56"}, "organisation.name", "INVALID_CHARACTERS"),
+    ("query before the at sign", {"contactEmail": "a?b=c@exemple.fr"}, "contactEmail", "EMAIL_INVALID"),
     ("line break", {"firstName": "Ca\nmille"}, "firstName", "INVALID_CHARACTERS"),
     ("line separator", {"firstName": "Ca\u2028mille"}, "firstName", "INVALID_CHARACTERS"),
     ("NUL", {"firstName": "Ca\0mille"}, "firstName", "INVALID_CHARACTERS"),
@@ -298,6 +318,71 @@ async def test_field_is_refused(portal: Portal, changes: dict[str, Any], field: 
     assert problems(answer) == [(field, code)]
     assert answer["fields"][0]["path"] == field.split(".")
     assert await Registration.all().count() == 0
+
+
+QUOTED = [
+    ({"lastName": "X.COM"}, "X.COM"),
+    ({"lastName": "T.CO"}, "T.CO"),
+    ({"name": "Durand, exemple\N{IDEOGRAPHIC FULL STOP}com"}, "exemple.com"),
+    ({"name": "\N{FULLWIDTH LATIN CAPITAL LETTER X}\N{FULLWIDTH FULL STOP}com"}, "X.com"),
+    ({"name": "пример.рф"}, "пример.рф"),
+    ({"name": "Les amis de xn--e1afmkfd.xn--p1ai"}, "xn--e1afmkfd.xn--p1ai"),
+    ({"name": "Booking.com France"}, "Booking.com"),
+    ({"name": "10.0.0.1"}, "10.0.0.1"),
+    ({"name": "tel:3949"}, "tel:"),
+    ({"name": r"\\serveur"}, "\\"),
+    ({"lastName": "Durand@home"}, "@"),
+    ({"lastName": "a//localhost"}, "//"),
+    ({"name": "appelez le 08 99 12 34 56"}, "08 99 12 34 56"),
+    ({"name": "+33 (0)8.99.12.34.56"}, "+33 (0)8.99.12.34.56"),
+    ({"name": "0692-12/34-56"}, "0692-12/34-56"),
+    ({"name": "tél. 00 33 899 123 456 !"}, "00 33 899 123 456"),
+    ({"name": "\N{ARABIC-INDIC DIGIT ZERO}899123456"}, "0899123456"),
+    ({"firstName": "Ca\0mille"}, "U+0000"),
+    ({"lastName": "\ud800"}, "U+D800"),
+    ({"contactEmail": "www.evil-site.com/login?id=1@evil-site.com"}, "www."),
+    ({"contactEmail": "evil-site.com/login@evil-site.com"}, "/"),
+    ({"contactEmail": "o'john.me@exemple.fr"}, "john.me"),
+]
+TAKEN = [
+    {"lastName": "J.DUPONT"},
+    {"lastName": "J.-P. Durand"},
+    {"lastName": "St.John"},
+    {"lastName": "E.LECLERC"},
+    {"name": "S.A. Exemple"},
+    {"name": "Danfoss A/S"},
+    {"name": "KBC Bank NV/SA"},
+    {"name": "3/4 Presse"},
+    {"name": "AC/DC Audio c/o Durand"},
+    {"name": "Müller GmbH & Co. KG"},
+    {"name": "3M"},
+    {"name": "Groupe 1981"},
+    {"name": "SCI 12 rue de la Paix 75002"},
+    {"name": "SIRET 732 829 320 00074"},
+    {"name": "Amicale 1914-1918 1939-1945"},
+    {"name": "Presse 24/24 7/7"},
+    {"name": "Art:Concept"},
+    {"name": "Web 2.0"},
+    {"contactEmail": "first.last+shop.com@exemple.fr"},
+    {"contactEmail": "o'neil@exemple.fr"},
+    {"contactEmail": "a_b-c!x%y&z@exemple.fr"},
+]
+
+
+@pytest.mark.parametrize(("changes", "quoted"), QUOTED, ids=[ascii(text)[:30] for _, text in QUOTED])
+async def test_refusal_names_what_it_means(portal: Portal, changes: dict[str, Any], quoted: str) -> None:
+    """What would become a link or a phone number in a mail, or can't be stored, is quoted in both languages."""
+    for language, (before, after) in {"EN": ("“", "”"), "FR": ("«\u202f", "\u202f»")}.items():
+        (problem,) = (await create(portal, language=language, **changes))["fields"]
+        assert problem["message"].startswith(f"{before}{quoted}{after}")
+
+
+@pytest.mark.parametrize("changes", TAKEN, ids=lambda changes: ascii(next(iter(changes.values())))[:30])
+async def test_ordinary_name_is_taken(portal: Portal, changes: dict[str, Any]) -> None:
+    """A slash, an initial, a number or an apostrophe that no mail program makes a link of is fine, and stored."""
+    registration = await stored(await create(portal, **changes))
+    names = {registration.last_name, registration.organisation_name, registration.contact_email}
+    assert set(changes.values()) <= names
 
 
 async def test_empty_form_is_told_what_is_required(portal: Portal) -> None:

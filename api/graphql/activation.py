@@ -18,6 +18,7 @@ from api.graphql.problems import (
 from api.messages import Language, translate
 from api.registration.activation import Activated, InspectedLink
 from models.account import MembershipRole, MembershipStatus
+from models.domains import as_typed
 from models.registration import LinkState
 
 strawberry.enum(
@@ -52,14 +53,14 @@ class ActivationLink:
             code = ProblemCode(f"ACTIVATION_LINK_{link.state}")
             return cls(
                 state=link.state,
-                email=None if link.registration is None else link.registration.email,
+                email=None if link.registration is None else as_typed(link.registration.email),
                 message=link_message(code, context.language, context.services.sign_in_url),
             )
         registration, language = link.registration, context.language
         names = {"firstName": registration.first_name, "lastName": registration.last_name}
         return cls(
             state=link.state,
-            email=registration.email,
+            email=as_typed(registration.email),
             first_name=registration.first_name,
             last_name=registration.last_name,
             organisation=DeclaredOrganisation.of(registration.identifier, link.organisation, language),
@@ -105,11 +106,15 @@ class Membership:
 @strawberry.type(description="A person who can sign in.")
 class Account:
     id: strawberry.ID
-    email: str = strawberry.field(description="As it was typed, with its domain in lower case.")
+    email: str = strawberry.field(
+        description="As it was typed; its domain in lower case, and in its own letters rather than A-labels."
+    )
     first_name: str
     last_name: str
     phone: str | None = strawberry.field(description="E.164.")
-    contact_email: str
+    contact_email: str = strawberry.field(
+        description="As it was typed; its domain in lower case, and in its own letters rather than A-labels."
+    )
     language: Language
     survey_consent: bool
     created_at: datetime
@@ -120,11 +125,11 @@ class Account:
         account = activated.account
         return cls(
             id=strawberry.ID(str(account.id)),
-            email=account.email,
+            email=as_typed(account.email),
             first_name=account.first_name,
             last_name=account.last_name,
             phone=account.phone,
-            contact_email=account.contact_email,
+            contact_email=as_typed(account.contact_email),
             language=Language(account.language),
             survey_consent=account.survey_consent,
             created_at=account.created_at,

@@ -16,6 +16,7 @@ from api.graphql.problems import Problem, ProblemCode, RegistrationNotFound, Too
 from api.messages import Language, translate
 from api.registration import sign_up
 from api.registration.sign_up import Pending, ShownChallenge
+from models.domains import as_typed
 from models.registration import LINK_LIFETIME, Registration
 from models.registration import RegistrationState as StoredState
 
@@ -131,7 +132,9 @@ class VerifyCaptchaInput:
     )
 )
 class ActivationMailSent:
-    email: str
+    email: str = strawberry.field(
+        description="As it was typed; its domain in lower case, and in its own letters rather than A-labels."
+    )
     link_lifetime_minutes: int = strawberry.field(
         description="How long the link will work, in minutes, from its sending."
     )
@@ -168,10 +171,11 @@ async def verify_captcha(info: Info, input: VerifyCaptchaInput) -> VerifyCaptcha
     registration = await context.services.sign_up.verify_captcha(
         input.registration_id, input.answer, network=context.network, now=context.now
     )
+    email = as_typed(registration.email)
     return ActivationMailSent(
-        email=registration.email,
+        email=email,
         link_lifetime_minutes=int(LINK_LIFETIME.total_seconds() // 60),
-        message=translate(context.language, "activation-mail-sent", email=registration.email),
+        message=translate(context.language, "activation-mail-sent", email=email),
     )
 
 

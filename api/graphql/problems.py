@@ -74,10 +74,11 @@ class FieldProblem:
 
     @classmethod
     def of(cls, refusal: refusals.FieldRefusal, language: Language) -> "FieldProblem":
+        message_id = f"field-{refusal.code}-{refusal.reason}" if refusal.reason else f"field-{refusal.code}"
         return cls(
             path=list(refusal.path),
             code=FieldProblemCode(refusal.code),
-            message=translate(language, f"field-{refusal.code}", **refusal.parameters),
+            message=translate(language, message_id, **refusal.parameters),
         )
 
 

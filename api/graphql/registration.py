@@ -10,6 +10,7 @@ from api.graphql.organisations import OrganisationIdentifierInput
 from api.graphql.problems import IdempotencyConflict, InvalidInput, TooManyRequests
 from api.messages import Language, translate
 from api.registration.form import TypedForm
+from models.domains import as_typed
 
 
 @strawberry.type(description="What a person agrees to. Versions are recorded with the agreement.")
@@ -104,7 +105,9 @@ class ResendActivationMailInput:
 
 @strawberry.type(description="If something waits for this address, a mail follows: the answer never tells.")
 class ActivationMailRequested:
-    email: str
+    email: str = strawberry.field(
+        description="As it was typed; its domain in lower case, and in its own letters rather than A-labels."
+    )
     message: str
 
 
@@ -140,10 +143,10 @@ async def resend_activation_mail(
     input: ResendActivationMailInput,  # noqa: A002
 ) -> ResendActivationMailResult:
     context = info.context
-    email = await context.services.sign_up.resend_activation_mail(
+    address = await context.services.sign_up.resend_activation_mail(
         input.email, language=context.language, network=context.network, now=context.now
     )
+    email = as_typed(address.address)
     return ActivationMailRequested(
-        email=email.address,
-        message=translate(context.language, "activation-mail-requested", email=email.address),
+        email=email, message=translate(context.language, "activation-mail-requested", email=email)
     )

@@ -1,8 +1,8 @@
 """The words and the form of the e-mails: a registration or an account becomes a message to send.
 
 Mails carry a stranger's words to any address. Whatever was typed is shown as inert text on one line, in a row
-with its label: never in a subject, a greeting or a sentence. There is no remote resource, and no link but to
-the activation page and to the sign-in page.
+with its label: never in a subject, a greeting or a sentence. A blank keeps a mail program from making a link of it.
+There is no remote resource, and no link but to the activation page and to the sign-in page.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC
-from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from api.mail.headers import MAIL_POLICY
 from api.messages import Language, translate
-from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS
+from api.sender import parse_sender
+from models.domains import as_shown_to_strangers
+from models.links import unlinked
+from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, TypedTextError, parse_email_address
 from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from models.account import Account
     from models.registration import Registration
 
-LINES_OF_76 = policy.default.clone(max_line_length=76)  # RFC 2045, 6.7: quoted-printable has no longer ones.
 MONTHS = {
     Language.FR: "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
     Language.EN: "January February March April May June July August September October November December",
@@ -63,17 +64,17 @@ class Entry:
     @classmethod
     def of(cls, registration: Registration, language: Language) -> Entry:
         return cls(
-            email=one_line(registration.email),
-            first_name=one_line(registration.first_name),
-            last_name=one_line(registration.last_name),
+            email=shown_address(registration.email),
+            first_name=unlinked(one_line(registration.first_name)),
+            last_name=unlinked(one_line(registration.last_name)),
             phone=one_line(registration.phone or "") or None,
-            contact_email=one_line(registration.contact_email or registration.email),
+            contact_email=shown_address(registration.contact_email or registration.email),
             terms_version=one_line(registration.terms_version),
             survey_consent=registration.survey_consent,
             entered_at=in_words(registration.created_at, language),
             identifier_type=translate(language, f"identifier-label-{registration.identifier_type}"),
-            identifier=one_line(registration.identifier.formatted),
-            organisation_name=one_line(registration.organisation_name or "") or None,
+            identifier=unlinked(one_line(registration.identifier.formatted)),
+            organisation_name=unlinked(one_line(registration.organisation_name or "")) or None,
         )
 
     @property
@@ -89,11 +90,8 @@ class Composer:
     """
 
     def __init__(self, *, sender: str, sign_in_url: str | None) -> None:
-        name, address = parseaddr(sender)
-        local_part, _, domain = address.rpartition("@")
-        if not (local_part and domain):
-            raise ValueError("the sender is no e-mail address")
-        self._sender = Address(name, local_part, domain)
+        named = parse_sender(sender)
+        self._sender = Address(named.name, named.local_part, named.domain)
         self._sign_in_url = sign_in_url
         self._templates = Environment(
             loader=PackageLoader("api"),
@@ -129,12 +127,12 @@ class Composer:
         self, account: Account, *, to: str, language: Language, message_id: str, now: datetime
     ) -> EmailMessage:
         """To the owner of *account*: somebody tried to sign up with its address. Nothing of what they typed."""
-        address = one_line(account.email)
+        address = shown_address(account.email)
         message = self._message("mail-account-exists-subject", to, language, message_id, now)
         return self._write(message, "account_exists", language, address=address, url=self._sign_in_url)
 
     def _message(self, subject: str, to: str, language: Language, message_id: str, now: datetime) -> EmailMessage:
-        message = EmailMessage(LINES_OF_76)
+        message = EmailMessage(MAIL_POLICY)
         message["From"] = self._sender
         message["To"] = Address(addr_spec=to)
         message["Subject"] = translate(language, subject)
@@ -172,6 +170,15 @@ def one_line(text: str) -> str:
         for char in text
     )
     return " ".join("".join(visible).split())
+
+
+def shown_address(address: str) -> str:
+    """*address* on one line, as it was typed; a mail program makes a link of all of it, to write to, or of nothing."""
+    try:
+        accepted = parse_email_address(address).address
+    except TypedTextError:  # It was stored when more was accepted.
+        return unlinked(one_line(address))
+    return as_shown_to_strangers(accepted)
 
 
 def in_words(instant: datetime, language: Language) -> str:

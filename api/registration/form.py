@@ -91,15 +91,15 @@ class _Problems:
     def __init__(self) -> None:
         self.found: list[FieldRefusal] = []
 
-    def add(self, path: tuple[str, ...], code: str, limit: int | None = None) -> None:
-        self.found.append(FieldRefusal(path, code, {} if limit is None else {"max": limit}))
+    def add(self, path: tuple[str, ...], code: str) -> None:
+        self.found.append(FieldRefusal(path, code))
 
     def take(self, path: tuple[str, ...], parse: Callable[[str], T], typed: str) -> T | None:
         """What *parse* makes of *typed*; None, and a problem at *path*, where it refuses it."""
         try:
             return parse(typed)
         except TypedTextError as exc:
-            self.add(path, exc.code, exc.limit)
+            self.found.append(_refusal(path, exc))
         except IdentifierError as exc:
             self.add(path, exc.problem)
         return None
@@ -151,6 +151,12 @@ def read_email(typed: str) -> EmailAddress:
     if email is None:
         raise InvalidInput(problems.found)
     return email
+
+
+def _refusal(path: tuple[str, ...], exc: TypedTextError) -> FieldRefusal:
+    if exc.reason:
+        return FieldRefusal(path, exc.code, {"quoted": exc.quoted}, exc.reason)
+    return FieldRefusal(path, exc.code, {} if exc.limit is None else {"max": exc.limit})
 
 
 def _check_confirmation(typed: TypedForm, email: EmailAddress | None, problems: _Problems) -> None:

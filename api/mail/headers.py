@@ -1,0 +1,69 @@
+"""How headers are written: no name, however long or odd, makes another address of one.
+
+Python's own folding drops the quotes of a long name, which then ends at its comma, and encodes a long Message-ID.
+"""
+
+from __future__ import annotations
+
+import re
+from email.header import Header
+from email.headerregistry import Address, AddressHeader
+from email.policy import EmailPolicy
+
+LONGEST_LINE = 76  # RFC 2045, 6.7: quoted-printable has no longer ones.
+LONGEST_ENCODED_LINE = 75  # RFC 2047, 2, with the blank before it.
+ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~ -]*")
+TEXT = re.compile(r"[ -~]*")
+NEVER_FOLDED = frozenset({"message-id"})
+
+
+class MailPolicy(EmailPolicy):
+    """The standard policy, but for addresses, each of which stands on one line, and for ids."""
+
+    def fold(self, name: str, value: str) -> str:
+        """The header as lines of ASCII, each ended by the policy's line separator."""
+        unfolded = _unfolded(name, value)
+        return super().fold(name, value) if unfolded is None else self._lines(name, unfolded)
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """The same, as bytes."""
+        unfolded = _unfolded(name, value)
+        return super().fold_binary(name, value) if unfolded is None else self._lines(name, unfolded).encode("ascii")
+
+    def _lines(self, name: str, value: str) -> str:
+        return f"{name}: {value}".replace("\n", self.linesep) + self.linesep
+
+
+MAIL_POLICY = MailPolicy(max_line_length=LONGEST_LINE)
+WIRE_POLICY = MAIL_POLICY.clone(linesep="\r\n")
+
+
+def _unfolded(name: str, value: str) -> str | None:
+    """What the library must not fold, in the lines that it has; None for all else."""
+    if isinstance(value, AddressHeader):
+        return _addresses(name, value.addresses)
+    return str(value) if name.lower() in NEVER_FOLDED else None
+
+
+def _addresses(name: str, addresses: tuple[Address, ...]) -> str:
+    return ",\n ".join(_address(name, address) for address in addresses)
+
+
+def _address(header: str, address: Address) -> str:
+    """The name as it is where it is short and plain, in quotes where it is short, else in encoded words."""
+    if not address.display_name:
+        return address.addr_spec
+    written = _short_name(address.display_name)
+    if written is not None and len(f"{header}: {written} <{address.addr_spec}>") <= LONGEST_LINE:
+        return f"{written} <{address.addr_spec}>"
+    encoded = Header(address.display_name, "utf-8", LONGEST_ENCODED_LINE, header).encode(linesep="\n")
+    return f"{encoded}\n <{address.addr_spec}>"
+
+
+def _short_name(name: str) -> str | None:
+    if not TEXT.fullmatch(name) or "=?" in name:
+        return None
+    if ATOMS.fullmatch(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

