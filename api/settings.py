@@ -6,10 +6,7 @@ import ipaddress
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, field
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.utils import parseaddr
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.rate_limit_storage import MEMORY_URL, open_storage
 from api.rate_limits import parse_limits
+from api.sender import parse_helo_name, parse_sender
 from api.trusted_proxies import UNIX_PEER, parse_network
 from models.database import tortoise_config
 
@@ -70,6 +68,8 @@ class SmtpServer:
     encryption: Literal["tls", "starttls", "none"]
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    helo_name: str | None = None
+    """What we call ourselves in EHLO; None for the domain of the sender."""
 
     @property
     def is_loopback(self) -> bool:
@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("sqlite://var/guichet.db")
     mail_url: SecretStr = SecretStr("maildir:var/mailbox")
     mail_from: str = "Guichet <no-reply@guichet.example>"
+    mail_helo_name: str | None = None
     relay: Literal["on", "off"] = "on"
     activation_url: str = "http://127.0.0.1:8000/"
     sign_in_url: str | None = None
@@ -112,7 +113,10 @@ class Settings(BaseSettings):
 
     @property
     def mail_destination(self) -> Maildir | SmtpServer:
-        return _parse_mail_url(self.mail_url.get_secret_value())
+        destination = _parse_mail_url(self.mail_url.get_secret_value())
+        return (
+            replace(destination, helo_name=self.mail_helo_name) if isinstance(destination, SmtpServer) else destination
+        )
 
     @property
     def fixed_captcha(self) -> str | None:
@@ -139,14 +143,19 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _check_mail_from(cls, value: str) -> str:
-        wrong = ValueError("must be an address, as no-reply@example.org or Name <no-reply@example.org>, in ASCII")
         try:
-            address = Address(addr_spec=parseaddr(value)[1])
-        except (ValueError, IndexError, MessageError):  # The second where nothing follows the @.
-            raise wrong from None
-        if not value.isascii() or not value.isprintable() or not address.username or not address.domain:
-            raise wrong
+            parse_sender(value)
+        except ValueError:
+            wrong = (
+                "must be one address with an ASCII local part, as no-reply@example.org or Name <no-reply@example.org>"
+            )
+            raise ValueError(wrong) from None
         return value
+
+    @field_validator("mail_helo_name")
+    @classmethod
+    def _check_mail_helo_name(cls, value: str | None) -> str | None:
+        return None if value is None else parse_helo_name(value)
 
     @field_validator("activation_url", "sign_in_url", "terms_url")
     @classmethod

@@ -76,8 +76,16 @@ WRONG: list[tuple[str, str]] = [
     ("MAIL_URL", "var/mailbox"),
     ("MAIL_FROM", "Guichet"),
     ("MAIL_FROM", "no-reply@"),
-    ("MAIL_FROM", "Été <no-reply@portal.example.org>"),
+    ("MAIL_FROM", "no-reply@a.example.org, other@b.example.org"),
+    ("MAIL_FROM", "A <no-reply@a.example.org>, B <other@b.example.org>"),
+    ("MAIL_FROM", "other@b.example.org <no-reply@a.example.org>"),
+    ("MAIL_FROM", "Été <été@portal.example.org>"),
+    ("MAIL_FROM", "Été <no-reply@portal_.example.org>"),
     ("MAIL_FROM", "no-reply@portal.example.org\nBcc: all@portal.example.org"),
+    ("MAIL_HELO_NAME", "15b0717dc4c2"),
+    ("MAIL_HELO_NAME", "mail example.org"),
+    ("MAIL_HELO_NAME", "192.0.2.1"),
+    ("MAIL_HELO_NAME", "[192.0.2]"),
     ("RELAY", "yes"),
     ("ACTIVATION_URL", "portal.example.org/activate"),
     ("ACTIVATION_URL", "/activate"),
@@ -127,6 +135,23 @@ def test_wrong_setting_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: 
 def test_every_setting_that_can_be_wrong_is_tested() -> None:
     """A setting that is new is missed here until its mistakes are tested; any text will do for a key."""
     assert {name.lower() for name, _ in WRONG} == set(Settings.model_fields) - {"secret_key"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mail.example.org", "mail.example.org"),
+        ("Métropole.example", "xn--mtropole-b1a.example"),
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        ("[IPv6:2001:DB8::1]", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_name_for_mail_servers(monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+    """EHLO may say a domain, which goes in ASCII, or an address in brackets."""
+    choose(monkeypatch, MAIL_URL="smtp://mail.example.org", MAIL_HELO_NAME=name)
+    destination = load_settings().mail_destination
+    assert isinstance(destination, SmtpServer)
+    assert destination.helo_name == said
 
 
 def test_every_mistake_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,7 @@ class Waiting:
         return await outcome(self.settings, self.clock, url)
 
     async def check(self, expected: str, logged: str) -> None:
-        """Kept or set aside; the log says what failed, at its level, without an address or the server's words."""
+        """Kept or set aside; the log says what failed, at its level, without an address."""
         message = await OutboxMessage.get()
         state, level = {
             "abandoned": (MessageState.ABANDONED, "WARNING"),
@@ -205,8 +205,8 @@ class Waiting:
         assert (record.name, record.levelname, record.exc_info) == ("api.mail.relay", level, None)
         assert str(message.id) in record.getMessage()
         assert logged in record.getMessage()
-        everything = " ".join(record.getMessage() for record in records)
-        assert not [word for word in ("@", "Camille", "unknown to", "portal.example") if word in everything]
+        everything = " ".join(record.getMessage() for record in records).lower()
+        assert not [word for word in ("@", "camille", "exemple.fr", "portal.example") if word in everything]
 
 
 @pytest.fixture
@@ -310,28 +310,28 @@ async def test_what_is_taken_is_taken(waiting: Waiting, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("answers", "expected", "logged"),
     [
-        ({"RCPT": f"550 5.1.1 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 550"),
-        ({"RCPT": f"552 5.2.2 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 552"),
-        ({"RCPT": f"553 5.1.3 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 553"),
-        ({"RCPT": f"551 5.1.6 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 551"),
-        ({"RCPT": f"556 5.1.10 {INDISCREET}"}, "abandoned", "SMTPRecipientRefused 556"),
-        ({"DATA": f"552 5.2.2 {INDISCREET}"}, "abandoned", "SMTPDataError 552"),
-        ({"RCPT": f"550 {INDISCREET}"}, "failed", "SMTPRecipientRefused 550"),
-        ({"RCPT": f"554 5.7.1 Relay access denied {INDISCREET}"}, "failed", "SMTPRecipientRefused 554"),
-        ({"RCPT": f"553 5.7.1 Sender not owned by user {INDISCREET}"}, "failed", "SMTPRecipientRefused 553"),
-        ({"RCPT": f"550 5.1.8 Sender's domain not found {INDISCREET}"}, "failed", "SMTPRecipientRefused 550"),
-        ({"RCPT": f"504 5.5.2 HELO rejected {INDISCREET}"}, "failed", "SMTPRecipientRefused 504"),
-        ({"RCPT": f"530 5.7.0 Authentication required {INDISCREET}"}, "failed", "SMTPRecipientRefused 530"),
-        ({"RCPT": f"550 5.4.5 Daily quota exceeded {INDISCREET}"}, "failed", "SMTPRecipientRefused 550"),
-        ({"DATA": f"554 5.7.1 {INDISCREET}"}, "failed", "SMTPDataError 554"),
-        ({"DATA": f"550 5.7.26 Unauthenticated sender {INDISCREET}"}, "failed", "SMTPDataError 550"),
-        ({"RCPT": f"450 4.2.0 {INDISCREET}"}, "failed", "SMTPRecipientRefused 450"),
+        ({"RCPT": f"550 5.1.1 {INDISCREET}"}, "abandoned", "RCPT answered 550"),
+        ({"RCPT": f"552 5.2.2 {INDISCREET}"}, "abandoned", "RCPT answered 552"),
+        ({"RCPT": f"553 5.1.3 {INDISCREET}"}, "abandoned", "RCPT answered 553"),
+        ({"RCPT": f"551 5.1.6 {INDISCREET}"}, "abandoned", "RCPT answered 551"),
+        ({"RCPT": f"556 5.1.10 {INDISCREET}"}, "abandoned", "RCPT answered 556"),
+        ({"DATA": f"552 5.2.2 {INDISCREET}"}, "abandoned", "DATA answered 552"),
+        ({"RCPT": f"550 {INDISCREET}"}, "failed", "RCPT answered 550"),
+        ({"RCPT": f"554 5.7.1 Relay access denied {INDISCREET}"}, "failed", "RCPT answered 554"),
+        ({"RCPT": f"553 5.7.1 Sender not owned by user {INDISCREET}"}, "failed", "RCPT answered 553"),
+        ({"RCPT": f"550 5.1.8 Sender's domain not found {INDISCREET}"}, "failed", "RCPT answered 550"),
+        ({"RCPT": f"504 5.5.2 HELO rejected {INDISCREET}"}, "failed", "RCPT answered 504"),
+        ({"RCPT": f"530 5.7.0 Authentication required {INDISCREET}"}, "failed", "RCPT answered 530"),
+        ({"RCPT": f"550 5.4.5 Daily quota exceeded {INDISCREET}"}, "failed", "RCPT answered 550"),
+        ({"DATA": f"554 5.7.1 {INDISCREET}"}, "failed", "DATA answered 554"),
+        ({"DATA": f"550 5.7.26 Unauthenticated sender {INDISCREET}"}, "failed", "DATA answered 550"),
+        ({"RCPT": f"450 4.2.0 {INDISCREET}"}, "failed", "RCPT answered 450"),
         ({"RCPT": f"421 4.3.2 {INDISCREET}"}, "failed", "421"),
-        ({"DATA": f"451 4.7.1 {INDISCREET}"}, "failed", "SMTPDataError 451"),
-        ({"MAIL": f"450 4.1.8 {INDISCREET}"}, "failed", "SMTPSenderRefused 450"),
-        ({"MAIL": f"530 5.7.0 {INDISCREET}"}, "failed", "SMTPSenderRefused 530"),
-        ({"MAIL": f"550 5.7.1 {INDISCREET}"}, "failed", "SMTPSenderRefused 550"),
-        ({"MAIL": f"553 5.1.8 {INDISCREET}"}, "failed", "SMTPSenderRefused 553"),
+        ({"DATA": f"451 4.7.1 {INDISCREET}"}, "failed", "DATA answered 451"),
+        ({"MAIL": f"450 4.1.8 {INDISCREET}"}, "failed", "MAIL answered 450"),
+        ({"MAIL": f"530 5.7.0 {INDISCREET}"}, "failed", "MAIL answered 530"),
+        ({"MAIL": f"550 5.7.1 {INDISCREET}"}, "failed", "MAIL answered 550"),
+        ({"MAIL": f"553 5.1.8 {INDISCREET}"}, "failed", "MAIL answered 553"),
     ],
     ids=lambda value: "-".join(value) + next(iter(value.values()))[:9] if isinstance(value, dict) else str(value),
 )
@@ -347,10 +347,10 @@ async def test_only_an_answer_about_the_mailbox_sets_a_message_aside(
 @pytest.mark.parametrize(
     ("answers", "expected", "logged"),
     [
-        ({"DATA": f"554 {INDISCREET}"}, "failed", "SMTPDataError 554"),
-        ({"GREETING": f"554 {INDISCREET}"}, "failed", "SMTPConnectResponseError 554"),
-        ({"GREETING": f"421 {INDISCREET}"}, "failed", "SMTPConnectResponseError 421"),
-        ({"EHLO": f"550 {INDISCREET}", "HELO": f"550 {INDISCREET}"}, "failed", "SMTPHeloError 550"),
+        ({"DATA": f"554 {INDISCREET}"}, "failed", "DATA answered 554"),
+        ({"GREETING": f"554 {INDISCREET}"}, "failed", "Greeting answered 554"),
+        ({"GREETING": f"421 {INDISCREET}"}, "failed", "Greeting answered 421"),
+        ({"EHLO": f"550 {INDISCREET}", "HELO": f"550 {INDISCREET}"}, "failed", "EHLO/HELO answered 550"),
         ({"GREETING": DROP}, "failed", "SMTPConnectError"),
         ({"EHLO": DROP}, "failed", "SMTPServerDisconnected"),
         ({"MAIL": DROP}, "failed", "SMTPServerDisconnected"),
@@ -522,7 +522,7 @@ async def test_a_wrong_password_is_the_operators_to_mend(waiting: Waiting, tls: 
     mailroom = Mailroom()
     async with listening(mailroom, tls_context=tls, authenticator=mailroom.authenticate) as port:
         assert await waiting.sent_to(with_login("smtp", port, password="wrong-password")) == "failed"
-    await waiting.check("failed", "SMTPAuthenticationError 535")
+    await waiting.check("failed", "AUTH answered 535")
     assert "wrong-password" not in waiting.caplog.text
     assert mailroom.envelopes == []
 

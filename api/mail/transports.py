@@ -9,11 +9,12 @@ import re
 import tempfile
 from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
-from email.policy import SMTP
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import aiosmtplib
 
+from api.mail.headers import WIRE_POLICY
+from api.mail.replies import describe_failure
 from api.settings import Maildir, SmtpServer
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class SmtpTransport:
         self._server = server
 
     async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
-        async with self._client() as client:
+        async with self._client(message) as client:
             async with asyncio.timeout(ENVELOPE_SECONDS):
                 await client.connect()
                 await self._address(client, message)
@@ -132,14 +133,14 @@ class SmtpTransport:
             await self._take_leave(client)
 
     async def rehearse(self, message: EmailMessage) -> None:
-        async with self._client() as client:
-            message.as_bytes(policy=SMTP)
+        async with self._client(message) as client:
+            message.as_bytes(policy=WIRE_POLICY)
             async with asyncio.timeout(ENVELOPE_SECONDS):
                 await client.connect()
             await self._take_leave(client)
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[aiosmtplib.SMTP]:
+    async def _client(self, message: EmailMessage) -> AsyncIterator[aiosmtplib.SMTP]:
         """A client that is not connected yet, and whose failures are a transport's."""
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
@@ -148,6 +149,7 @@ class SmtpTransport:
             start_tls=self._server.encryption == "starttls",
             username=self._server.username,
             password=self._server.password,
+            local_hostname=self._server.helo_name or message["From"].addresses[0].domain,
             timeout=None,  # Ours are of whole steps.
         )
         try:
@@ -155,32 +157,35 @@ class SmtpTransport:
         except TimeoutError as exc:
             raise TransportError("no answer in time") from exc
         except (aiosmtplib.SMTPException, OSError) as exc:
-            raise TransportError(_reason(exc)) from exc
+            raise TransportError(self._reason(exc, message)) from exc
         finally:
             client.close()
 
-    @staticmethod
-    async def _address(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+    async def _address(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
         """The envelope."""
         await client.mail(message["From"].addresses[0].addr_spec)
         try:
             await client.rcpt(message["To"].addresses[0].addr_spec)
         except aiosmtplib.SMTPResponseException as exc:
             if _is_of_the_mailbox(exc):
-                raise MailboxRefusedError(_reason(exc)) from exc
+                raise MailboxRefusedError(self._reason(exc, message)) from exc
             raise
 
-    @staticmethod
-    async def _transmit(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+    async def _transmit(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
         """What is in the envelope."""
         try:
-            await client.data(message.as_bytes(policy=SMTP))
+            await client.data(message.as_bytes(policy=WIRE_POLICY))
         except aiosmtplib.SMTPResponseException as exc:
             if _is_of_the_mailbox(exc):
-                raise MailboxRefusedError(_reason(exc)) from exc
+                raise MailboxRefusedError(self._reason(exc, message)) from exc
             if exc.code in PERMANENT:
-                raise ContentRefusedError(_reason(exc)) from exc
+                raise ContentRefusedError(self._reason(exc, message)) from exc
             raise
+
+    def _reason(self, exc: Exception, message: EmailMessage) -> str:
+        """For the log."""
+        credentials = [self._server.username or "", self._server.password or ""]
+        return describe_failure(exc, [*_private_words(message), *credentials])
 
     @staticmethod
     async def _take_leave(client: aiosmtplib.SMTP) -> None:
@@ -189,11 +194,11 @@ class SmtpTransport:
             await client.quit(timeout=QUIT_SECONDS)
 
 
+def _private_words(message: EmailMessage) -> list[str]:
+    """What a server may quote of the recipient: the address, or a part of it."""
+    recipient = message["To"].addresses[0]
+    return [recipient.addr_spec, recipient.username, recipient.username.partition("+")[0], recipient.domain]
+
+
 def _is_of_the_mailbox(exc: aiosmtplib.SMTPResponseException) -> bool:
     return exc.code in PERMANENT and OF_THE_MAILBOX.match(exc.message) is not None
-
-
-def _reason(exc: Exception) -> str:
-    """For the log: what failed, without what the server says, which may quote an address."""
-    code = f" {exc.code}" if isinstance(exc, aiosmtplib.SMTPResponseException) else ""
-    return f"{type(exc).__name__}{code}"
