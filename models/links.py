@@ -25,6 +25,7 @@ SCHEMES = (
     "nntp|onenote|outlook|sips?|skype|slack|sms|smsto|ssh|tel|telnet|tg|viber|vnc|webcal|whatsapp|wss?|xmpp|zoommtg"
 )
 MARKS = re.compile(rf"[@\\]|//|(?<![^\W_])(?:{SCHEMES}|ms-[a-z]+):(?=\S)|\d+(?:\.\d+){{3}}|\S*\.xn--\S*", re.IGNORECASE)
+SIGNS = re.compile(r"[$+<=>^`|~]")
 DOTS = ".\u2024\u3002\ufe52\uff0e\uff61"
 UNSEEN = "\u034f\u200b-\u200f\u2060\ufe00-\ufe0f"
 # From France and overseas a number begins with 0, from anywhere with + or 00; a mail program reads across separators.
@@ -65,14 +66,17 @@ def _levelled(text: str) -> str:
 
 
 def _hosts(text: str) -> Iterator[str]:
-    separated = "".join(char if char == "." or unicodedata.category(char)[0] not in "ZPC" else " " for char in text)
-    for word in separated.split():
+    """Every run of labels in *text* that ends in a top-level domain, whether or not signs belong to labels."""
+    separated = "".join(char if char in ".-" or unicodedata.category(char)[0] not in "ZPC" else " " for char in text)
+    for word in f"{separated} {SIGNS.sub(' ', separated)}".split():
         labels = word.split(".")
         for place in range(1, len(labels)):
-            before, last = labels[:place], labels[place]
+            before, last = labels[:place], labels[place].partition("-")[0]
             if before[-1] and last.lower() in TOP_LEVEL_DOMAINS and not _is_surname(last, before):
                 yield ".".join([*before, last])
 
 
 def _is_surname(word: str, before: list[str]) -> bool:
-    return len(word) >= SHORTEST_SURNAME and all(len(label) == 1 and label.isalpha() for label in before)
+    """Whether *word* may be one: J.DUPONT, J.-P.DUPONT."""
+    initials = [label.removeprefix("-") for label in before]
+    return len(word) >= SHORTEST_SURNAME and all(len(label) == 1 and label.isalpha() for label in initials)

