@@ -149,8 +149,8 @@ class BoundedProtocol(RequestReader):
         """Give the client the time that it has to read, where an answer is complete or can't be written on."""
         self._reading.cancel()
         self._unread = self.transport.get_write_buffer_size()
-        is_writing = self.cycle is not None and not (self.cycle.response_complete or self.cycle.disconnected)
-        if self._unread and (self.flow.write_paused or not is_writing):
+        has_ended = self._part is Part.DISCARDED or self.cycle is None or self.cycle.response_complete
+        if self._unread and (self.flow.write_paused or has_ended):
             self._reading.set(READING_SECONDS)
         self._note_waiting()
 
@@ -203,11 +203,19 @@ class BoundedProtocol(RequestReader):
         head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
         self.transport.write(STATUS_LINE[status] + f"{head}\r\n{status.phrase}".encode())
 
+    def _close(self) -> None:
+        if self._part is Part.NONE and not self._incoming:
+            self.transport.close()
+        else:
+            self._say_goodbye()
+
     def _say_goodbye(self) -> None:
         """Send no more, and read on for a moment: a connection that is closed on a client which sends loses its answer.
 
         RFC 9112, 9.6.
         """
+        if self._part is Part.DISCARDED or self.transport.is_closing():
+            return
         self._part = Part.DISCARDED
         self._incoming.clear()
         self.flow.held = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
@@ -49,6 +50,15 @@ class HeldFlow(FlowControl):
             super().resume_reading()
 
 
+class AnsweringTransport:
+    """The transport as uvicorn has it for one answer, with an end of its own: *close*."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
 class RequestReader(HttpToolsProtocol):
     """Reads a request up to its end, and the next one when it is answered.
 
@@ -78,6 +88,10 @@ class RequestReader(HttpToolsProtocol):
     @abstractmethod
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer with *status*, or cut the answer that has begun, and end the connection."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """End the connection behind the answer."""
 
     def _begin_message(self) -> None:
         """Expect the next request, with a parser that knows nothing of what came before."""
@@ -162,6 +176,7 @@ class RequestReader(HttpToolsProtocol):
             self.scope["method"] = method.decode()
             return
         super().on_headers_complete()
+        self.cycle.transport = AnsweringTransport(self.transport, self._close)  # type: ignore[assignment]  # In part.
         self._part, self._body_left = Part.BODY, length
 
     def on_body(self, body: bytes) -> None:

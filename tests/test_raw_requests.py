@@ -80,6 +80,16 @@ NO_HTTP = {
     "blank in a name": request(b"/", b"X Odd: x"),
     "no name": request(b"/", b": x"),
     "no colon": request(b"/", b"nothing"),
+    "bare line feeds": b"GET /health/live HTTP/1.1\nHost: localhost\n\n",
+    "bare line feed behind the head": b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\n",
+    "bare carriage return": request(b"/health/live", b"X-Odd: a\rX-Forwarded-For: 192.0.2.1"),
+    "folded header": request(b"/health/live", b"X-Odd: a\r\n b"),
+    "blank before a colon": request(b"/health/live", b"X-Odd : a"),
+    "no host": b"GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n",
+    "two hosts": request(b"/health/live", b"Host: evil.example"),
+    "HTTP/0.9": b"GET /health/live\r\n\r\n",
+    "HTTP/2 without its preface": b"GET /health/live HTTP/2.0\r\n" + COMMON + b"\r\n",
+    "host and port for a target": request(b"localhost:443"),
 }
 AMBIGUOUS = {
     "two lengths": post(QUERY, b"Content-Length: 5"),
@@ -100,6 +110,19 @@ AMBIGUOUS = {
     "longer chunk than its size": chunked(b"1\r\n" + QUERY + b"\r\n" + END),
     "NUL in a trailer": chunked(CHUNK + b"0\r\nX-Odd: \0\r\n\r\n"),
     "bytes for chunks": chunked(bytes(range(256))),
+    "chunks in HTTP/1.0": chunked(CHUNK + END).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "chunks of another encoding": chunked(CHUNK + END).replace(b": chunked", b": gzip, chunked"),
+    "chunks twice": chunked(CHUNK + END).replace(b": chunked", b": chunked, chunked"),
+    "two encodings": chunked(CHUNK + END).replace(b": chunked", b": chunked\r\nTransfer-Encoding: identity"),
+    "chunks that end by line feeds": chunked(CHUNK + b"0\n\n" + request(b"/smuggled")),
+    "line feed in the extension of a chunk": chunked(b"1b;a\n" + QUERY + b"\r\n" + END + request(b"/smuggled")),
+    "length in a trailer": chunked(CHUNK + b"0\r\nContent-Length: 5\r\n\r\n" + request(b"/smuggled")),
+    "offer to upgrade, length and chunks": post(
+        CHUNK + END, b"Transfer-Encoding: chunked", b"Connection: Upgrade", b"Upgrade: h2c"
+    ),
+    "offer to upgrade, unknown encoding": request(
+        b"/graphql", b"Transfer-Encoding: gzip", b"Connection: Upgrade", b"Upgrade: h2c", method=b"POST"
+    ),
 }
 TARGETS = [
     b"/%00",

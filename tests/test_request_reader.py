@@ -222,6 +222,17 @@ async def test_all_of_many_requests_are_answered(recording: str, recorder: Recor
     assert {seen["path"] for seen in recorder.seen} == {f"/{number}" for number in range(300)}
 
 
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"PROPFIND"])
+async def test_body_is_one_by_any_method(recording: str, recorder: Recorder, method: bytes) -> None:
+    """By methods that need no body, too, what is announced as one is no request."""
+    get = b"GET /next HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    sized = b"%b / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
+    async with line(recording) as client:
+        await client.send(sized % (method, len(SMUGGLED), SMUGGLED) + get)
+        await until(lambda: [seen for seen in recorder.seen if seen["path"] == "/next"])
+    assert "/smuggled" not in {seen["path"] for seen in recorder.seen}
+
+
 @pytest.mark.parametrize("size", [0, 1_000_000])
 async def test_malformed_request_takes_no_answer_away(
     recording: str, recorder: Recorder, caplog: pytest.LogCaptureFixture, size: int
@@ -262,6 +273,20 @@ async def test_refusal_reaches_who_still_sends(server: str) -> None:
     async with line(server) as client:
         await client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 500_000)
         assert await client.status() == 431
+        assert await client.is_closed()
+
+
+async def test_last_answer_reaches_who_still_sends(server: str) -> None:
+    """Nor where the answer itself ends the connection."""
+    body = b" " * 900_000
+    async with line(server) as client:
+        await client.send(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
+        await client.send(body[:100_000])
+        assert await client.status() == 413
+        assert client.headers["connection"] == "close"
+        for start in range(100_000, len(body), 100_000):
+            await client.send(body[start : start + 100_000])
+            await asyncio.sleep(PAUSE)
         assert await client.is_closed()
 
 

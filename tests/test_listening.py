@@ -1,0 +1,89 @@
+"""Where the server listens: every address of both families, or a Unix socket."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.test_command_line import Guichet
+from tests.unix_server import client_at, serving_at
+
+QUERY = '{ organisation(identifier: {type: AUTRE, value: "X"}) { __typename } }'
+GIVEN = {"X-Request-Id": "given-by-a-proxy"}
+
+
+@pytest.fixture
+def guichet(tmp_path: Path, empty_sqlite: Path) -> Guichet:
+    """The program, with an empty database."""
+    shutil.copy(empty_sqlite, tmp_path / "guichet.db")
+    return Guichet(tmp_path, DATABASE_URL=f"sqlite://{tmp_path / 'guichet.db'}", RELAY="off")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_both_families_are_served(guichet: Guichet, workers: str) -> None:
+    """At `::`, a client comes over IPv4 or IPv6; a proxy that comes over IPv4 is known as it is named."""
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("IPv6 is not available")
+    guichet.set(TRUSTED_PROXIES="127.0.0.1")
+    with guichet.serving("--host", "::", "--expose-development", "--workers", workers) as server:
+        port = httpx.URL(server.url).port
+        over_ipv4 = httpx.get(f"http://127.0.0.1:{port}/health/live", headers=GIVEN)
+        over_ipv6 = httpx.get(f"http://[::1]:{port}/health/live", headers=GIVEN)
+    assert over_ipv4.headers["x-request-id"] == GIVEN["X-Request-Id"]
+    assert over_ipv6.status_code == 200
+    assert over_ipv6.headers["x-request-id"] != GIVEN["X-Request-Id"]
+
+
+@pytest.mark.parametrize(("trusted", "is_trusted"), [("unix", True), ("127.0.0.1,::1", False)])
+def test_unix_socket_is_a_trusted_proxy_where_it_is_named(guichet: Guichet, trusted: str, is_trusted: bool) -> None:
+    """Who comes over the Unix socket may name clients, and requests, only where `unix` is a trusted proxy."""
+    guichet.set(TRUSTED_PROXIES=trusted, RATE_LIMITS="organisation=1/hour")
+    path = guichet.folder / "guichet.sock"
+    with serving_at(guichet, path) as server, client_at(path) as client:
+        for address in ("192.0.2.1", "192.0.2.2"):
+            answer = client.post("/graphql", json={"query": QUERY}, headers=GIVEN | {"X-Forwarded-For": address})
+            assert (answer.headers["x-request-id"] == GIVEN["X-Request-Id"]) is is_trusted
+        name = answer.json()["data"]["organisation"]["__typename"]
+        assert (name == "OrganisationNotFound") is is_trusted, json.dumps(answer.json())
+    assert ("TRUSTED_PROXIES does not name unix" in server.log) is not is_trusted
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_unix_socket_is_for_its_group_and_goes_with_the_server(guichet: Guichet, workers: str) -> None:
+    """Others of the machine can't connect; what a server leaves that was killed, the next one replaces."""
+    path = guichet.folder / "guichet.sock"
+    with serving_at(guichet, path, "--workers", workers):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        second = guichet.run("serve", "--unix-socket", str(path))
+        assert second.code == 1
+        assert f"another server listens on {path}" in second.err
+        assert "Traceback" not in second.err
+    assert path.exists()  # That server was killed.
+    with serving_at(guichet, path, "--workers", workers) as server, client_at(path) as client:
+        assert client.get("/health/live").status_code == 200
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+    assert not path.exists()
+
+
+def test_other_files_are_left_alone(guichet: Guichet) -> None:
+    """What is no socket is not replaced by one."""
+    path = guichet.folder / "kept"
+    path.write_text("mine")
+    done = guichet.run("serve", "--unix-socket", str(path))
+    assert (done.code, path.read_text()) == (1, "mine")
+    assert "is no socket" in done.err
+
+
+@pytest.mark.parametrize("more", [["--port", "8000"], ["--host", "127.0.0.1"]])
+def test_server_listens_in_one_way(guichet: Guichet, more: list[str]) -> None:
+    """A Unix socket and an address are not given together."""
+    done = guichet.run("serve", "--unix-socket", "guichet.sock", *more)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "--unix-socket: give this, or --host and --port, not both\n"
