@@ -274,6 +274,7 @@ def production(monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None
         {"MAIL_URL": "smtp://127.0.0.1:25?starttls=off"},
         {"RATE_LIMITS": "organisation=100000/minute"},
         {"TRUSTED_PROXIES": "10.0.0.0/8"},
+        {"TRUSTED_PROXIES": "unix, 10.0.0.0/8"},
         {"SIGN_IN_URL": "https://portal.example.org/sign-in"},
         {"CORS_ORIGINS": "https://portal.example.org"},
     ],
