@@ -1,0 +1,116 @@
+"""The dearest requests within the limits take bounded work: to parse, validate, cost, execute and serialise."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, target
+from zxcvbn.matching import L33T_TABLE
+
+from api.app import build_app
+from api.passwords import assess
+from tests.client import client_of
+from tests.conftest import sqlite_only
+from tests.dearest import BY_HAND, IDENTIFIERS, documents
+from tests.work import calls_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from api.settings import Settings
+
+    Ask = Callable[[str], httpx.Response]
+
+# Calls of functions. The introspection that every tool asks for takes 120,000.
+MOST_CALLS = 300_000
+LARGEST_ANSWER = 400_000  # Bytes.
+MOST_LINES_OF_A_PASSWORD = 160_000
+
+searched = settings(
+    database=None, derandomize=True, deadline=None, max_examples=40, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture
+def ask(settings: Settings) -> Iterator[Ask]:
+    """Sends a query to a service in this thread, whose calls can be counted."""
+    with asyncio.Runner() as runner:
+        client = client_of(build_app(settings))
+        http = runner.run(client.__aenter__())
+
+        def ask_(query: str) -> httpx.Response:
+            body: dict[str, Any] = {"query": query, "variables": {"identifiers": IDENTIFIERS}}
+            return runner.run(http.post("/graphql", json=body))
+
+        ask_("{ __typename }")  # What is done once a process is done here.
+        yield ask_
+        runner.run(client.__aexit__(None, None, None))
+
+
+def work(ask: Ask, query: str) -> tuple[int, httpx.Response]:
+    """The calls that it takes to answer *query*, and the answer."""
+    answers: list[httpx.Response] = []
+    calls = calls_of(lambda: answers.append(ask(query)))
+    return calls, answers[0]
+
+
+@sqlite_only
+@pytest.mark.parametrize("kind", BY_HAND)
+def test_dearest_document_of_a_kind_is_bounded(ask: Ask, kind: str) -> None:
+    """Whatever a document has most of, the work for it and its answer are bounded."""
+    calls, answer = work(ask, BY_HAND[kind])
+    assert answer.status_code in {200, 400}
+    assert "INTERNAL_SERVER_ERROR" not in answer.text
+    assert "LIMIT_EXCEEDED" not in answer.text, "It tells nothing of what passes the limits."
+    assert calls < MOST_CALLS
+    assert len(answer.content) < LARGEST_ANSWER
+
+
+@sqlite_only
+def test_dearest_document_that_is_found_is_bounded(ask: Ask) -> None:
+    """A search for what takes most work finds nothing above the bound."""
+    passed = 0
+
+    @searched
+    @given(documents())
+    def search(query: str) -> None:
+        nonlocal passed
+        calls, answer = work(ask, query)
+        passed += "data" in answer.json()
+        target(calls)
+        assert "INTERNAL_SERVER_ERROR" not in answer.text
+        assert calls < MOST_CALLS
+        assert len(answer.content) < LARGEST_ANSWER
+
+    search()
+    assert passed > 10
+
+
+SYMBOLS = "".join(sorted({symbol for symbols in L33T_TABLE.values() for symbol in symbols}))
+PASSWORDS = [
+    "8898804235685165889880423568516588988042356851658",
+    "l3i<[99a{|%{5(4" * 20,
+    "@e6s@5!(9i964[7" * 20,
+    SYMBOLS * 15,
+    "aaapassword12/11/1987\N{FOX FACE}4@8({[" * 10,
+    "qwerty4@8({[aaamonkeyqwertyqwertyzxcvbn\u00e9" * 8,
+    "tR9#kq!vZ2pLmX7$wB4&nC8*jD1@hF5%gS3^yU6" * 8,
+    "estionaretionareston" * 13,
+    "ababababababababababababababc" * 9,
+    "\ufdfa" * 2_048,
+    "1.1.1991" * 30,
+]
+
+
+@pytest.mark.parametrize("password", PASSWORDS, ids=ascii)
+def test_dearest_password_is_bounded(password: str) -> None:
+    """However long a password is, and in however many ways its symbols can be read, it is judged in bounded work."""
+    assess(password)
+    assert (
+        calls_of(lambda: assess(password, ["Camille", "Durand", "camille.durand@exemple.fr"]))
+        < MOST_CALLS_OF_A_PASSWORD
+    )
