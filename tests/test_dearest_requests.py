@@ -110,7 +110,5 @@ PASSWORDS = [
 def test_dearest_password_is_bounded(password: str) -> None:
     """However long a password is, and in however many ways its symbols can be read, it is judged in bounded work."""
     assess(password)
-    assert (
-        calls_of(lambda: assess(password, ["Camille", "Durand", "camille.durand@exemple.fr"]))
-        < MOST_CALLS_OF_A_PASSWORD
-    )
+    personal_data = ["Camille", "Durand", "camille.durand@exemple.fr"]
+    assert lines_of(lambda: assess(password, personal_data)) < MOST_LINES_OF_A_PASSWORD

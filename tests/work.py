@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from _typeshed import TraceFunction
+
 
 def calls_of(work: Callable[[], object]) -> int:
     """How many Python functions *work* calls."""
@@ -31,7 +33,7 @@ def lines_of(work: Callable[[], object]) -> int:
     """How many lines of Python *work* executes, for what loops without calling anything."""
     lines = 0
 
-    def count(_: FrameType, event: str, __: object) -> Callable[..., object]:
+    def count(_: FrameType, event: str, __: object) -> TraceFunction:
         nonlocal lines
         lines += event == "line"
         return count
