@@ -11,7 +11,7 @@ from benchmarks import enumeration, flood, look_ups, register, sign_ups
 
 SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
 REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
-ADDRESSES = int(os.environ.get("BENCH_ADDRESSES", "2000"))
+ADDRESSES = int(os.environ.get("BENCH_ADDRESSES", "200"))
 
 
 def main() -> None:
@@ -50,15 +50,20 @@ def show_register() -> None:
 
 
 def show_enumeration() -> None:
-    for relay in ("on", "off"):
-        with tempfile.TemporaryDirectory() as folder:
-            times = enumeration.measure(Path(folder), ADDRESSES, relay=relay)
-        print(f"| {ADDRESSES} of each, relay {relay} | with an account, ms | without | p | told apart |")
-        print("| --- | ---: | ---: | ---: | ---: |")
-        for operation, taken in times.items():
-            known, unknown = taken.medians
-            print(f"| {operation} | {known:.2f} | {unknown:.2f} | {taken.p:.2f} | {taken.guessed:.1%} |")
-        print()
+    """On one core, which server and relay share while the caller has another; and on all."""
+    print(f"| largest gap after, {ADDRESSES} addresses of each kind | with an account, ms | without | p | AUC |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    first = min(os.sched_getaffinity(0))
+    for database in ("SQLite", "PostgreSQL"):
+        for cores, where in (({first}, "one core"), (None, "all cores")):
+            with tempfile.TemporaryDirectory() as folder:
+                gaps = enumeration.measure(Path(folder), ADDRESSES, on=database, cores=cores)
+            for operation, found in gaps.items():
+                for tries, difference in (("one try", found.single), ("five tries", found.over_tries)):
+                    known, unknown = difference.medians
+                    print(f"| {operation}, {database}, {where}, {tries}", end="")
+                    print(f" | {known:.2f} | {unknown:.2f} | {difference.p:.2f} | {difference.auc:.3f} |", flush=True)
+    print()
 
 
 def show_flood() -> None:

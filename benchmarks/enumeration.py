@@ -1,16 +1,24 @@
-"""Whether response times tell who has an account: those of both kinds of addresses, by turns, and a test of them."""
+"""Whether the service can be timed to tell who has an account: the largest gap between the answers after an operation.
+
+Who holds a connection sends an operation and a row of tiny queries behind it, in one piece. Whatever keeps the service
+from them shows as a gap between their answers; more queries follow until the relay must have taken up its messages.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
+import os
 import random
+import socket
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from scipy.stats import mannwhitneyu
@@ -18,21 +26,47 @@ from scipy.stats import mannwhitneyu
 from benchmarks.servers import postgres, service
 from benchmarks.sign_ups import ANSWER, CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from models.account import Account
-from models.database import database
+from models.database import database, migrate
 
-PAUSE_SECONDS = 0.005
+TRIES = 5
+PROBES = 30
+RELAYED_SECONDS = 0.9
+"""The relay looks into the outbox about twice a second: some of the probes come while it works."""
 RESEND = "mutation ($input: ResendActivationMailInput!) { resendActivationMail(input: $input) { __typename } }"
-QUERY = "{ __typename }"
+POST = b"POST /graphql HTTP/1.1\r\nHost: guichet\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+PROBE = b"GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: guichet\r\n\r\n"
 KNOWN, UNKNOWN = "owner-{}@example.org", "other-{}@example.org"  # Of one length.
 PEOPLE = {"known": KNOWN, "unknown": UNKNOWN}
 
 
 @dataclass(slots=True)
-class Times:
-    """Response times of one operation, in milliseconds."""
+class Gaps:
+    """The largest gap after one operation, in milliseconds, for each address and each try."""
 
-    known: list[float] = field(default_factory=list)
-    unknown: list[float] = field(default_factory=list)
+    known: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    unknown: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def single(self) -> Difference:
+        """Of one try."""
+        return Difference(*([gap for gaps in people.values() for gap in gaps[:1]] for people in self._both))
+
+    @property
+    def over_tries(self) -> Difference:
+        """Of the median of all tries."""
+        return Difference(*([statistics.median(gaps) for gaps in people.values()] for people in self._both))
+
+    @property
+    def _both(self) -> tuple[defaultdict[str, list[float]], defaultdict[str, list[float]]]:
+        return self.known, self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What tells addresses with an account from those without."""
+
+    known: Sequence[float]
+    unknown: Sequence[float]
 
     @property
     def medians(self) -> tuple[float, float]:
@@ -44,19 +78,45 @@ class Times:
         return float(mannwhitneyu(self.known, self.unknown).pvalue)
 
     @property
-    def guessed(self) -> float:
-        """How often the slower of one known and one unknown address would be told apart rightly: ½ is by chance."""
-        share = float(mannwhitneyu(self.known, self.unknown).statistic) / len(self.known) / len(self.unknown)
-        return max(share, 1 - share)
+    def auc(self) -> float:
+        """How often an address with an account has the larger gap than one without: ½ is by chance."""
+        return float(mannwhitneyu(self.known, self.unknown).statistic) / len(self.known) / len(self.unknown)
 
 
-def measure(folder: Path, number: int, *, relay: str) -> dict[str, Times]:
-    """The times of each operation for *number* addresses with an account and as many without, in random order."""
-    settings = {"GUICHET_RELAY": relay, "GUICHET_RATE_LIMITS": "off", "GUICHET_CAPTCHA": f"fixed:{ANSWER}"}
-    with postgres(folder) as url:
+def measure(folder: Path, number: int, *, on: str, cores: set[int] | None) -> dict[str, Gaps]:
+    """The gaps after each operation for *number* addresses with an account and as many without, in random order.
+
+    The database is of the kind *on*. Server and relay run on *cores*, or on all.
+    """
+    settings = {"GUICHET_RATE_LIMITS": "off", "GUICHET_CAPTCHA": f"fixed:{ANSWER}"}
+    with _database(on, folder) as url:
         asyncio.run(_open_accounts(url, number))
-        with service(url, folder, **settings) as (_, port):
-            return _time(_Stopwatch(port), number)
+        with ExitStack() as running:
+            with _pinned(cores):
+                _, port = running.enter_context(service(url, folder, **settings))
+            return _measure(port, number)
+
+
+@contextmanager
+def _pinned(cores: set[int] | None) -> Iterator[None]:
+    """Whatever is started in the block runs on *cores* for good."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "PostgreSQL":
+        with postgres(folder) as url:
+            yield url
+        return
+    url = f"sqlite://{folder / 'guichet.db'}"
+    asyncio.run(migrate(url))
+    yield url
 
 
 async def _open_accounts(url: str, number: int) -> None:
@@ -80,38 +140,77 @@ async def _open_accounts(url: str, number: int) -> None:
         )
 
 
-class _Stopwatch:
-    """One connection, and how long each answer takes on it."""
-
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.times: defaultdict[str, Times] = defaultdict(Times)
-
-    def call(self, name: str, whose: str, query: str, typed: dict[str, object] | None = None) -> dict[str, str]:
-        body = json.dumps({"query": query, "variables": {"input": typed}})
-        started = time.perf_counter()
-        self._connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
-        answer = self._connection.getresponse().read()
-        milliseconds = (time.perf_counter() - started) * 1000
-        getattr(self.times[name], whose).append(milliseconds)
-        value = next(iter(json.loads(answer)["data"].values()))
-        return value if isinstance(value, dict) else {}
-
-
-def _time(stopwatch: _Stopwatch, number: int) -> dict[str, Times]:
-    turns = [(whose, email.format(person)) for whose, email in PEOPLE.items() for person in range(number)]
+def _measure(port: int, number: int) -> dict[str, Gaps]:
+    gaps: defaultdict[str, Gaps] = defaultdict(Gaps)
+    turns = [(whose, email.format(person)) for whose, email in PEOPLE.items() for person in range(number)] * TRIES
     random.shuffle(turns)
     for whose, email in turns:
-        _ask_all(stopwatch, whose, email)
-    return stopwatch.times
+        for operation, largest in _ask_all(port, email):
+            getattr(gaps[operation], whose)[email].append(largest)
+    return gaps
 
 
-def _ask_all(stopwatch: _Stopwatch, whose: str, email: str) -> None:
-    """Each operation on an address, and after those that the relay takes up, another query at once."""
-    pending = stopwatch.call("createAccount", whose, CREATE_ACCOUNT, form(email))
-    stopwatch.call("verifyCaptcha", whose, VERIFY_CAPTCHA, {"registrationId": pending["id"], "answer": ANSWER})
-    stopwatch.call("a query right after it", whose, QUERY)
-    time.sleep(PAUSE_SECONDS)
-    stopwatch.call("resendActivationMail", whose, RESEND, {"email": email})
-    stopwatch.call("a query right after that", whose, QUERY)
-    time.sleep(PAUSE_SECONDS)
+def _ask_all(port: int, email: str) -> Iterator[tuple[str, float]]:
+    """Each operation on an address that the relay may take up something of, on a connection of its own."""
+    with _Connection(port) as connection:
+        pending, gap = connection.ask(CREATE_ACCOUNT, form(email))
+        yield "createAccount", gap
+    with _Connection(port) as connection:
+        _, gap = connection.ask(VERIFY_CAPTCHA, {"registrationId": pending["id"], "answer": ANSWER}, relayed=True)
+        yield "verifyCaptcha", gap
+    with _Connection(port) as connection:
+        _, gap = connection.ask(RESEND, {"email": email}, relayed=True)
+        yield "resendActivationMail", gap
+
+
+class _Connection:
+    """One connection, on which the time of each answer is noted."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._received = b""
+
+    def __enter__(self) -> _Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, query: str, typed: dict[str, object], *, relayed: bool = False) -> tuple[dict[str, str], float]:
+        """The answer, and the largest gap after it, in milliseconds; *relayed*: until the relay has looked, too."""
+        body = json.dumps({"query": query, "variables": {"input": typed}}).encode()
+        head = (
+            b"POST /graphql HTTP/1.1\r\nHost: guichet\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        )
+        self._socket.sendall(head % len(body) + body + PROBE * PROBES)
+        value = next(iter(json.loads(self._answer())["data"].values()))
+        times = [time.perf_counter()]
+        for _ in range(PROBES):
+            self._answer()
+            times.append(time.perf_counter())
+        largest = max(after - before for before, after in pairwise(times))
+        end = times[0] + (RELAYED_SECONDS if relayed else 0)
+        while time.perf_counter() < end:
+            began = time.perf_counter()
+            self._socket.sendall(PROBE)
+            self._answer()
+            largest = max(largest, time.perf_counter() - began)
+        return value, largest * 1000
+
+    def _answer(self) -> bytes:
+        """The body of the next answer."""
+        while b"\r\n\r\n" not in self._received:
+            self._receive()
+        head, _, rest = self._received.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        while len(rest) < length:
+            self._receive()
+            rest = self._received.partition(b"\r\n\r\n")[2]
+        self._received = rest[length:]
+        return rest[:length]
+
+    def _receive(self) -> None:
+        received = self._socket.recv(1 << 16)
+        assert received, "the server has closed the connection"
+        self._received += received

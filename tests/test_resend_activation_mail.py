@@ -162,7 +162,7 @@ async def test_nothing_waits_after_seven_days(portal: Portal, clock: Clock) -> N
 async def test_nobody_gets_no_mail(portal: Portal) -> None:
     """An address that never signed up gets nothing: the promise is closed without a word."""
     assert await resend(portal) == []
-    assert (await OutboxMessage.get()).state is MessageState.SUPERSEDED
+    assert (await OutboxMessage.get()).state is MessageState.DISCARDED
 
 
 async def test_form_without_captcha_gets_no_mail(portal: Portal) -> None:
