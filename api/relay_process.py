@@ -40,6 +40,7 @@ class RelayProcess:
         self._settings = settings
         self._process: SpawnProcess | None = None
         self._ends_at: float | None = None
+        self._ending = threading.Event()
 
     @contextmanager
     def running(self, *, on: bool = True) -> Iterator[RelayProcess]:
@@ -55,10 +56,11 @@ class RelayProcess:
                 keeping.join()
 
     def stop(self) -> None:
-        """Tell the relay to end. A signal handler may call this: it takes no lock. Idempotent."""
+        """Tell the relay to end. A signal handler may call this, even while it is called already. Idempotent."""
         if self._ends_at is None:
             self._ends_at = time.monotonic() + SHUTDOWN_SECONDS
             self._terminate()
+            self._ending.set()
 
     def _terminate(self) -> None:
         if self._process is not None:
@@ -76,9 +78,7 @@ class RelayProcess:
             if self._ends_at is not None:  # Since the loop asked: then, `stop` has known of no process.
                 self._terminate()
             self._wait_for(process)
-            if self._ends_at is None:
-                time.sleep(RESTART_SECONDS)
-            if self._ends_at is None:
+            if not self._ending.wait(RESTART_SECONDS):
                 logger.error("The relay has ended, with exit code %s: it is started again", process.exitcode)
 
     def _wait_for(self, process: SpawnProcess) -> None:

@@ -83,7 +83,8 @@ class Relay:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(random.uniform(*POLL_SECONDS)):  # noqa: S311  # No secret.
                         await self._stopping.wait()
-            await asyncio.wait(turns, timeout=self._seconds_to_stop - RECORDING_SECONDS / 2)
+            if turns:
+                await asyncio.wait(turns, timeout=self._seconds_to_stop - RECORDING_SECONDS / 2)
         finally:
             for turn in turns:
                 turn.cancel()
