@@ -39,7 +39,7 @@ from api.trusted_proxies import TrustedProxies
 from api.upkeep import upkeep
 from api.web.graphiql import GraphiQL
 from api.web.mailbox import mailbox_routes
-from api.web.pages import Pages
+from api.web.pages import SignUpPage
 from models.database import database, is_ready
 from models.organisation import find_organisations
 
@@ -92,7 +92,7 @@ def build_app(
             Route("/health/ready", _ready),
             *([Mount("/graphiql", graphiql)] if graphiql else []),
             *_mailbox_routes(settings),
-            Mount("/", Pages("sign-up")),
+            Mount("/", SignUpPage()),
         ],
         middleware=[
             *_middleware(settings),

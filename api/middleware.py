@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from api.logs import REQUEST_ID, trace_of
 from api.trusted_proxies import TrustedProxies
@@ -26,7 +27,9 @@ logger = logging.getLogger(__name__)
 REQUEST_ID_HEADER = "X-Request-Id"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 NOT_LOGGED = "guichet.not_logged"
-LONGEST_LOGGED_PATH = 200
+LOGGED_PATH = "guichet.logged_path"
+"""In a request's scope: the path that its line in the log has. Whatever answers for a path of its own puts it there."""
+UNKNOWN_PATH = "(unknown path)"
 SHARED_PATHS = {"/graphql", "/schema.graphql"}
 # For what is no page: nothing may be made of it, or around it. Pages bring their own policy.
 SAFE: Mapping[str, str] = {
@@ -76,7 +79,8 @@ class RequestIds:
 class AccessLog:
     """Logs method, path, status and duration in milliseconds of what *app* answers.
 
-    Never a query string: that may carry what nobody should keep. Nor a request whose scope says :data:`NOT_LOGGED`:
+    Never a query string, nor a path that is not known here: those may carry what nobody should keep, such as a link
+    that a mail gateway has changed. Nor a request whose scope says :data:`NOT_LOGGED`:
     one of many by which a page asks whether there is anything new, and there is not.
     """
 
@@ -179,9 +183,13 @@ class At:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         straight = scope["type"] == "http" and scope["path"] == self._path
+        if straight:
+            scope[LOGGED_PATH] = self._path
         await (self._endpoint if straight else self._app)(scope, receive, send)
 
 
 def _asked_for(scope: Scope) -> str:
-    """Method and path, in one line, whatever stands in the path."""
-    return f"{scope['method']} {scope['path'][:LONGEST_LOGGED_PATH]!r}"
+    """Method and path, as whatever answers for it calls it: a route says its own, with its parameters unfilled."""
+    route = scope.get("route")
+    path = scope.get(LOGGED_PATH) or (scope.get("root_path", "") + route.path if isinstance(route, Route) else None)
+    return f"{scope['method']} {UNKNOWN_PATH if path is None else repr(path)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +10,65 @@ from playwright.async_api import expect
 
 from tests.client import PASSWORD
 from tests.conftest import sqlite_only
+from tests.visitor import CUT as CUT_OFF
 from tests.visitor import DETAILS, visitor
 
 SIGN_IN = "https://portal.example.org/sign-in"
+# What mail gateways and mail programs make of a link; {} is the token, and {0} and {1} its halves where it is folded.
+CHANGED = (
+    "/#token={}",
+    "/#TOKEN={}",
+    "/#token%3D{}",
+    "/#token%3d{}",
+    "/#token%253D{}",
+    "/#amp;token={}",
+    "/#token={}&utm_source=courriel",
+    "/#token={}&amp;data=05%7C02",
+    "/?utm_source=courriel#token={}",
+    "/?token={}",
+    "/?step=welcome&token%3D{}",
+    "/?data=05%7C02&TOKEN={}&reserved=0",
+    "/?token=#token={}",
+    "/%23token={}",
+    "/%23token%3D{}",
+    "/%23token%3d{}?utm_source=courriel",
+    "/%2523token%253D{}",
+    "/%25252523token={}",
+    "/%23token%3D{}%26data%3D05%7C02?sdata=x",
+    "/%23token={}/",
+    "/x/y/%23token={}",
+    "/token={}",
+    "/#token={}.",
+    "/#token={},",
+    "/#token={})",
+    "/#token={}>",
+    "/#token={}%3E",
+    "/%23token={}%22%3E",
+    "/#token={}%20",
+    "/#%20token%20=%20{}",
+    "/%EF%BB%BF%23token%3D{}%E2%80%8B",
+    "/#token={0}%20{1}",
+    "/#token={0}%0D%0A%20{1}",
+    "/#token={0}=%0A{1}",
+    "/#token={0}%C2%AD{1}%FF",
+    "/%23token={0}%20{1}",
+)
+CUT = (
+    "/#",
+    "/#to",
+    "/#token",
+    "/#token=",
+    "/#token%3D",
+    "/%23",
+    "/%23token",
+    "/%2523token%253D",
+    "/?token=",
+    "/#token=&utm_source=x",
+)
+EXPLAINED = [
+    ("fr-FR", "Ce lien est incomplet", "copiez le lien en entier"),
+    ("en-GB", "This link is incomplete", "copy the whole link"),
+]
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -125,3 +182,100 @@ async def test_second_link_in_the_same_page_is_taken(
         await person.is_at("password")
         await expect(person.step("password")).to_contain_text("Camille Durand")
         assert token not in person.page.url
+
+
+def changed(form: str, token: str) -> str:
+    """The link with *token* as it arrives."""
+    return form.format(token[:20], token[20:]) if "{1}" in form else form.format(token)
+
+
+async def test_link_is_found_in_whatever_form_it_comes(
+    browser: Browser,
+    server: str,
+    captcha: KnownCaptcha,
+    newest_link: NewestLink,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A token is found wherever a mail gateway has put it; nothing else that is asked for, and no log, has it."""
+    caplog.set_level(logging.INFO)
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        token = await newest_link()
+        asked: list[str] = []
+        person.page.on(
+            "request", lambda request: None if request.is_navigation_request() else asked.append(request.url)
+        )
+        for form in CHANGED:
+            await person.page.goto("about:blank")
+            await person.page.goto(server + changed(form, token))
+            await expect(person.step("password"), form).to_be_visible()
+            await expect(person.step("password"), form).to_contain_text("Camille Durand")
+            assert person.page.url == f"{server}/?step=password", form
+        assert not [url for url in asked if token[:20] in url]
+        await person.choose_password(PASSWORD)
+        await person.is_at("active")
+    logged = [record.getMessage() for record in caplog.records if record.name != "uvicorn.access"]  # Which is off.
+    assert any(line.startswith("GET '/' 200") for line in logged)
+    assert not [line for line in logged if token[:20] in line]
+
+
+async def test_token_leaves_the_address_before_any_other_script_runs(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """Where the page's other scripts never come, the token has left the address bar all the same."""
+    async with visitor(browser, server, bearing=CUT_OFF) as person:
+        await person.sign_up(captcha)
+        token = await newest_link()
+        await person.page.route("**/main.js", lambda route: route.abort())
+        for form in ("/#token={}", "/#token%3D{}", "/%23token={}", "/?token={}"):
+            await person.page.goto("about:blank")
+            await person.page.goto(server + form.format(token), wait_until="load")
+            assert person.page.url == f"{server}/?step=password"
+
+
+@pytest.mark.parametrize(("locale", "title", "advice"), EXPLAINED, ids=["fr", "en"])
+async def test_link_without_its_token_says_what_to_do(
+    browser: Browser, server: str, locale: str, title: str, advice: str
+) -> None:
+    """Who follows a link that lost its token is told to copy the whole of it, or to ask for another, right there."""
+    async with visitor(browser, server, locale=locale) as person:
+        for form in CUT:
+            await person.page.goto("about:blank")
+            await person.page.goto(server + form)
+            await person.is_at("resend")
+            await expect(person.step("resend"), form).to_contain_text(title)
+            await expect(person.step("resend"), form).to_contain_text(advice)
+            assert person.page.url == f"{server}/?step=resend"
+        await person.fill(email=DETAILS["email"])
+        await person.press()
+        await expect(person.step("resend").locator(".notice")).to_contain_text(DETAILS["email"])
+        await person.looks_right(f"link-cut-{locale}")
+
+
+async def test_token_that_is_cut_is_explained(
+    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+) -> None:
+    """A link that arrives without its end is said to be of no use, and how to get the whole of it."""
+    async with visitor(browser, server) as person:
+        await person.sign_up(captcha)
+        await person.open_link((await newest_link())[:-6])
+        await person.is_at("resend")
+        await expect(person.step("resend")).to_contain_text("Ce lien n’est pas valable")
+        await expect(person.step("resend")).to_contain_text("copiez le lien en entier")
+
+
+@pytest.mark.parametrize(("locale", "words"), [("fr-FR", "arrivé incomplet"), ("en-GB", "arrived incomplete")])
+async def test_link_that_lost_all_of_it_leads_to_another(
+    browser: Browser, server: str, locale: str, words: str
+) -> None:
+    """A link without its fragment is the page's own address: the first page says so, and where to get a new link."""
+    async with visitor(browser, server, locale=locale) as person:
+        await expect(person.step("welcome")).to_contain_text(words)
+        await person.step("welcome").get_by_role("link").last.click()
+        await person.is_at("resend")
+
+
+async def test_skip_link_is_no_activation_link(browser: Browser, server: str) -> None:
+    """A fragment of the page's own changes nothing."""
+    async with visitor(browser, server, address="/#content") as person:
+        await person.is_at("welcome")

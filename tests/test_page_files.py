@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from api.app import build_app
 from api.settings import Environment
@@ -157,3 +159,100 @@ def test_every_field_can_be_filled_in_by_the_browser(page: Elements) -> None:
     assert (purposes["first-name"], purposes["last-name"], purposes["phone"]) == ("given-name", "family-name", "tel")
     assert purposes["organisation-name"] == "organization"
     assert purposes["new-password"] == purposes["password-confirmation"] == "new-password"
+
+
+# --- Links that arrive changed ---
+
+TOKEN = "q7-Zt_" + "x" * 37
+CHANGED = (
+    f"/%23token={TOKEN}",
+    f"/%23token%3D{TOKEN}",
+    f"/%2523TOKEN%253d{TOKEN}",
+    f"/%23token={TOKEN}?utm_source=courriel",
+    f"/token={TOKEN}",
+    f"/?token={TOKEN}",
+    f"/?token%3D{TOKEN}",
+    f"/index.html?x=1&token={TOKEN}",
+    "/%23",
+    "/%23token",
+)
+
+
+@sqlite_only
+@pytest.mark.parametrize("environment", list(Environment))
+async def test_changed_link_is_answered_by_the_page(
+    settings: Settings, environment: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The page comes at once, is kept by nobody and tells no other site; the log has nothing of the link."""
+    caplog.set_level(logging.INFO)
+    async with client_of(build_app(settings.model_copy(update={"environment": environment}))) as client:
+        home = await client.get("/")
+        for path in CHANGED:
+            response = await client.get(path)
+            assert response.status_code == 200, path
+            assert response.text == home.text, path
+            assert response.headers["cache-control"] == "no-store"
+            assert response.headers["referrer-policy"] == "no-referrer"
+            assert response.headers["content-security-policy"] == home.headers["content-security-policy"]
+            assert (await client.head(path)).status_code == 200
+            assert (await client.post(path)).status_code == 405
+    assert TOKEN not in caplog.text
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("path", "up"), [("/%23token=x/", "../"), ("/a/b/%23token=x/?y=/", "../../../"), ("/%23/", "../")]
+)
+async def test_page_finds_its_files_from_any_depth(http: httpx.AsyncClient, path: str, up: str) -> None:
+    """Slashes in a changed link lead the page to its own files, and to no copy of the token in their addresses."""
+    page, home = Elements((await http.get(path)).text), Elements((await http.get("/")).text)
+    for kind, attribute in (("link", "href"), ("script", "src")):
+        assert [found[attribute] for found in page.named(kind)] == [up + found[attribute] for found in home.named(kind)]
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("method", "path", "logged"),
+    [
+        ("GET", f"/{TOKEN}", "GET (unknown path) 404"),
+        ("GET", f"/activate/{TOKEN}?{TOKEN}", "GET (unknown path) 404"),
+        ("GET", f"/graphiql/{TOKEN}", "GET (unknown path) 404"),
+        ("GET", f"/words/{TOKEN}", "GET (unknown path) 404"),
+        ("POST", f"/{TOKEN}", "POST (unknown path) 405"),
+        ("GET", f"/{TOKEN}/%2e%2e/style.css", "GET '/style.css' 200"),
+        ("GET", f"/%23token={TOKEN}", "GET '/' 200"),
+        ("GET", "/", "GET '/' 200"),
+        ("GET", "/words/fr.js", "GET '/words/fr.js' 200"),
+        ("GET", "/health/live", "GET '/health/live' 200"),
+        ("GET", "/schema.graphql", "GET '/schema.graphql' 200"),
+        ("GET", "/graphiql/", "GET '/graphiql/' 200"),
+        ("POST", "/graphql", "POST '/graphql' 415"),
+    ],
+)
+async def test_log_has_known_paths_only(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, method: str, path: str, logged: str
+) -> None:
+    """A path that answers to nothing may be anything that somebody pasted: its line says that it was unknown."""
+    caplog.set_level(logging.INFO)
+    await http.request(method, path)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "api.middleware"]
+    assert line.startswith(f"{logged} ")
+    assert TOKEN not in caplog.text
+
+
+@sqlite_only
+async def test_mail_in_the_mailbox_is_logged_without_its_id(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a route with parameters, the log has the route."""
+    caplog.set_level(logging.INFO, "api.middleware")
+    async with client_of(
+        build_app(settings.model_copy(update={"mail_url": SecretStr(f"maildir://{tmp_path}")}))
+    ) as client:
+        await client.get(f"/mailbox/messages/{TOKEN}")
+        await client.get("/mailbox/")
+        await client.get(f"/mailbox/{TOKEN}")
+    assert "GET '/mailbox/messages/{id}' 404" in caplog.text
+    assert "GET '/mailbox/' 200" in caplog.text
+    assert "GET (unknown path) 404" in caplog.text
+    assert TOKEN not in caplog.text

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
+
+from api.middleware import LOGGED_PATH
 
 if TYPE_CHECKING:
     import os
@@ -29,6 +32,12 @@ OWN_FILES_ONLY = (
 NO_TEXT_BECOMES_CODE = "require-trusted-types-for 'script'; trusted-types 'none'"
 
 
+# A "#" or the "=" of a token in a path: a mail gateway has encoded them, maybe more than once.
+DAMAGED_LINK = re.compile(rb"%(?:25)*23|token(?:=|%(?:25)*3d)", re.IGNORECASE)
+RELATIVE_FILE = re.compile(r'<(?:link|script)\b[^>]*?(?:href|src)="')
+HOME = "index.html"
+
+
 class Pages(StaticFiles):
     """The files of one folder, its `index.html` at the top, under one Content-Security-Policy.
 
@@ -44,6 +53,7 @@ class Pages(StaticFiles):
         response = await super().get_response(path, scope)
         if isinstance(response, RedirectResponse):
             raise HTTPException(HTTPStatus.NOT_FOUND)
+        scope[LOGGED_PATH] = f"{scope.get('root_path', '')}/{'' if path == '.' else path}"
         return response
 
     def file_response(
@@ -52,3 +62,32 @@ class Pages(StaticFiles):
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(self._headers)
         return response
+
+
+class SignUpPage(Pages):
+    """The reference page. It is what a link of a mail leads to, also where a mail gateway has changed the link.
+
+    Such a link has its token in the path or in the query. The page takes it from there, as it does from the fragment:
+    the answer is the page itself, which no cache keeps, and the log has no word of the path.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("sign-up")
+        self._page = (FILES / "sign-up" / HOME).read_text(encoding="utf-8")
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        if DAMAGED_LINK.search(raw_path):
+            scope[LOGGED_PATH] = "/"
+            return self._at_depth(raw_path.removeprefix(scope.get("root_path", "").encode()).count(b"/") - 1)
+        response = await super().get_response(path, scope)
+        if DAMAGED_LINK.search(scope["query_string"]):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _at_depth(self, depth: int) -> Response:
+        """The page, for an address with *depth* slashes too many: its files are where they always are."""
+        page = RELATIVE_FILE.sub(rf"\g<0>{'../' * depth}", self._page)
+        return HTMLResponse(page, headers=self._headers | {"Cache-Control": "no-store"})

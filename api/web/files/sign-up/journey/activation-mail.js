@@ -11,13 +11,14 @@ import { isWord, say } from "../language.js";
 import { RESEND_ACTIVATION_MAIL } from "../operations.js";
 import { defineStep } from "../steps.js";
 
+const NOT_WHOLE = ["CUT", "UNKNOWN"]; // Such a link may have lost something on its way.
 const email = byId("resend-email", HTMLInputElement);
 const form = new Form("resend-form", async () => {
   if (form.holds()) await resend(form, email.value);
 });
 const sentForm = new Form("sent-form", () => resend(sentForm, draft.sent?.email ?? ""));
 
-/** @typedef {{why: string, email: string | null, message: string | null}} Link The state of a link, or LOST, or WANTED. */
+/** @typedef {{why: string, email: string | null, message: string | null}} Link The state of a link, or LOST, CUT or WANTED. */
 
 /** @type {Link} */
 const WANTED = { why: "WANTED", email: null, message: null };
@@ -53,12 +54,22 @@ function showResend(again) {
   link = next ?? (again ? link : WANTED);
   next = null;
   const title = `resend.title.${link.why}`;
-  const lead = link.message ?? say(link.why === "LOST" ? "resend.lead.LOST" : "resend.lead.WANTED");
+  const lead = link.message ?? say(leadOf(link.why));
   byId("resend-title", HTMLElement).textContent = say(isWord(title) ? title : "resend.title.UNKNOWN");
   byId("resend-lead", HTMLElement).replaceChildren(...linked(lead));
+  byId("resend-copy", HTMLElement).hidden = !NOT_WHOLE.includes(link.why);
   form.element.hidden = link.why === "USED" || link.why === "SUPERSEDED";
   const known = link.email ?? draft.sent?.email;
   if (known && email.value === "") email.value = known;
+}
+
+/**
+ * @param {string} why
+ * @returns {import("../language.js").Word}
+ */
+function leadOf(why) {
+  const lead = `resend.lead.${why}`;
+  return isWord(lead) ? lead : "resend.lead.WANTED";
 }
 
 /**

@@ -47,6 +47,7 @@ export function startPassword() {
 async function inspect(isWanted) {
   const token = activationToken();
   if (token === null) return useless("LOST", null, null);
+  if (token === "") return useless("CUT", null, null);
   policy = (await setup()).passwordPolicy;
   const link = await ask(INSPECT_ACTIVATION_LINK, { token });
   if (!isWanted()) return;

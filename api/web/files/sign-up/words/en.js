@@ -48,7 +48,8 @@ export default {
   "welcome.needs.mailbox": "Access to your e-mail: an activation link will be sent to you.",
   "welcome.needs.minutes": "A password to choose, of at least twelve characters.",
   "welcome.start": "Create an account",
-  "welcome.waiting": "Is your registration awaiting activation?",
+  "welcome.waiting":
+    "Did you open the activation link of an e-mail, and see this page? The link arrived incomplete: copy the whole of it, or ask for another.",
   "welcome.resend": "Get a new activation link",
 
   "details.title": "Personal information",
@@ -109,6 +110,7 @@ export default {
   "sent.again": "Send the link again",
   "sent.correct": "Correct my address",
 
+  "resend.title.CUT": "This link is incomplete",
   "resend.title.WANTED": "Get a new activation link",
   "resend.title.LOST": "Open the link in your e-mail again",
   "resend.title.EXPIRED": "This link has expired",
@@ -118,6 +120,9 @@ export default {
   "resend.lead.WANTED": "If a registration is awaiting activation at this address, a new link will be sent there.",
   "resend.lead.LOST":
     "For your security, this page keeps neither the link nor the password. The link in your e-mail still works; you can also ask for another.",
+  "resend.lead.CUT": "The part of the link that activates your account is missing: it was lost on the way.",
+  "resend.copy":
+    "In your e-mail, copy the whole link, from its first to its last character, even if it runs over several lines, and paste it into the address bar. You can also ask for a new link.",
   "resend.label": "Sign-in e-mail address",
   "resend.hint": "The one you gave when you created your account.",
   "resend.submit": "Send a new link",

@@ -50,7 +50,8 @@ export default {
   "welcome.needs.mailbox": "L’accès à votre messagerie : un lien d’activation vous y sera envoyé.",
   "welcome.needs.minutes": "Un mot de passe à choisir, de douze caractères au moins.",
   "welcome.start": "Créer un compte",
-  "welcome.waiting": "Votre inscription attend son activation ?",
+  "welcome.waiting":
+    "Vous avez ouvert le lien d’activation d’un courriel, et vous voyez cette page ? Le lien est arrivé incomplet : copiez-le en entier, ou demandez-en un autre.",
   "welcome.resend": "Recevoir un nouveau lien d’activation",
 
   "details.title": "Informations personnelles",
@@ -112,6 +113,7 @@ export default {
   "sent.again": "Renvoyer le lien",
   "sent.correct": "Corriger mon adresse",
 
+  "resend.title.CUT": "Ce lien est incomplet",
   "resend.title.WANTED": "Recevoir un nouveau lien d’activation",
   "resend.title.LOST": "Rouvrez le lien de votre courriel",
   "resend.title.EXPIRED": "Ce lien a expiré",
@@ -121,6 +123,9 @@ export default {
   "resend.lead.WANTED": "Si une inscription attend son activation à cette adresse, un nouveau lien y sera envoyé.",
   "resend.lead.LOST":
     "Pour votre sécurité, cette page ne conserve ni le lien ni le mot de passe. Le lien de votre courriel reste utilisable ; vous pouvez aussi en demander un autre.",
+  "resend.lead.CUT": "Il manque au lien la partie qui active votre compte : elle s’est perdue en chemin.",
+  "resend.copy":
+    "Dans votre courriel, copiez le lien en entier, du premier au dernier caractère, même s’il tient sur plusieurs lignes, et collez-le dans la barre d’adresse. Vous pouvez aussi demander un nouveau lien.",
   "resend.label": "Adresse électronique de connexion",
   "resend.hint": "Celle que vous avez donnée en créant votre compte.",
   "resend.submit": "Envoyer un nouveau lien",
