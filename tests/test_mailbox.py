@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
-from mailbox import Maildir
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
@@ -22,10 +25,9 @@ from tests.client import client_of
 from tests.conftest import sqlite_only
 from tests.letters import TO, Deliver, letter, messages_of
 
-if TYPE_CHECKING:
-    pass
-
 pytestmark = [pytest.mark.anyio, sqlite_only]
+
+Opened: TypeAlias = list[tuple[str, str, int]]
 
 ODD_FILES: dict[str, bytes] = {
     "nothing": b"",
@@ -50,6 +52,26 @@ ODD_FILES: dict[str, bytes] = {
 def contents(folder: Path) -> set[Path]:
     """All folders and files, but those that a database makes while it is used."""
     return {path for path in folder.rglob("*") if "guichet.db" not in path.name}
+
+
+@pytest.fixture
+def opened(mail_folder: Path) -> Iterator[Opened]:
+    """The mails that are opened and the folders that are listed from now on, and in which threads."""
+    recorded: Opened = []
+
+    def record(event: str, arguments: tuple[Any, ...]) -> None:
+        if watching and event in {"open", "os.scandir", "os.listdir"} and str(mail_folder) in str(arguments[0]):
+            recorded.append((event, str(arguments[0]), threading.get_ident()))
+
+    watching = True
+    sys.addaudithook(record)
+    yield recorded
+    watching = False
+
+
+def work(opened: Opened) -> Counter[str]:
+    """How often what was done."""
+    return Counter(event for event, _, _ in opened)
 
 
 # --- The list ---
@@ -216,23 +238,38 @@ async def test_a_mail_that_goes_while_it_is_read_is_left_out(
     assert [listed["subject"] for listed in await messages_of(http)] == ["still there"]
 
 
-async def test_reading_keeps_no_request_waiting(
-    http: httpx.AsyncClient, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_reading_keeps_no_request_waiting(http: httpx.AsyncClient, deliver: Deliver, opened: Opened) -> None:
     """The folder is listed and read in threads, never on the event loop."""
-    threads: set[threading.Thread] = set()
-
-    class Watched(Maildir):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            threads.add(threading.current_thread())
-            super().__init__(*arguments, **options)
-
     await deliver(letter())
-    monkeypatch.setattr("mailbox.Maildir", Watched)
+    opened.clear()
     (listed,) = await messages_of(http)
     await http.get(f"/mailbox/messages/{listed['id']}")
+    threads = {thread for _, _, thread in opened}
     assert threads
-    assert threading.current_thread() not in threads
+    assert threading.get_ident() not in threads
+
+
+async def test_a_look_costs_the_same_among_twenty_thousand_mails(
+    http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path, opened: Opened
+) -> None:
+    """Of any number of mails the newest are opened, each once; a folder is listed once for each look."""
+    await deliver(letter("template"))
+    (template,) = (mail_folder / "new").iterdir()
+    for number in range(20_000):
+        folder = "new" if number % 2 else "cur"
+        os.link(template, mail_folder / folder / f"1.M{number}P1Q{number}.host")
+    opened.clear()
+    assert len(await messages_of(http)) == MOST_MESSAGES
+    assert work(opened) == {"open": MOST_MESSAGES, "os.scandir": 2}
+    opened.clear()
+    await deliver(letter("new"))
+    opened.clear()
+    listed, *_ = await messages_of(http)
+    assert listed["subject"] == "new"
+    assert work(opened) == {"open": 1, "os.scandir": 2}
+    opened.clear()
+    await http.get(f"/mailbox/messages/{listed['id']}")
+    assert work(opened) == {"open": 1, "os.scandir": 2}
 
 
 # --- One mail ---

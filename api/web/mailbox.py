@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import json
-import mailbox
+import os
 import re
 from datetime import UTC, datetime
 from email.errors import MessageError
@@ -12,8 +13,9 @@ from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from html import escape
-from os import fsencode
-from typing import TYPE_CHECKING
+from mailbox import MaildirMessage
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -25,12 +27,11 @@ from api.middleware import NOT_LOGGED
 from api.web.pages import HEADERS, Pages
 
 if TYPE_CHECKING:
-    from mailbox import MaildirMessage
-    from pathlib import Path
-
     from starlette.requests import Request
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+Summary: TypeAlias = "dict[str, str]"
 
 MOST_MESSAGES = 50
 NO_STORE = HEADERS | {"Cache-Control": "no-store"}  # The mails have links that can be used.
@@ -76,11 +77,13 @@ class OwnNamesOnly:
 class Mailbox:
     """The mails in *folder*, which is never made, and read in threads.
 
-    A message has an id of its own making: no part of an address ever becomes the name of a file.
+    A message has an id of its own making: no part of an address ever becomes the name of a file. However many
+    there are, a look lists their names and opens those of the newest that it has not opened before.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._told: dict[str, Summary] = {}
 
     async def messages(self, request: Request) -> Response:
         """The newest, newest first. Who has this state already is told so, without any mail being read."""
@@ -99,37 +102,22 @@ class Mailbox:
             raise HTTPException(404)
         return HTMLResponse(page, headers=NO_STORE | {"Content-Security-Policy": ONLY_SHOWN})
 
-    def _newest(self) -> dict[str, str]:
-        """The Maildir's key of each message, by its id."""
-        try:
-            keys = mailbox.Maildir(self._folder, create=False).keys()
-        except (mailbox.NoSuchMailboxError, FileNotFoundError, NotADirectoryError):
-            return {}
-        return {_digest(key): key for key in sorted(keys, key=_delivered, reverse=True)[:MOST_MESSAGES]}
+    def _newest(self) -> dict[str, Path]:
+        """The file of each of the newest messages, by its id: found by their names alone."""
+        files = (Path(file) for name in ("new", "cur") for file in _names(self._folder / name))
+        newest = heapq.nlargest(MOST_MESSAGES, files, key=lambda file: _delivered(_key(file)))
+        return {_digest(_key(file)): file for file in newest}
 
-    def _read(self, key: str) -> MaildirMessage | None:
-        """The message, unless it has just been removed."""
-        try:
-            return mailbox.Maildir(self._folder, create=False).get_message(key)
-        except (mailbox.NoSuchMailboxError, KeyError, OSError):
-            return None
-
-    def _summaries(self, newest: dict[str, str]) -> list[dict[str, str]]:
-        told = (self._summary(id_, key) for id_, key in newest.items())
-        return [summary for summary in told if summary is not None]
-
-    def _summary(self, id_: str, key: str) -> dict[str, str] | None:
-        """What the list says of a mail: nothing if it has just been removed, little if it can't be read."""
-        try:
-            message = self._read(key)
-            return None if message is None else {"id": id_, **_summary(message)}
-        except UNREADABLE:
-            return {"id": id_, "subject": CANT_BE_READ, "to": "", "sentAt": NEVER, "text": CANT_BE_READ}
+    def _summaries(self, newest: dict[str, Path]) -> list[Summary]:
+        """What the list says of each; a message that was read once isn't read again, since none ever changes."""
+        told = {id_: self._told.get(id_) or _summarise(id_, file) for id_, file in newest.items()}
+        self._told = {id_: summary for id_, summary in told.items() if summary is not None}
+        return list(self._told.values())
 
     def _page(self, id_: str) -> bytes | None:
-        key = self._newest().get(id_)
+        file = self._newest().get(id_)
         try:
-            message = self._read(key) if key is not None else None
+            message = _read(file) if file is not None else None
             html = None if message is None else _html(message)
         except UNREADABLE:
             html = AS_TEXT.format(CANT_BE_READ)
@@ -138,16 +126,50 @@ class Mailbox:
         return DOCTYPE.sub(lambda doctype: doctype[0] + NEW_TAB, html, count=1).encode("utf-8", "replace")
 
 
+def _names(folder: Path) -> list[str]:
+    """The paths of the messages in *folder*; none of them is opened or asked for."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _key(file: Path) -> str:
+    """What stays of a message's name when a mail program marks it."""
+    return file.name.partition(":")[0]
+
+
+def _read(file: Path) -> MaildirMessage | None:
+    """The message, unless it has just been moved or removed."""
+    try:
+        with file.open("rb") as content:
+            message = MaildirMessage(content)
+            message.set_date(os.fstat(content.fileno()).st_mtime)
+    except FileNotFoundError:
+        return None
+    return message
+
+
+def _summarise(id_: str, file: Path) -> Summary | None:
+    """What the list says of a mail: nothing if it has just been removed, little if it can't be read."""
+    try:
+        message = _read(file)
+        return None if message is None else {"id": id_, **_summary(message)}
+    except UNREADABLE:
+        return {"id": id_, "subject": CANT_BE_READ, "to": "", "sentAt": NEVER, "text": CANT_BE_READ}
+
+
 def _delivered(key: str) -> list[int]:
     """When: the name of a message begins with seconds, microseconds, process and count, not all of one width."""
     return [int(number) for number in re.findall(r"[0-9]+", key)]
 
 
 def _digest(text: str) -> str:
-    return blake2b(fsencode(text), digest_size=12).hexdigest()
+    return blake2b(os.fsencode(text), digest_size=12).hexdigest()
 
 
-def _summary(message: MaildirMessage) -> dict[str, str]:
+def _summary(message: MaildirMessage) -> Summary:
     return {
         "subject": _header(message, "Subject"),
         "to": _header(message, "To"),
