@@ -30,7 +30,7 @@ from tests.client import Portal, token_in, with_link
 from tests.test_relay import drain, promise_mail
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from aiosmtpd.smtp import Envelope, LoginPassword, Session
@@ -459,6 +459,87 @@ async def test_a_filter_of_words_keeps_back_no_other_link(portal: Portal, settin
     (mail,) = mailroom.mails
     link = await portal.inspect_activation_link(token_in(mail))
     assert (link["state"], link["firstName"]) == ("USABLE", "Camille")
+
+
+# ── What we are called, and what the log says ──
+
+
+class Strict(Script):
+    """Answers a name in EHLO that is not *expected* as strict servers do."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(RCPT="504 5.5.2 <15b0717dc4c2>: Helo command rejected: need fully-qualified hostname")
+        self._expected = expected.encode()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.answers = _Answers(self.answers, lambda: [b"EHLO", self._expected] == self.lines[0].split())
+        await super().__call__(reader, writer)
+
+
+class _Answers(dict[str, str]):
+    """Takes the recipient from who is called as expected."""
+
+    def __init__(self, answers: Mapping[str, str], well_called: Callable[[], bool]) -> None:
+        super().__init__(answers)
+        self._well_called = well_called
+
+    def get(self, verb: str, default: Any = None) -> Any:
+        return default if verb == "RCPT" and self._well_called() else super().get(verb, default)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "portal.example.org"),
+        ({"mail_from": "Métropole de Lyon <no-reply@métropole.example>"}, "xn--mtropole-b1a.example"),
+        ({"mail_helo_name": "mail.example.net"}, "mail.example.net"),
+        ({"mail_helo_name": "[192.0.2.1]"}, "[192.0.2.1]"),
+    ],
+    ids=str,
+)
+async def test_a_strict_server_knows_us_by_the_senders_domain(
+    waiting: Waiting, changes: dict[str, str], expected: str
+) -> None:
+    """EHLO says the sender's domain, or what the setting says, and never the name of the machine."""
+    waiting.settings = waiting.settings.model_copy(update=changes)
+    async with listening(Strict(expected)) as port:
+        assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "sent"
+    await OutboxMessage.all().update(state=MessageState.QUEUED)
+    async with listening(Strict("another.example.org")) as port:
+        assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "failed"
+    await waiting.check("failed", "RCPT answered 504 5.5.2: <15b0717dc4c2>: Helo command rejected")
+
+
+@pytest.mark.parametrize(
+    ("answers", "logged"),
+    [
+        ({"RCPT": f"554 5.7.1 <{EMAIL}>: Relay access denied"}, "RCPT answered 554 5.7.1: <[address]>: Relay access"),
+        ({"RCPT": "450 Camille.Durand: over quota at exemple.fr"}, "RCPT answered 450: [address]: over quota at [addr"),
+        (
+            {
+                "RCPT": "550-5.7.1 The account does not exist. Learn more at\r\n"
+                "550 5.7.1  https://support.example/?p=NoSuchUser&u=camille.durand%40exemple.fr d2e1a72-gsmtp"
+            },
+            "RCPT answered 550 5.7.1: The account does not exist. Learn more at [link] d2e1a72-gsmtp",
+        ),
+        ({".": "554 5.7.1 Spam: portal/#token=" + "Zm9v_LW1" * 6}, "DATA answered 554 5.7.1: Spam: portal/#"),
+        ({"MAIL": "553 5.7.1 sender camille.durand=40exemple.fr refused"}, "MAIL answered 553 5.7.1: sender [address]"),
+        ({"EHLO": "504 5.5.2 who?", "HELO": "504 5.5.2 who?"}, "EHLO/HELO answered 504 5.5.2: who?"),
+        ({"GREETING": "554 5.7.1 Client host [192.0.2.9] blocked"}, "Greeting answered 554 5.7.1: Client host [192.0"),
+        ({"DATA": "451 4.3.0 \x1b[31mred\x07 " + "so long " * 60}, "DATA answered 451 4.3.0: [31mred so long"),
+    ],
+    ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
+)
+async def test_the_log_says_what_the_server_said(waiting: Waiting, answers: dict[str, str], logged: str) -> None:
+    """Which command was answered, with which codes and words: on one bounded line, without addresses and links."""
+    async with listening(Script(**answers)) as port:
+        assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "failed"
+    await waiting.check("failed", logged)
+    (line,) = [record.getMessage() for record in waiting.caplog.records if logged in record.getMessage()]
+    assert line.isprintable()
+    assert len(line) < 400
+    assert "://" not in line
+    assert "Zm9v" not in line
 
 
 # ── In private ──

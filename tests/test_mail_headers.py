@@ -1,0 +1,121 @@
+"""Headers on the wire: one sender and one recipient, whatever the portal is called and however long an address is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.headerregistry import AddressHeader
+from email.utils import getaddresses
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from api.mail.compose import Composer
+from api.mail.headers import MAIL_POLICY, WIRE_POLICY
+from api.mail.transports import SmtpTransport
+from api.messages import Language
+from api.sender import parse_sender
+from api.settings import SmtpServer
+from tests.test_mail_contents import MESSAGE_ID, registration
+from tests.test_smtp import Mailroom, listening, raw
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+ADDRESS = "no-reply@lyon.example"
+RECIPIENT = "camille@example.com"
+LONG_DOMAIN = f"{'d' * 63}.{'e' * 63}.{'f' * 61}"
+LONGEST = f"{'a' * 64}@{LONG_DOMAIN}"
+LONG_NAME = "Direction des finances, service des marchés, bureau des inscriptions et des comptes de la métropole"
+NAMES = (
+    "Guichet",
+    "Métropole de Lyon",
+    "Portail, Inc.",
+    LONG_NAME,
+    LONG_NAME.encode("ascii", "ignore").decode(),
+    "S.A. (Exemple); \"cité\" \\ 'x'",
+    "=?utf-8?q?",
+    "été " * 60,
+)
+thorough = settings(database=None, derandomize=True, max_examples=80, deadline=None)
+
+
+def mail(sender: str, *, to: str = RECIPIENT) -> EmailMessage:
+    composer = Composer(sender=sender, sign_in_url=None)
+    return composer.summary([registration()], to=to, language=Language.FR, message_id=MESSAGE_ID, now=NOW)
+
+
+def quoted(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def check(content: bytes, name: str, address: str, to: str) -> None:
+    """One sender and one recipient, as two parsers read them, in lines of ASCII that any server takes."""
+    head = content.partition(b"\r\n\r\n")[0]
+    assert head.isascii()
+    assert max(map(len, head.split(b"\r\n"))) <= 998
+    parsed = message_from_bytes(content, policy=policy.default)
+    for header, expected in (("From", address), ("To", to)):
+        (field,) = parsed.get_all(header, [])
+        assert isinstance(field, AddressHeader)
+        assert [one.addr_spec for one in field.addresses] == [expected]
+        assert field.defects == ()
+    compat = message_from_bytes(content)
+    ((written, found),) = getaddresses([str(compat["From"])])
+    assert (str(make_header(decode_header(written))), found) == (name, address)
+    assert str(compat["Message-ID"]) == f"<{MESSAGE_ID}@{address.rpartition('@')[2]}>"
+
+
+@thorough
+@given(st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="@<>")))
+@example(LONG_NAME)
+@example('A, "B" C, ' * 9)
+def test_a_name_makes_no_second_address(name: str) -> None:
+    """The sender's name arrives as it was set, and the sender is one address, in both kinds of line ends."""
+    expected = parse_sender(f"{quoted(name)} <{ADDRESS}>").name
+    message = mail(f"{quoted(name)} <{ADDRESS}>")
+    for content in (message.as_bytes(policy=WIRE_POLICY), message.as_bytes().replace(b"\n", b"\r\n")):
+        check(content, expected, ADDRESS, RECIPIENT)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
+async def test_a_server_gets_one_sender(name: str) -> None:
+    """Over SMTP too: envelope and header name the same single sender."""
+    mailroom = Mailroom()
+    sender = f"{quoted(name)} <{ADDRESS}>"
+    async with listening(mailroom) as port:
+        await SmtpTransport(SmtpServer("127.0.0.1", port, "none")).send(mail(sender, to=LONGEST))
+    (envelope,) = mailroom.envelopes
+    assert (envelope.mail_from, envelope.rcpt_tos) == (ADDRESS, [LONGEST])
+    check(raw(envelope), parse_sender(sender).name, ADDRESS, LONGEST)
+
+
+@pytest.mark.parametrize(
+    ("sender", "name", "address"),
+    [
+        ("Métropole de Lyon <no-reply@lyon.example>", "Métropole de Lyon", ADDRESS),
+        ("Impôts, service en ligne <no-reply@lyon.example>", "Impôts, service en ligne", ADDRESS),
+        ("=?utf-8?q?M=C3=A9tropole?= <no-reply@lyon.example>", "Métropole", ADDRESS),
+        (r'"Le \"guichet\"" <no-reply@lyon.example>', 'Le "guichet"', ADDRESS),
+        ("<no-reply@lyon.example>", "", ADDRESS),
+        ("no-reply@Métropole-ÉTÉ.fr", "", "no-reply@xn--mtropole-t-b7aib.fr"),
+        (f"Été <{LONGEST}>", "Été", LONGEST),
+    ],
+)
+def test_a_sender_is_read_as_it_is_meant(sender: str, name: str, address: str) -> None:
+    """Accents, commas without quotes, encoded words and any domain are fine in the setting."""
+    check(mail(sender).as_bytes(policy=WIRE_POLICY), name, address, RECIPIENT)
+
+
+def test_a_short_name_is_legible_on_the_wire() -> None:
+    """A plain name stands as it is, one with a comma in quotes: no encoding where none is needed."""
+    assert b"From: Guichet <no-reply@lyon.example>\r\n" in mail(f"Guichet <{ADDRESS}>").as_bytes(policy=WIRE_POLICY)
+    head = mail(f"Portail, Inc. <{ADDRESS}>").as_bytes(policy=MAIL_POLICY)
+    assert b'From: "Portail, Inc." <no-reply@lyon.example>\n' in head
