@@ -64,9 +64,9 @@ def check(content: bytes, name: str, address: str, to: str) -> None:
     parsed = message_from_bytes(content, policy=policy.default)
     for header, expected in (("From", address), ("To", to)):
         (field,) = parsed.get_all(header, [])
+        assert field.defects == ()
         assert isinstance(field, AddressHeader)
         assert [one.addr_spec for one in field.addresses] == [expected]
-        assert field.defects == ()
     compat = message_from_bytes(content)
     ((written, found),) = getaddresses([str(compat["From"])])
     assert (str(make_header(decode_header(written))), found) == (name, address)
