@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -17,6 +17,7 @@ from api.clock import utc_now
 from api.graphql.context import Services
 from api.graphql.endpoint import GraphQLEndpoint
 from api.graphql.schema import schema
+from api.health import health_routes
 from api.look_ups import LookUps
 from api.middleware import (
     HTTPS_ONLY,
@@ -40,8 +41,9 @@ from api.upkeep import upkeep
 from api.web.graphiql import GraphiQL
 from api.web.mailbox import mailbox_routes
 from api.web.pages import SignUpPage
-from models.database import database, is_ready
+from models.database import database
 from models.organisation import find_organisations
+from models.readiness import is_ready
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -88,8 +90,7 @@ def build_app(
     return Starlette(
         routes=[
             *([Route("/schema.graphql", _schema_file)] if settings.introspection == "on" else []),
-            Route("/health/live", _live),
-            Route("/health/ready", _ready),
+            *health_routes(is_ready),
             *([Mount("/graphiql", graphiql)] if graphiql else []),
             *_mailbox_routes(settings),
             Mount("/", SignUpPage()),
@@ -170,12 +171,3 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 async def _schema_file(_: Request) -> Response:
     return PlainTextResponse(sdl(), headers={"Vary": "Origin"})
-
-
-async def _live(_: Request) -> Response:
-    return JSONResponse({"status": "live"})
-
-
-async def _ready(_: Request) -> Response:
-    ready = await is_ready()
-    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)

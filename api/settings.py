@@ -19,7 +19,7 @@ from api.rate_limit_storage import MEMORY_URL, open_storage
 from api.rate_limits import parse_limits
 from api.sender import parse_helo_name, parse_sender
 from api.trusted_proxies import UNIX_PEER, parse_network
-from models.database import tortoise_config
+from models.database_url import tortoise_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,11 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
-import models.database
-from models.database import DatabaseUrlError, database, is_ready, migrate, tortoise_config
+from models.database import database, migrate
+from models.database_url import POSTGRES_DEFAULTS, DatabaseUrlError, tortoise_config
 from models.outbox import MessageKind, OutboxMessage
+from models.readiness import is_ready
+from tests.clusters import execute
 from tests.conftest import Clock, postgres_only, sqlite_only
 
 pytestmark = pytest.mark.anyio
@@ -36,9 +38,9 @@ async def test_beginnings_that_fail_cost_no_connection(
 
     assert transaction.__module__ in {"models.sqlite", "models.postgres"}
     with monkeypatch.context() as away:
-        for wrapper in ("models.sqlite.ImmediateTransactionWrapper", "models.postgres.TransactionWrapper"):
+        for wrapper in ("models.sqlite.ImmediateTransactionWrapper", "models.postgres.PostgresTransaction"):
             away.setattr(f"{wrapper}.begin", fail)
-        for _ in range(models.database.POSTGRES_DEFAULTS["maxsize"] + 1):
+        for _ in range(POSTGRES_DEFAULTS["maxsize"] + 1):
             with pytest.raises(OperationalError):
                 await promise(clock)
     async with asyncio.timeout(10):
@@ -93,9 +95,8 @@ async def test_database_that_comes_late_is_found(tmp_path: Path) -> None:
         assert await is_ready()
 
 
-async def test_silent_server_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_server_is_not_waited_for_without_end() -> None:
     """A server that takes the connection and says nothing is not ready, and that is found out in time."""
-    monkeypatch.setattr(models.database, "READY_SECONDS", 0.2)
     released = asyncio.Event()
 
     async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -106,7 +107,7 @@ async def test_silent_server_is_not_waited_for_without_end(monkeypatch: pytest.M
     port = server.sockets[0].getsockname()[1]
     async with database(f"postgres://guichet@127.0.0.1:{port}/guichet?sslmode=disable"):
         async with asyncio.timeout(5):
-            assert not await is_ready()
+            assert not await is_ready(within=0.2)
     released.set()
     server.close()
 
@@ -120,6 +121,10 @@ async def test_silent_server_is_not_waited_for_without_end(monkeypatch: pytest.M
         ("postgres://u:secret@h:port/x", "can't be read"),
         ("postgres://u:secret@h/x?foo=secret", "another option"),
         ("postgres://u:secret@h/x?maxsize=secret", "needs a number"),
+        ("postgres://u:secret@h/x?target_session_attrs=secret", "needs one of any, primary, read-write"),
+        ("postgres://u:secret@h/x?sslmode=secret", "needs one of allow, disable"),
+        ("postgres://u:secret@h1,h2:port/x", "can't be read"),
+        ("postgres://u%FF:secret@h/x", "can't be read"),
     ],
 )
 def test_wrong_url_is_refused_without_being_quoted(url: str, problem: str) -> None:
@@ -135,3 +140,32 @@ def test_options_go_to_the_pool() -> None:
     assert {"ssl": "require", "maxsize": 7, "host": "/run/pg", "command_timeout": 30.0}.items() <= connection[
         "credentials"
     ].items()
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("postgres://svc%40portail:p%2F%40ss@h/data%20base", {"user": "svc@portail", "password": "p/@ss"}),
+        ("postgres://u@h/data%20base", {"user": "u", "password": None, "database": "data base"}),
+        ("postgres://u@h1:5433,h2,[::1]:5434/d", {"hosts": [("h1", 5433), ("h2", 5432), ("::1", 5434)]}),
+        ("postgres://u@%2Frun%2Fpg:5433/d", {"hosts": [("/run/pg", 5433)], "host": "/run/pg"}),
+        ("postgres://u@/d?host=/run/a,/run/b&port=5433", {"hosts": [("/run/a", 5433), ("/run/b", 5433)]}),
+        ("postgres://u@h1,h2/d?target_session_attrs=read-write", {"target_session_attrs": "read-write"}),
+        ("postgresql:///d", {"user": None, "hosts": [(None, 5432)], "database": "d"}),
+    ],
+)
+def test_url_is_read_as_libpq_reads_it(url: str, read: dict[str, object]) -> None:
+    """Each part is decoded, and hosts have their ports."""
+    (connection,) = tortoise_config(url)["connections"].values()
+    assert read.items() <= connection["credentials"].items()
+
+
+async def test_user_of_any_name_is_known(postgres: str) -> None:
+    """A role with an @ in its name signs in."""
+    await execute(postgres, 'CREATE ROLE "svc@portail" SUPERUSER LOGIN')
+    try:
+        async with database(postgres.replace("postgres:@", "svc%40portail@")):
+            (row,) = await get_connections().all()[0].execute_query_dict("SELECT current_user::text AS name")
+            assert row == {"name": "svc@portail"}
+    finally:
+        await execute(postgres, 'DROP ROLE "svc@portail"')

@@ -14,7 +14,7 @@ from api.passwords import assess
 from tests.client import client_of
 from tests.conftest import sqlite_only
 from tests.dearest import BY_HAND, IDENTIFIERS, documents
-from tests.work import calls_of
+from tests.work import calls_of, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,12 @@ from api.sirene.staging import ESTABLISHMENT, LEGAL_UNIT, Staging
 from models.database import DATABASE_FAILURES
 from models.organisation import OrganisationSource
 from models.register.replacement import replacement
-from models.register.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError
+from models.register.rows import (
+    PooledConnectionError,
+    RegisterFixedError,
+    RegisterInUseError,
+    ReplacementUnderWayError,
+)
 from models.register.tables import RegisterEdition
 
 if TYPE_CHECKING:
@@ -41,6 +46,7 @@ IMPORT_FAILURES = (
     SireneFileError,
     ImportRefusedError,
     ScratchSpaceError,
+    PooledConnectionError,
     ReplacementUnderWayError,
     RegisterInUseError,
     RegisterFixedError,

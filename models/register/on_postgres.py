@@ -12,6 +12,7 @@ import asyncpg
 from models.register.rows import (
     COLUMNS,
     INCOMING,
+    PooledConnectionError,
     RegisterFixedError,
     RegisterInUseError,
     ReplacementUnderWayError,
@@ -107,6 +108,8 @@ class PostgresReplacement:
     async def locked(cls, client: BaseDBAsyncClient) -> AsyncIterator[PostgresReplacement]:
         """The only replacement at this time; a lock of the session ends with its process."""
         async with client.acquire_connection() as connection:
+            if connection.is_pooled:
+                raise PooledConnectionError
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", IMPORT_LOCK):
                 raise ReplacementUnderWayError
             new = cls(connection)
@@ -123,6 +126,7 @@ class PostgresReplacement:
                         await new._roll_back()
                     await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
                     await connection.execute("SELECT pg_advisory_unlock($1)", IMPORT_LOCK)
+                    await connection.close()  # With what `SESSION` has set: the pool resets nothing.
 
     async def add(self, rows: Rows) -> None:
         """Begin to copy *rows*, once those before are copied: the caller makes the next ones meanwhile."""

@@ -43,6 +43,15 @@ class RegisterInUseError(Exception):
         super().__init__("A backup or a vacuum, perhaps, has been reading the register for too long: try again later")
 
 
+class PooledConnectionError(Exception):
+    """Between this process and the server stands a pooler, which doesn't keep a session together."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An import needs the server itself, not a pooler as PgBouncer: name it in GUICHET_DATABASE_URL"
+        )
+
+
 class RegisterFixedError(Exception):
     """The database holds the register's table in its place."""
 
