@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from datetime import UTC, date, datetime
@@ -29,6 +30,7 @@ FAILED = 1
 BAD_USAGE = 2
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+OWNER_ONLY = 0o077
 
 cli = typer.Typer(
     name="guichet",
@@ -74,7 +76,9 @@ def serve(
     if not settings.in_production and not address.is_local and not expose_development:
         _refuse([f"--host {host}: development serves loopback only, unless --expose-development is given"])
     from api.server import run
+    from models.database import check_encoding
 
+    _run(check_encoding(settings.database_url.get_secret_value()))
     run(settings, address=address, workers=workers)
 
 
@@ -220,10 +224,15 @@ def _now() -> datetime:
 
 
 def _settings(*, workers: int = 1) -> Settings:
-    """The settings, or one line for each that is wrong and exit code 2."""
-    from api.logs import configure_logging
-    from api.settings import SettingsError, load_settings, unknown_settings
+    """The settings, or one line for each that is wrong and exit code 2.
 
+    What this process and its children write from here on is for their user alone.
+    """
+    from api.logs import configure_logging
+    from api.production import risky_settings
+    from api.settings import SettingsError, load_settings, open_files, unknown_settings
+
+    os.umask(OWNER_ONLY)
     configure_logging()
     try:
         settings = load_settings(workers=workers)
@@ -231,6 +240,8 @@ def _settings(*, workers: int = 1) -> Settings:
         _refuse(exc.lines)
     for name in unknown_settings():
         logging.getLogger(__name__).warning("%s is no setting: it is ignored", name)
+    for warning in (*risky_settings(settings), *open_files(settings)):
+        logging.getLogger(__name__).warning("%s", warning)
     return settings
 
 

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MEMORY_URL = "async+memory://"
+IN_CLEAR = "?tls=off"
 SWEEP_SECONDS = 10.0
 MOST_COUNTS = 100_000
 MOST_QUESTIONS = 50  # At once; fewer than the connections of redis-py's pool, which fails where it has no more.
@@ -32,6 +33,8 @@ def open_storage(url: str) -> Storage:
     """
     if url == MEMORY_URL:
         return MemoryStorage()
+    if is_in_clear(url):
+        url = url.replace(IN_CLEAR, "").removesuffix("?")
     if not url.startswith(("async+redis://", "async+rediss://")):
         raise ValueError(f"must be {MEMORY_URL} or begin with async+redis:// or async+rediss://")
     try:
@@ -40,6 +43,11 @@ def open_storage(url: str) -> Storage:
         raise ValueError("must be like async+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F and %40") from None
     assert isinstance(storage, Storage)  # noqa: S101  # Promised by the scheme's `async+`.
     return FallbackStorage(storage)
+
+
+def is_in_clear(url: str) -> bool:
+    """Whether *url* says itself that its Redis is spoken to without encryption."""
+    return url.startswith("async+redis://") and url.endswith(IN_CLEAR)
 
 
 class MemoryStorage(Storage):

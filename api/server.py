@@ -20,8 +20,9 @@ from api.app import build_app
 from api.connections import BoundedProtocol
 from api.listening import ListeningError, UnixAddress, listening
 from api.logs import configure_logging
+from api.production import PREFIX
 from api.relay_process import RelayProcess
-from api.settings import PREFIX, Maildir, load_settings
+from api.settings import Maildir, load_settings
 from api.shutdown import SHUTDOWN_SECONDS
 from api.trusted_proxies import UNIX_PEER
 

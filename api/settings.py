@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import ipaddress
+import errno
 import os
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.production import PREFIX, SHORTEST_SECRET_KEY, insecure_settings, is_loopback, line
 from api.rate_limit_storage import MEMORY_URL, open_storage
 from api.rate_limits import parse_limits
 from api.sender import parse_helo_name, parse_sender
 from api.trusted_proxies import UNIX_PEER, parse_network
-from models.database_url import tortoise_config
+from models.database_url import credentials_of, tortoise_config
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PREFIX = "GUICHET_"
 SECRET_KEY_FILE = Path("var/secret-key")
-SHORTEST_SECRET_KEY = 32
 PLACEHOLDER_TERMS_URL = "https://www.example.org/conditions"
 LONGEST_VERSION = 50
 LONGEST_ANSWER = 50
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
-REQUIRED_IN_PRODUCTION = {
-    "secret_key": f"give at least {SHORTEST_SECRET_KEY} random characters, the same to every process",
-    "mail_url": "name the mail server, as smtp://user:password@host:587",
-    "mail_from": "give the address that mails come from",
-    "activation_url": "give the page that activation links lead to",
-}
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+SERVICE_LINK = re.compile(
+    r"GUICHET_(?:[A-Z0-9_]+_)?"
+    r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
 
 
 class Environment(StrEnum):
@@ -73,7 +69,7 @@ class SmtpServer:
 
     @property
     def is_loopback(self) -> bool:
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
 
 class Settings(BaseSettings):
@@ -117,6 +113,12 @@ class Settings(BaseSettings):
         return (
             replace(destination, helo_name=self.mail_helo_name) if isinstance(destination, SmtpServer) else destination
         )
+
+    @property
+    def sends_in_clear(self) -> bool:
+        """Whether mails go over a network without encryption."""
+        server = self.mail_destination
+        return isinstance(server, SmtpServer) and server.encryption == "none" and not server.is_loopback
 
     @property
     def fixed_captcha(self) -> str | None:
@@ -224,50 +226,53 @@ def load_settings(*, workers: int = 1) -> Settings:
     try:
         settings = Settings()
     except ValidationError as exc:
-        raise SettingsError([_line(str(error["loc"][0]), error["msg"]) for error in exc.errors()]) from None
+        raise SettingsError([line(str(error["loc"][0]), error["msg"]) for error in exc.errors()]) from None
     if settings.in_production:
-        if refusals := list(_insecure(settings, workers)):
+        if refusals := list(insecure_settings(settings, workers)):
             raise SettingsError(refusals)
         return settings
     if settings.secret_key.get_secret_value():
         return settings
-    return settings.model_copy(update={"secret_key": SecretStr(_development_key())})
+    try:
+        key = _development_key()
+    except OSError as exc:
+        problem = f"{SECRET_KEY_FILE} can't be used ({exc.strerror})"
+        raise SettingsError([line("secret_key", f"{problem}: let this user read and write it, or set a key")]) from None
+    return settings.model_copy(update={"secret_key": SecretStr(key)})
 
 
 def unknown_settings() -> list[str]:
-    """Environment variables that look like settings and are none: misspelt, most likely."""
+    """Environment variables that look like settings and are none: misspelt, most likely.
+
+    What Kubernetes tells each container of a service named `guichet…` is not meant.
+    """
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if name.upper().startswith(PREFIX) and name.upper() not in known and not _is_service_link(name, value)
+    )
 
 
-def _line(name: str, problem: str) -> str:
-    return f"{PREFIX}{name.upper()}: {problem.removeprefix('Value error, ')}"
+def open_files(settings: Settings) -> list[str]:
+    """What was written before with rights for others, each with its remedy; new files are their owner's alone."""
+    database = credentials_of(settings.database_url.get_secret_value()).get("file_path")
+    destination = settings.mail_destination
+    files = [
+        Path(database) if database else None,
+        destination.path if isinstance(destination, Maildir) else None,
+        None if settings.in_production else SECRET_KEY_FILE,
+    ]
+    return [
+        f"{file} is open to other users of this machine: chmod go= {file}"
+        for file in files
+        if file and file.exists() and file.stat().st_mode & 0o077
+    ]
 
 
-def _insecure(settings: Settings, workers: int) -> Iterator[str]:
-    """What production refuses, each with its remedy."""
-    for name, remedy in REQUIRED_IN_PRODUCTION.items():
-        if name not in settings.model_fields_set:
-            yield _line(name, f"is required in production: {remedy}")
-    if "secret_key" in settings.model_fields_set and len(settings.key.strip()) < SHORTEST_SECRET_KEY:
-        yield _line("secret_key", f"is too short: give at least {SHORTEST_SECRET_KEY} random characters")
-    for name in ("activation_url", "sign_in_url"):
-        page = getattr(settings, name)
-        if name in settings.model_fields_set and page and not page.startswith("https://"):
-            yield _line(name, "must begin with https:// in production")
-    server = settings.mail_destination
-    if isinstance(server, SmtpServer) and server.encryption == "none" and not server.is_loopback:
-        yield _line("mail_url", "starttls=off is for a loopback server only: leave it out, or use smtps://")
-    if settings.fixed_captcha is not None:
-        yield _line("captcha", "fixed:… lets every robot in: use picture")
-    if parse_limits(settings.rate_limits) is None:
-        yield _line("rate_limits", "off leaves the service unprotected: use on, or change single limits")
-    if "*" in settings.cors_origins:
-        yield _line("cors_origins", "* lets every page on the web ask through its visitors: name the origins")
-    if any(parse_network(network).prefixlen == 0 for network in settings.trusted_proxies if network != UNIX_PEER):
-        yield _line("trusted_proxies", "trusts everybody: name the networks of your proxies")
-    if workers > 1 and settings.rate_limit_url.get_secret_value() == MEMORY_URL:
-        yield _line("rate_limit_url", "counts in one process only: use async+redis://… for several workers")
+def _is_service_link(name: str, value: str) -> bool:
+    is_url = name.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://"))
+    return is_url or SERVICE_LINK.fullmatch(name) is not None
 
 
 def _parse_mail_url(url: str) -> Maildir | SmtpServer:
@@ -300,21 +305,21 @@ def _parse_mail_url(url: str) -> Maildir | SmtpServer:
     )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _development_key() -> str:
-    """The key in `var/secret-key`, made by whichever process comes first."""
-    SECRET_KEY_FILE.parent.mkdir(parents=True, exist_ok=True)
-    draft = SECRET_KEY_FILE.with_name(f".{SECRET_KEY_FILE.name}-{os.getpid()}")
+    """The key in `var/secret-key`, made by whichever process comes first.
+
+    :raises OSError: there is none that this process can read, and none can be made.
+    """
     if not SECRET_KEY_FILE.exists():
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(SHORTEST_SECRET_KEY))
-        with suppress(FileExistsError):
-            SECRET_KEY_FILE.hardlink_to(draft)
-        draft.unlink()
-    return SECRET_KEY_FILE.read_text()
+        SECRET_KEY_FILE.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = SECRET_KEY_FILE.with_name(f".{SECRET_KEY_FILE.name}-{os.getpid()}")
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(SHORTEST_SECRET_KEY))
+            with suppress(FileExistsError):
+                SECRET_KEY_FILE.hardlink_to(draft)
+        finally:
+            draft.unlink(missing_ok=True)
+    if key := SECRET_KEY_FILE.read_text():
+        return key
+    raise OSError(errno.ENODATA, "it is empty")

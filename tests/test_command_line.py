@@ -231,6 +231,7 @@ def test_production_that_lacks_settings_does_not_start(guichet: Guichet) -> None
     done = guichet.run("serve", "--workers", "2")
     assert done.code == 2
     assert [line.partition(":")[0] for line in done.err.splitlines()] == [
+        "GUICHET_DATABASE_URL",
         "GUICHET_SECRET_KEY",
         "GUICHET_MAIL_URL",
         "GUICHET_MAIL_FROM",
@@ -336,6 +337,35 @@ async def test_migration_waits_for_the_one_under_way(tmp_path: Path, name: str) 
         assert not migrating.done()
     async with asyncio.timeout(READY_SECONDS):
         await migrating
+
+
+@pytest.mark.parametrize("name", ["var/guichet.db", "data/deep/other.db"])
+def test_what_is_written_is_its_owners_alone(guichet: Guichet, name: str) -> None:
+    """Database, key and folders are closed to other users of the machine, wherever they lie."""
+    guichet.set(DATABASE_URL=f"sqlite://{name}", CAPTCHA=f"fixed:{CAPTCHA}")
+    guichet.environment.pop("GUICHET_SECRET_KEY", None)
+    assert guichet.run("migrate").code == 0
+    with guichet.serving() as server:
+        server.sign_up()
+        guichet.wait_for_mails(2)
+        written = [path for path in guichet.folder.rglob("*") if path.suffix != ".log"]
+    assert guichet.folder / name in written
+    assert [path for path in written if path.stat(follow_symlinks=False).st_mode & 0o077] == []
+
+
+def test_folder_that_can_not_be_written_is_one_line(guichet: Guichet) -> None:
+    """A `var` that can't be used is one line of each command, and no traceback."""
+    (guichet.folder / "var").write_text("no folder")
+    guichet.environment.pop("GUICHET_SECRET_KEY", None)
+    for done in guichet.run_together(["serve"], ["migrate"], ["deliver-mail", "--once"]):
+        assert (done.code, done.out) == (2, "")
+        (line,) = done.err.splitlines()
+        assert line.startswith("GUICHET_SECRET_KEY: var/secret-key can't be used (")
+    guichet.set(SECRET_KEY="0123456789abcdef0123456789abcdef")
+    done = guichet.run("migrate")
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert line.startswith("The database can't be used: ")
 
 
 # --- The contract ---

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from api.production import risky_settings
 from api.settings import (
     SECRET_KEY_FILE,
     Environment,
@@ -21,14 +22,17 @@ from api.settings import (
     SettingsError,
     SmtpServer,
     load_settings,
+    open_files,
     unknown_settings,
 )
 
 SECRET = "Secret-42"
+RANDOM = "9f86d081884c7d659a2feaa0c55ad015"
 PROJECT = Path(__file__).parent.parent
 PRODUCTION = {
     "ENVIRONMENT": "production",
-    "SECRET_KEY": "k" * 32,
+    "DATABASE_URL": "sqlite:///srv/guichet/var/guichet.db",
+    "SECRET_KEY": RANDOM,
     "MAIL_URL": f"smtp://guichet:{SECRET}@mail.example.org",
     "MAIL_FROM": "Guichet <no-reply@portal.example.org>",
     "ACTIVATION_URL": "https://portal.example.org/activate",
@@ -191,6 +195,29 @@ def test_misspelt_setting_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().mail_from == "no-reply@example.org"
 
 
+KUBERNETES = {
+    "GUICHET_PORT": "tcp://10.0.0.1:80",
+    "GUICHET_SERVICE_HOST": "10.0.0.1",
+    "GUICHET_SERVICE_PORT": "80",
+    "GUICHET_SERVICE_PORT_HTTP": "80",
+    "GUICHET_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "GUICHET_PORT_8000_TCP_PROTO": "tcp",
+    "GUICHET_PORT_8000_TCP_PORT": "8000",
+    "GUICHET_PORT_8000_TCP_ADDR": "10.0.0.1",
+    "GUICHET_API_PORT": "udp://10.0.0.1:53",
+    "GUICHET_API_SERVICE_HOST": "10.0.0.1",
+}
+
+
+def test_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Kubernetes sets for a service of this name is not misspelt; a port that somebody has set is."""
+    for name, value in KUBERNETES.items():
+        monkeypatch.setenv(name, value)
+    assert unknown_settings() == []
+    choose(monkeypatch, PORT="8000", SERVICE_HOSTS="10.0.0.1", PORTS="80")
+    assert unknown_settings() == ["GUICHET_PORT", "GUICHET_PORTS", "GUICHET_SERVICE_HOSTS"]
+
+
 # --- What settings mean ---
 
 
@@ -277,6 +304,14 @@ def production(monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None
         {"TRUSTED_PROXIES": "unix, 10.0.0.0/8"},
         {"SIGN_IN_URL": "https://portal.example.org/sign-in"},
         {"CORS_ORIGINS": "https://portal.example.org"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,173.245.48.0/20,2400:cb00::/32"},
+        {"SECRET_KEY": "wGm2p3Yz0T7kQv9LxN5dRf8Hs1JcBa4E"},
+        {"DATABASE_URL": "postgres://guichet@db.example.org/guichet?sslmode=verify-full"},
+        {"DATABASE_URL": "postgres://guichet@127.0.0.1/guichet"},
+        {"DATABASE_URL": "postgres://guichet@/guichet?host=/run/postgresql"},
+        {"DATABASE_URL": "postgres://guichet@%2Frun%2Fpostgresql/guichet"},
+        {"RATE_LIMIT_URL": "async+rediss://counts.example.org:6379"},
+        {"RATE_LIMIT_URL": "async+redis://127.0.0.1:6379"},
     ],
 )
 def test_production_runs_on_what_is_secure(
@@ -294,6 +329,15 @@ def test_production_runs_on_what_is_secure(
         ({"SECRET_KEY": None}, "SECRET_KEY", "give at least 32 random characters, the same to every process"),
         ({"SECRET_KEY": ""}, "SECRET_KEY", "give at least 32 random characters, the same to every process"),
         ({"SECRET_KEY": "k" * 31}, "SECRET_KEY", "give at least 32 random characters"),
+        ({"SECRET_KEY": "a" * 32}, "SECRET_KEY", "give random characters"),
+        ({"SECRET_KEY": "0123456789abcdef" * 4}, "SECRET_KEY", "give random characters"),
+        ({"SECRET_KEY": "changeme-changeme-changeme-change"}, "SECRET_KEY", "give random characters"),
+        ({"SECRET_KEY": "azertyuiopqsdfghjklmwxcvbnazertyuiop"}, "SECRET_KEY", "give random characters"),
+        ({"DATABASE_URL": None}, "DATABASE_URL", "sqlite:///srv/guichet/var/guichet.db"),
+        ({"DATABASE_URL": "postgres://guichet@db.example.org/guichet"}, "DATABASE_URL", "add sslmode=verify-full"),
+        ({"DATABASE_URL": "postgres://g@127.0.0.1,192.0.2.1:5433/g"}, "DATABASE_URL", "add sslmode=verify-full"),
+        ({"DATABASE_URL": "postgres://g@/g?host=db.example.org"}, "DATABASE_URL", "add sslmode=verify-full"),
+        ({"RATE_LIMIT_URL": "async+redis://:p@counts.example.org:6379"}, "RATE_LIMIT_URL", "use async+rediss://"),
         ({"MAIL_URL": None}, "MAIL_URL", "name the mail server, as smtp://user:password@host:587"),
         ({"MAIL_FROM": None}, "MAIL_FROM", "give the address that mails come from"),
         ({"ACTIVATION_URL": None}, "ACTIVATION_URL", "give the page that activation links lead to"),
@@ -309,7 +353,14 @@ def test_production_runs_on_what_is_secure(
         ({"RATE_LIMITS": " OFF "}, "RATE_LIMITS", "use on, or change single limits"),
         ({"TRUSTED_PROXIES": "10.0.0.0/8, 0.0.0.0/0"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
         ({"TRUSTED_PROXIES": "::/0"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"TRUSTED_PROXIES": "128.0.0.0/2"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"TRUSTED_PROXIES": "20.0.0.0/8,21.0.0.0/8"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"TRUSTED_PROXIES": "::/1,8000::/1"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"TRUSTED_PROXIES": "::ffff:0:0/96"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
+        ({"TRUSTED_PROXIES": "::ffff:128.0.0.0/98"}, "TRUSTED_PROXIES", "name the networks of your proxies"),
         ({"CORS_ORIGINS": "https://portal.example.org, *"}, "CORS_ORIGINS", "name the origins"),
+        ({"CORS_ORIGINS": "https://a.example, http://portal.example.org"}, "CORS_ORIGINS", "use https:// origins"),
     ],
 )
 def test_production_refuses_what_is_insecure(
@@ -327,6 +378,7 @@ def test_production_refuses_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     """An operator who sets nothing but the environment learns all that is missing."""
     choose(monkeypatch, ENVIRONMENT="production")
     assert [line.partition(":")[0] for line in refusals()] == [
+        "GUICHET_DATABASE_URL",
         "GUICHET_SECRET_KEY",
         "GUICHET_MAIL_URL",
         "GUICHET_MAIL_FROM",
@@ -340,12 +392,34 @@ def test_workers_in_production_share_their_counts(monkeypatch: pytest.MonkeyPatc
     assert load_settings(workers=1)
     (line,) = refusals(workers=2)
     assert line.startswith("GUICHET_RATE_LIMIT_URL: ")
-    assert "use async+redis://" in line
-    choose(monkeypatch, RATE_LIMIT_URL="async+redis://counts.example.org:6379")
+    assert "use async+rediss://" in line
+    choose(monkeypatch, RATE_LIMIT_URL="async+rediss://counts.example.org:6379")
     assert load_settings(workers=2)
     monkeypatch.delenv("GUICHET_RATE_LIMIT_URL")
     monkeypatch.delenv("GUICHET_ENVIRONMENT")
     assert load_settings(workers=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned_of"),
+    [
+        ({}, []),
+        ({"DATABASE_URL": "postgres://g@127.0.0.1/g?sslmode=disable"}, []),
+        ({"DATABASE_URL": "postgres://g@db.example.org/g?sslmode=require"}, []),
+        ({"DATABASE_URL": f"postgres://g:{SECRET}@db.example.org/g?sslmode=disable"}, ["DATABASE_URL"]),
+        ({"DATABASE_URL": f"postgres://g:{SECRET}@db.example.org/g?sslmode=prefer"}, ["DATABASE_URL"]),
+        ({"RATE_LIMIT_URL": f"async+redis://:{SECRET}@counts.example.org:6379?tls=off"}, ["RATE_LIMIT_URL"]),
+        ({"RATE_LIMIT_URL": "async+redis://127.0.0.1:6379?tls=off"}, []),
+    ],
+)
+def test_production_warns_of_connections_without_encryption(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], warned_of: list[str]
+) -> None:
+    """Who goes without encryption over a network and says so is warned, and not refused."""
+    production(monkeypatch, changes)
+    warnings = list(risky_settings(load_settings()))
+    assert [warning.partition(":")[0] for warning in warnings] == [f"GUICHET_{name}" for name in warned_of]
+    assert SECRET not in str(warnings)
 
 
 def test_development_accepts_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,6 +447,27 @@ def test_development_makes_itself_a_key_once() -> None:
     assert stat.S_IMODE(SECRET_KEY_FILE.stat().st_mode) == 0o600
     assert load_settings().key == key
     assert [file.name for file in SECRET_KEY_FILE.parent.iterdir()] == [SECRET_KEY_FILE.name]
+
+
+def test_key_that_can_not_be_used_is_one_line(elsewhere: Path) -> None:
+    """Where the key can be neither read nor made, the line says so and what to do."""
+    (elsewhere / "var").write_text("no folder")
+    (line,) = refusals()
+    assert line.startswith("GUICHET_SECRET_KEY: var/secret-key can't be used (")
+    (elsewhere / "var").unlink()
+    (elsewhere / "var").mkdir()
+    (elsewhere / "var" / "secret-key").touch()
+    (line,) = refusals()
+    assert "it is empty" in line
+
+
+def test_files_that_others_can_read_are_told(elsewhere: Path) -> None:
+    """What was written by an earlier version with rights for others is named, with the command that takes them away."""
+    settings = load_settings()
+    assert open_files(settings) == []
+    (elsewhere / "var" / "guichet.db").touch(mode=0o644)
+    (warning,) = open_files(settings)
+    assert warning == "var/guichet.db is open to other users of this machine: chmod go= var/guichet.db"
 
 
 def test_key_that_is_set_is_used(monkeypatch: pytest.MonkeyPatch, elsewhere: Path) -> None:
