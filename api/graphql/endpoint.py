@@ -121,10 +121,10 @@ class GraphQLEndpoint:
         if request.method == "GET" and operation.node.operation is not OperationType.QUERY:
             message = "Only queries can be sent by GET."
             raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, [coded_error(BAD_REQUEST, message)], {"Allow": "POST"})
-        operation.check_cost(asked.variables)
         context = self._context(request)
-        if operation.introspects:
+        if operation.introspects:  # Counted first: what is too dear takes work to be found so.
             await _count_introspection(context)
+        operation.check_cost(asked.variables)
         try:
             outcome = execute(
                 self._schema,
