@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
+LINE_BREAK = b"\r\n"
 EMPTY_LINE = b"\r\n\r\n"
-"""Ends every head, and every body in chunks: the parser takes no line that ends otherwise."""
+"""Ends every head: the parser takes no line that ends otherwise."""
+CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+")
+LONGEST_SIZE = 32
+"""Bytes of a line that are looked at: the parser refuses a size of more digits."""
 VERSIONS = frozenset({"1.0", "1.1"})
 
 
@@ -24,7 +29,9 @@ def body_length(version: str, headers: Iterable[tuple[bytes, bytes]]) -> int | N
     if version not in VERSIONS or len(hosts) > 1 or (version == "1.1" and not hosts):  # RFC 9112, 3.2.
         raise MalformedHeadError
     if codings:
-        if version == "1.0" or lengths or [coding.lower() for coding in codings] != [b"chunked"]:  # RFC 9112, 6.1.
+        if (
+            version == "1.0" or lengths or [coding.strip(b" \t").lower() for coding in codings] != [b"chunked"]
+        ):  # RFC 9112, 6.1.
             raise MalformedHeadError
         return None
     if len(lengths) > 1:
@@ -34,6 +41,43 @@ def body_length(version: str, headers: Iterable[tuple[bytes, bytes]]) -> int | N
 
 def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> Iterator[bytes]:
     return (value for field, value in headers if field == name)
+
+
+class ChunkedBody:
+    """Follows the sizes of chunks (RFC 9112, 7.1), to tell where a body ends. It takes little work for a chunk.
+
+    The parser judges what the chunks are; a size that can't be read ends nothing here, and is refused there.
+    """
+
+    def __init__(self) -> None:
+        self._skipped = 0  # Bytes that are still to come of the chunk in hand, with the line break behind it.
+        self._line = b""  # The beginning of a line whose end is still to come.
+        self._is_in_trailers = False
+        self.is_complete = False
+
+    def end_in(self, data: bytes, start: int) -> int:
+        """Return the place in *data* behind the end of the body, which goes on at *start*; else that of its end."""
+        position = start
+        while not self.is_complete:
+            position += self._skipped
+            end = data.find(b"\n", position)
+            if end < 0:
+                self._skipped = max(0, position - len(data))
+                self._line = (self._line + data[position:])[:LONGEST_SIZE]
+                return len(data)
+            self._skipped = 0
+            self._read_line((self._line + data[position : min(end, position + LONGEST_SIZE)]).rstrip(b"\r"))
+            self._line = b""
+            position = end + 1
+        return position
+
+    def _read_line(self, line: bytes) -> None:
+        if self._is_in_trailers:
+            self.is_complete = not line
+        elif size := CHUNK_SIZE.match(line):
+            length = int(size[0], 16)
+            self._is_in_trailers = length == 0
+            self._skipped = length + len(LINE_BREAK) if length else 0
 
 
 class Incoming:
@@ -65,7 +109,11 @@ class Incoming:
             self.clear()
         return taken
 
-    def take_to_empty_line(self) -> bytes:
+    def take_chunks(self, body: ChunkedBody) -> bytes:
+        """Take all bytes up to the end of *body*, or as many as there are."""
+        return self.take(body.end_in(self._bytes, self._start) - self._start)
+
+    def take_head(self) -> bytes:
         """Take all bytes up to the next empty line, with it, or as many as there are."""
         before = self._last
         beginning = before + self._bytes[self._start : self._start + len(EMPTY_LINE) - 1]

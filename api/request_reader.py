@@ -18,13 +18,15 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.framing import Incoming, body_length
+from api.framing import ChunkedBody, Incoming, body_length
 
 LARGEST_HEAD = 32 * 1024
 LARGEST_FRAMING = 32 * 1024
 """How much a client may send beside a body: sizes and extensions of chunks, trailers."""
 FRAMING_PER_BYTE = 8
 """How much more of that each byte of the body earns, so that a body may come in the smallest chunks."""
+LARGEST_REST = 256 * 1024
+"""How much more is read of a body whose request is answered already; then the connection ends."""
 
 
 class RefusedError(Exception):
@@ -71,6 +73,7 @@ class RequestReader(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._incoming = Incoming()
+        self._has_client_ended = False
         self._begin_message()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
@@ -84,6 +87,11 @@ class RequestReader(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._incoming.append(data)
         self._read_on()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # As asyncio has it.
+        """Stay where requests have come whole: a client may end its side and go on reading (RFC 9112, 9.6)."""
+        self._has_client_ended = True
+        return self._part is Part.NONE
 
     @abstractmethod
     def _refuse(self, status: HTTPStatus) -> None:
@@ -101,18 +109,27 @@ class RequestReader(HttpToolsProtocol):
         self._head_bytes = 0
         self._framing_bytes = 0
         self._body_left: int | None = None
+        self._chunks = ChunkedBody()
+        self._rest_bytes = 0
         self._refusal = HTTPStatus.BAD_REQUEST
 
     def _read_on(self) -> None:
         """Parse what has come, up to the end of a request whose answer is not complete; then read no more."""
         while self._incoming and self._part in {Part.HEAD, Part.BODY} and not self.transport.is_closing():
-            if self._part is Part.BODY and self._body_left is not None:
-                self._read(self._incoming.take(self._body_left))
-            else:
-                self._read(self._incoming.take_to_empty_line())
+            self._read(self._next_part())
         if self._incoming and not self.transport.is_closing():
             self.flow.held = True
             self.flow.pause_reading()
+        elif self._has_client_ended and self._part in {Part.HEAD, Part.BODY}:
+            self.transport.close()  # Nothing more can come.
+
+    def _next_part(self) -> bytes:
+        """Take what has come of the head or the body that is being read, and nothing behind it."""
+        if self._part is Part.HEAD:
+            return self._incoming.take_head()
+        if self._body_left is None:
+            return self._incoming.take_chunks(self._chunks)
+        return self._incoming.take(self._body_left)
 
     def _read(self, part: bytes) -> None:
         """Parse *part*, which belongs to one request, or refuse it."""
@@ -128,8 +145,12 @@ class RequestReader(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._refusal)
             return
-        if self._framing_bytes > LARGEST_FRAMING:
+        if self._part is Part.BODY and self.cycle.response_complete:
+            self._rest_bytes += len(part)
+        if self._framing_bytes > LARGEST_FRAMING or self._rest_bytes > LARGEST_REST:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        elif self._part is Part.BODY and self._chunks.is_complete:
+            self._refuse(HTTPStatus.BAD_REQUEST)  # The parser sees no end where there is one.
         elif self._is_answered:
             self._begin_message()
 

@@ -44,6 +44,10 @@ class Line:
         for start in range(0, len(data), size):
             await self.send(data[start : start + size])
 
+    def end(self) -> None:
+        """Say that nothing more will be sent, and go on reading."""
+        self._writer.write_eof()
+
     async def some(self, size: int) -> bytes:
         """What has come, at least a byte and *size* at most; empty where the server has closed the connection."""
         return await self._reader.read(size)

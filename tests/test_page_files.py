@@ -211,6 +211,13 @@ async def test_page_finds_its_files_from_any_depth(http: httpx.AsyncClient, path
 
 
 @sqlite_only
+async def test_no_link_makes_a_page_large(http: httpx.AsyncClient) -> None:
+    """Nobody was sent a link of a thousand slashes: that is an unknown path."""
+    deep = await http.get(f"/{'a/' * 1000}%23token={TOKEN}")
+    assert deep.status_code == 404
+
+
+@sqlite_only
 @pytest.mark.parametrize(
     ("method", "path", "logged"),
     [

@@ -110,6 +110,48 @@ async def test_body_may_come_in_the_smallest_chunks(recording: str, recorder: Re
     assert recorder.seen[0]["body"] == body.decode()
 
 
+async def test_body_of_empty_lines_is_a_body(recording: str, recorder: Recorder) -> None:
+    """Empty lines in a chunk end nothing, wherever the segments end."""
+    body = b"\r\n\r\n0\r\n\r\n" * 20
+    async with line(recording) as client:
+        await client.send_in_parts(CHUNKED + b"\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) + REQUEST, 3)
+        assert [await client.status(), await client.status()] == [200, 200]
+    assert recorder.seen[0]["body"] == body.decode()
+
+
+async def test_rest_of_a_refused_body_is_bounded(server: str) -> None:
+    """Who goes on sending a body that is refused for its size is not read for ever."""
+    for framing in (b"Content-Length: 100000000\r\n", b"Transfer-Encoding: chunked\r\n"):
+        async with line(server) as client:
+            await client.send(HEAD + framing + b"\r\n")
+            with pytest.raises(ConnectionError):
+                await client.send_for_ever(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+
+
+@pytest.mark.parametrize("requests", [1, 4])
+async def test_who_ends_its_side_is_answered(recording: str, recorder: Recorder, requests: int) -> None:
+    """A client that has sent all that it has to say gets every answer, and then the connection's end."""
+    recorder.may_answer.clear()
+    async with line(recording) as client:
+        await client.send(REQUEST * requests)
+        client.end()
+        await until(lambda: recorder.seen)
+        recorder.may_answer.set()
+        assert [await client.status() for _ in range(requests)] == [200] * requests
+        assert await client.is_closed()
+
+
+@pytest.mark.parametrize("sent", [b"", REQUEST[:-1], REQUEST + REQUEST[:-1]])
+async def test_what_is_not_whole_ends_with_its_client(recording: str, recorder: Recorder, sent: bytes) -> None:
+    """A client that ends its side within a request is not waited for."""
+    async with line(recording) as client:
+        await client.send(sent)
+        client.end()
+        for _ in range(sent.count(b"\r\n\r\n") - 1):
+            assert await client.status() == 200
+        assert await client.is_closed()
+
+
 # --- Offers to upgrade ---
 
 

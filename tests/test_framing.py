@@ -1,0 +1,25 @@
+"""Where a body in chunks ends, in whatever pieces it comes."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.framing import ChunkedBody, Incoming
+
+
+@pytest.mark.parametrize("filling", [b"\r\n\r\n", b"\r\n0\r\n\r\n", b"x"])
+def test_work_for_a_body_does_not_hang_on_what_it_is(filling: bytes) -> None:
+    """A chunk full of empty lines, or of what looks like an end, is one part to read, as any other."""
+    data = filling * (16_000 // len(filling))
+    wire = b"%x\r\n%b\r\n0\r\nX-Trailer: 1\r\n\r\n" % (len(data), data)
+    for size in (1, 7, 1_000, len(wire)):
+        incoming, body, taken = Incoming(), ChunkedBody(), 0
+        for start in range(0, len(wire), size):
+            incoming.append(wire[start : start + size])
+            taken += len(incoming.take_chunks(body))
+            assert not incoming
+            assert body.is_complete == (taken == len(wire))
+    incoming.append(b"GET / HTTP/1.1")
+    whole = Incoming()
+    whole.append(wire + b"GET / HTTP/1.1")
+    assert whole.take_chunks(ChunkedBody()) == wire
