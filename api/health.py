@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+from api.logs import trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+
+logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
 WAIT_SECONDS = 4.0
@@ -35,9 +40,15 @@ class SharedProbe:
         if self._running is None or (self._running.done() and self._clock() - self._began_at >= EVERY_SECONDS):
             self._began_at = self._clock()
             self._running = asyncio.ensure_future(self._probe())
+            self._running.add_done_callback(_log_failure)
         running = self._running
         await asyncio.wait([running], timeout=WAIT_SECONDS)  # A caller that goes away doesn't cancel it for others.
         return running.done() and not running.cancelled() and running.exception() is None and running.result()
+
+
+def _log_failure(probe: asyncio.Task[bool]) -> None:
+    if not probe.cancelled() and (failure := probe.exception()) is not None:
+        logger.error("The probe of readiness fails\n%s", trace_of(failure))
 
 
 def health_routes(is_ready: Callable[[], Awaitable[bool]]) -> list[BaseRoute]:

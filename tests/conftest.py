@@ -161,6 +161,7 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with the newest schema, to copy."""
     file = tmp_path_factory.mktemp("sqlite") / "empty.db"
     asyncio.run(migrate(f"sqlite://{file}"))
+    file.chmod(0o600)  # As `guichet migrate` makes it.
     return file
 
 

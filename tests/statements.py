@@ -7,10 +7,10 @@ import sqlite3
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import pytest
 
-from models.postgres import PostgresClient
+from models import postgres_connections
+from models.postgres_connections import PostgresConnection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -49,7 +49,8 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
     """Records every statement. To be asked for before an application opens its connections."""
     recorded = Statements()
     monkeypatch.setattr(sqlite3, "connect", _traced(sqlite3.connect, recorded))
-    monkeypatch.setattr(PostgresClient, "connection_class", _recording(recorded))
+    monkeypatch.setattr(postgres_connections, "PostgresConnection", _recording(recorded))
+    monkeypatch.setattr(postgres_connections, "_look", _unrecorded(postgres_connections._look))
     monkeypatch.setattr("api.app.upkeep", _no_upkeep)  # It has statements of its own, at a moment of its own.
     return recorded
 
@@ -65,12 +66,26 @@ def _traced(connect: Callable[..., sqlite3.Connection], recorded: Statements) ->
     return connected
 
 
-def _recording(recorded: Statements) -> type[asyncpg.Connection]:
-    """A connection of asyncpg that records what it sends, that of transactions and of its pool included."""
+def _unrecorded(look: Callable[..., Any]) -> Callable[..., Any]:
+    """What a new connection asks for itself is no statement of whoever it is opened for."""
 
-    class Recording(asyncpg.Connection):  # type: ignore[misc]  # It ships no types.
+    async def looked(connection: Any, *arguments: Any) -> Any:
+        connection.is_recorded = False
+        server = await look(connection, *arguments)
+        connection.is_recorded = True
+        return server
+
+    return looked
+
+
+def _recording(recorded: Statements) -> type[PostgresConnection]:
+    """A connection that records what it sends, that of transactions and of its pool included."""
+
+    class Recording(PostgresConnection):
+        is_recorded = True
+
         async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
-            if not arguments:  # With arguments, it comes through `_execute`.
+            if not arguments and self.is_recorded:  # With arguments, it comes through `_execute`.
                 recorded.record(query)
             status: str = await super().execute(query, *arguments, **options)
             return status
@@ -94,7 +109,8 @@ def _recording(recorded: Statements) -> type[asyncpg.Connection]:
             return await super()._copy_out(statement, *rest)
 
         async def prepare(self, query: str, **options: Any) -> Any:
-            recorded.record(query)
+            if self.is_recorded:
+                recorded.record(query)
             return await super().prepare(query, **options)
 
     return Recording

@@ -246,13 +246,14 @@ async def test_one_probe_a_second_serves_everybody() -> None:
     assert began == [100.0, 101.0]
 
 
-async def test_probe_that_fails_is_an_answer() -> None:
-    """Whatever a probe raises means: not ready."""
+async def test_probe_that_fails_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """A probe that raises means: not ready. The log says where it failed."""
 
     async def fail() -> bool:
         raise RuntimeError
 
     assert not await SharedProbe(fail).passes()
+    assert "RuntimeError" in caplog.text
 
 
 # --- Encodings ---

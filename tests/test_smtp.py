@@ -19,8 +19,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from pydantic import SecretStr
 
-from api.mail import relay as relay_module
-from api.mail import transports
+from api.mail import sending, transports
 from api.mail.transports import SmtpTransport
 from api.mail.wiring import build_relay
 from api.settings import SmtpServer
@@ -372,7 +371,7 @@ async def test_a_server_that_misbehaves_loses_nothing(
 ) -> None:
     """A server that turns everybody away, breaks off, hangs or talks nonsense at any step: the message is kept."""
     if HANG in answers.values():
-        monkeypatch.setattr(relay_module, "SENDING_DEADLINE", timedelta(milliseconds=200))
+        monkeypatch.setattr(sending, "SENDING_DEADLINE", timedelta(milliseconds=200))
     async with listening(Script(**answers)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == expected
     await waiting.check(expected, logged)
@@ -421,7 +420,7 @@ async def test_a_recipient_who_is_refused_or_waited_for_holds_up_nobody_else(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
     """While the server says nothing on one recipient, or puts it off, all mails for others leave."""
-    monkeypatch.setattr(relay_module, "SENDING_DEADLINE", timedelta(minutes=10))
+    monkeypatch.setattr(sending, "SENDING_DEADLINE", timedelta(minutes=10))
     others = [f"personne{number}@exemple.fr" for number in range(12)]
     mailroom = Fastidious(EMAIL, len(others))
     if not hangs:
