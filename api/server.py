@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import logging
+import multiprocessing
 import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -127,7 +130,20 @@ def build_worker_app() -> Starlette:
     """The application of one of several processes."""
     configure_logging()
     _allow_open_files()
+    _end_with_supervisor()
     return _settled(build_app(load_settings()))
+
+
+def _end_with_supervisor() -> None:
+    """Have this worker shut down, as by SIGTERM, once its supervisor has died: it would hold the port for ever."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        threading.Thread(target=_end_after, args=(supervisor.sentinel,), name="supervisor", daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _settled(app: Starlette) -> Starlette:

@@ -34,6 +34,10 @@ LATER_THAN_BEFORE = 12
 """A relay was cut after ten seconds once: this test waits, so that it shows that none is."""
 
 
+REST_SECONDS = 2
+"""In which a busy loop would use the processor all the time, or what other processes leave of it."""
+
+
 class Hesitant(Mailroom):
     """A mail server that says nothing at *step* until it may."""
 
@@ -216,6 +220,45 @@ async def test_a_relay_outlives_no_server(guichet: Guichet) -> None:
         relay = await relay_other_than(psutil.Process(server.process.pid))
         server.process.kill()
         await have_ended(relay)
+
+
+@sqlite_only
+async def test_workers_outlive_no_supervisor(guichet: Guichet) -> None:
+    """Where the supervisor of several workers is killed, they end by themselves, and the port is free again."""
+    with guichet.serving("--workers", "2") as server:
+        supervisor = psutil.Process(server.process.pid)
+        await relay_other_than(supervisor)
+        children = supervisor.children(recursive=True)
+        assert len(children) >= 3  # The workers, the relay.
+        server.process.kill()
+        try:
+            await have_ended(*children)
+        finally:
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+    assert "Traceback" not in server.log
+
+
+@sqlite_only
+@pytest.mark.usefixtures("stored")
+async def test_a_relay_whose_server_has_died_waits_for_the_mail_server_at_rest(guichet: Guichet) -> None:
+    """After the server is killed, the relay awaits the last answer without using the processor meanwhile."""
+    mailroom = Hesitant("DATA")
+    await promise_mail()
+    async with asyncio.timeout(READY_SECONDS), listening(mailroom) as port:
+        with relaying(guichet, "serve", port) as process:
+            await mailroom.asked.wait()
+            relay = await relay_other_than(psutil.Process(process.pid))
+            process.kill()
+            await asyncio.to_thread(process.wait, END_SECONDS)
+            before = relay.cpu_times()
+            await asyncio.sleep(REST_SECONDS)
+            after = relay.cpu_times()
+            assert after.user + after.system - before.user - before.system < REST_SECONDS / 4
+            mailroom.may_answer.set()
+            await have_ended(relay)
+    assert len(mailroom.envelopes) == 1
 
 
 @sqlite_only
