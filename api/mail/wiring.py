@@ -52,13 +52,19 @@ async def deliver(settings: Settings, *, once: bool = False, parent: int | None 
             loop.add_signal_handler(stop, relay.stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         if parent is not None:
-            loop.add_reader(parent, relay.stop)
+            loop.add_reader(parent, _stop_once, loop, parent, relay)
         if once:
             return await relay.deliver_due()
         await relay.run()
         if parent is not None:
             loop.remove_reader(parent)
         return Counter()
+
+
+def _stop_once(loop: asyncio.AbstractEventLoop, parent: int, relay: Relay) -> None:
+    """Stop *relay*, and watch *parent* no more: its sentinel stays readable, and would keep the loop busy."""
+    loop.remove_reader(parent)
+    relay.stop()
 
 
 @asynccontextmanager
