@@ -10,7 +10,7 @@ from zxcvbn import zxcvbn
 
 from api.rate_limit_storage import MEMORY_URL, is_in_clear
 from api.rate_limits import parse_limits
-from api.trusted_proxies import UNIX_PEER, parse_network
+from api.trusted_proxies import UNIX_PEER, holds_all_of_ipv4, parse_network
 from models.database_url import credentials_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ REQUIRED = {
     "activation_url": "give the page that activation links lead to",
 }
 # A whole provider may be trusted, half of the internet may not: at most as many public addresses as these have.
-MOST_TRUSTED = {4: ipaddress.ip_network("0.0.0.0/8").num_addresses, 6: ipaddress.ip_network("::/16").num_addresses}
+MOST_TRUSTED = {4: ipaddress.ip_network("0.0.0.0/8").num_addresses, 6: ipaddress.ip_network("::/29").num_addresses}
 WITHOUT_PROTECTION = frozenset({"disable", "allow", "prefer"})
 
 
@@ -126,6 +126,8 @@ def is_loopback(host: str | None) -> bool:
 def trusts_strangers(proxies: Iterable[str]) -> bool:
     """Whether *proxies* are so many public addresses together that others than the operator's own are among them."""
     networks = [parse_network(proxy) for proxy in proxies if proxy != UNIX_PEER]
+    if any(map(holds_all_of_ipv4, networks)):
+        return True
     for version, most in MOST_TRUSTED.items():
         of_version: list[Network] = [network for network in networks if network.version == version]
         together: list[Network] = list(ipaddress.collapse_addresses(of_version))  # type: ignore[type-var]

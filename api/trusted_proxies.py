@@ -9,6 +9,7 @@ UNIX_PEER = "unix"
 """The name of whoever connects over the Unix socket, as a setting and as the host of a client: it has no address."""
 MAPPED = 96
 """Bits before the IPv4 address in an IPv6 address that stands for one."""
+ALL_MAPPED = ipaddress.IPv6Network(f"::ffff:0:0/{MAPPED}")
 
 
 def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -22,6 +23,13 @@ def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         if mapped is not None:
             return ipaddress.IPv4Network((mapped, network.prefixlen - MAPPED))
     return network
+
+
+def holds_all_of_ipv4(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Whether *network* has each address of IPv4, as a socket that serves both kinds writes it (`::/80`)."""
+    if isinstance(network, ipaddress.IPv6Network):
+        return network.supernet_of(ALL_MAPPED)
+    return network.prefixlen == 0
 
 
 class TrustedProxies:
