@@ -10,6 +10,7 @@ from zxcvbn import zxcvbn
 
 from api.rate_limit_storage import MEMORY_URL, is_in_clear
 from api.rate_limits import parse_limits
+from api.sender import parse_sender
 from api.trusted_proxies import UNIX_PEER, holds_all_of_ipv4, parse_network
 from models.database_url import credentials_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PREFIX = "GUICHET_"
 SHORTEST_SECRET_KEY = 32
+RANDOM_KEY = "give random characters, as `openssl rand -hex 32` makes them"
 FEWEST_GUESSES_LOG10 = 25
 """32 random hexadecimal characters take 10^32 guesses by zxcvbn's count; words, rows of keys and repetitions, few."""
 ESTIMATED_CHARACTERS = 72  # zxcvbn takes no more.
@@ -35,6 +37,8 @@ REQUIRED = {
 }
 # A whole provider may be trusted, half of the internet may not: at most as many public addresses as these have.
 MOST_TRUSTED = {4: ipaddress.ip_network("0.0.0.0/8").num_addresses, 6: ipaddress.ip_network("::/29").num_addresses}
+PLACEHOLDER_SIGNS = frozenset("<>$() \t\n")
+"""What is in `<your key>` and `$(openssl rand -hex 32)`, and in no key that a generator has made."""
 WITHOUT_PROTECTION = frozenset({"disable", "allow", "prefer"})
 
 
@@ -50,6 +54,7 @@ def insecure_settings(settings: Settings, workers: int) -> Iterator[str]:
             yield line(name, f"is required in production: {remedy}")
     yield from _insecure_key(settings)
     yield from _insecure_pages(settings)
+    yield from _useless_in_production(settings)
     yield from _insecure_connections(settings)
     if settings.fixed_captcha is not None:
         yield line("captcha", "fixed:… lets every robot in: use picture")
@@ -79,12 +84,14 @@ def _insecure_key(settings: Settings) -> Iterator[str]:
     key = settings.secret_key.get_secret_value().strip()
     if len(key.encode()) < SHORTEST_SECRET_KEY:
         yield line("secret_key", f"is too short: give at least {SHORTEST_SECRET_KEY} random characters")
+    elif PLACEHOLDER_SIGNS.intersection(key):
+        yield line("secret_key", f"is a placeholder or a command: {RANDOM_KEY}")
     elif zxcvbn(key[:ESTIMATED_CHARACTERS])["guesses_log10"] < FEWEST_GUESSES_LOG10:
-        yield line("secret_key", "can be guessed: give random characters, as `openssl rand -hex 32` makes them")
+        yield line("secret_key", f"can be guessed: {RANDOM_KEY}")
 
 
 def _insecure_pages(settings: Settings) -> Iterator[str]:
-    for name in ("activation_url", "sign_in_url"):
+    for name in ("activation_url", "sign_in_url", "terms_url"):
         page = getattr(settings, name)
         if name in settings.model_fields_set and page and not page.startswith("https://"):
             yield line(name, "must begin with https:// in production")
@@ -92,6 +99,16 @@ def _insecure_pages(settings: Settings) -> Iterator[str]:
         yield line("cors_origins", "* lets every page on the web ask through its visitors: name the origins")
     elif not all(origin.startswith("https://") for origin in settings.cors_origins):
         yield line("cors_origins", "a page that came without encryption can be anybody's: use https:// origins")
+
+
+def _useless_in_production(settings: Settings) -> Iterator[str]:
+    """What would lose data or mails: a database for each process, a name that mail servers refuse."""
+    if credentials_of(settings.database_url.get_secret_value()).get("file_path") == ":memory:":
+        yield line("database_url", "gives each process a database of its own, lost when it ends: name a file")
+    if settings.mail_helo_name is None and "." not in parse_sender(settings.mail_from).domain.strip("."):
+        yield line(
+            "mail_from", f"has a domain of one label, which mail servers refuse in EHLO: set {PREFIX}MAIL_HELO_NAME"
+        )
 
 
 def _insecure_connections(settings: Settings) -> Iterator[str]:

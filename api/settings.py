@@ -203,8 +203,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
-            parts = urlsplit(origin)
-            if origin not in {"*", f"{parts.scheme}://{parts.netloc}"}:
+            if origin != "*" and not _is_origin(origin):
                 raise ValueError(f"{origin!r} is not an origin, as https://portal.example.org")
         return value
 
@@ -273,6 +272,16 @@ def open_files(settings: Settings) -> list[str]:
 def _is_service_link(name: str, value: str) -> bool:
     is_url = name.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://"))
     return is_url or SERVICE_LINK.fullmatch(name) is not None
+
+
+def _is_origin(text: str) -> bool:
+    """Whether *text* is what a browser sends as Origin: a scheme, a host, perhaps a port."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # Reading it checks it.
+    except ValueError:
+        return False
+    return bool(parts.hostname) and parts.username is None and text == f"{parts.scheme}://{parts.netloc}"
 
 
 def _parse_mail_url(url: str) -> Maildir | SmtpServer:
