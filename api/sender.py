@@ -9,6 +9,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
 from models.domains import in_ascii
+from models.typed_text import visible
 
 NAME_AND_ADDRESS = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>|(?P<alone>[^<>]*)")
 DOT_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
@@ -30,7 +31,8 @@ def parse_sender(text: str) -> Sender:
 
     :raises ValueError: there is not exactly one address, or it has a local part that is not ASCII.
     """
-    parts = NAME_AND_ADDRESS.fullmatch(text.strip())
+    text = visible(text)  # A name that was pasted may bring a no-break space.
+    parts = NAME_AND_ADDRESS.fullmatch(text)
     if parts is None or not text.isprintable():
         raise ValueError("the sender is no single e-mail address")
     name = _name(parts["name"] or "")
@@ -67,7 +69,7 @@ def _name(written: str) -> str:
     if quoted := QUOTED.fullmatch(name):
         name = re.sub(r"\\(.)", r"\1", quoted[1])
     try:
-        decoded = str(make_header(decode_header(name)))
+        decoded = visible(str(make_header(decode_header(name))))
     except (HeaderParseError, LookupError, ValueError):
         decoded = name
     return " ".join(decoded.split()) if decoded.isprintable() else name

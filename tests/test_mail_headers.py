@@ -103,6 +103,8 @@ async def test_a_server_gets_one_sender(name: str) -> None:
         ("Métropole de Lyon <no-reply@lyon.example>", "Métropole de Lyon", ADDRESS),
         ("Impôts, service en ligne <no-reply@lyon.example>", "Impôts, service en ligne", ADDRESS),
         ("=?utf-8?q?M=C3=A9tropole?= <no-reply@lyon.example>", "Métropole", ADDRESS),
+        ("Métropole\u00a0de\u202fLyon\u00a0<no-reply@lyon.example>", "Métropole de Lyon", ADDRESS),
+        ("=?utf-8?q?Grand=C2=A0Lyon?= <no-reply@lyon.example>", "Grand Lyon", ADDRESS),
         (r'"Le \"guichet\"" <no-reply@lyon.example>', 'Le "guichet"', ADDRESS),
         ("<no-reply@lyon.example>", "", ADDRESS),
         ("no-reply@Métropole-ÉTÉ.fr", "", "no-reply@xn--mtropole-t-b7aib.fr"),
@@ -110,7 +112,7 @@ async def test_a_server_gets_one_sender(name: str) -> None:
     ],
 )
 def test_a_sender_is_read_as_it_is_meant(sender: str, name: str, address: str) -> None:
-    """Accents, commas without quotes, encoded words and any domain are fine in the setting."""
+    """Accents, commas without quotes, encoded words, pasted blanks and any domain are fine in the setting."""
     check(mail(sender).as_bytes(policy=WIRE_POLICY), name, address, RECIPIENT)
 
 
