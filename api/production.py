@@ -27,9 +27,10 @@ RANDOM_KEY = "give random characters, as `openssl rand -hex 32` makes them"
 FEWEST_GUESSES_LOG10 = 25
 """32 random hexadecimal characters take 10^32 guesses by zxcvbn's count; words, rows of keys and repetitions, few."""
 ESTIMATED_CHARACTERS = 72  # zxcvbn takes no more.
+VERIFIED = "sslmode=verify-full and sslrootcert=FILE (or have ~/.postgresql/root.crt)"
 REQUIRED = {
-    "database_url": "name the database, as postgres://user:password@host/name?sslmode=verify-full"
-    " or sqlite:///srv/guichet/var/guichet.db",
+    "database_url": "name the database, as"
+    " postgres://user:password@host/name?sslmode=verify-full&sslrootcert=FILE or sqlite:///srv/guichet/var/guichet.db",
     "secret_key": f"give at least {SHORTEST_SECRET_KEY} random characters, the same to every process",
     "mail_url": "name the mail server, as smtp://user:password@host:587",
     "mail_from": "give the address that mails come from",
@@ -72,7 +73,7 @@ def risky_settings(settings: Settings) -> Iterator[str]:
         return
     mode = credentials_of(settings.database_url.get_secret_value()).get("ssl")
     if mode in WITHOUT_PROTECTION and _has_remote_database(settings):
-        yield line("database_url", f"sslmode={mode} lets the network read all data: use sslmode=verify-full")
+        yield line("database_url", f"sslmode={mode} lets the network read all data: use {VERIFIED}")
     counts = settings.rate_limit_url.get_secret_value()
     if is_in_clear(counts) and not is_loopback(urlsplit(counts).hostname):
         yield line("rate_limit_url", "tls=off lets the network change the counts: use async+rediss://")
@@ -117,7 +118,7 @@ def _insecure_connections(settings: Settings) -> Iterator[str]:
     if "ssl" not in credentials_of(settings.database_url.get_secret_value()) and _has_remote_database(settings):
         yield line(
             "database_url",
-            "says nothing of encryption to a remote server: add sslmode=verify-full, or sslmode=disable to go without",
+            f"says nothing of encryption to a remote server: add {VERIFIED}, or sslmode=disable to go without",
         )
     counts = settings.rate_limit_url.get_secret_value()
     if counts.startswith("async+redis://") and not is_in_clear(counts) and not is_loopback(urlsplit(counts).hostname):

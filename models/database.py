@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import sqlite3
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,8 @@ DATABASE_FAILURES = (
     sqlite3.Error,
     DatabaseEncodingError,
 )
+LASTING = (DatabaseEncodingError, asyncpg.ClientConfigurationError)
+"""Failures that waiting does not mend."""
 WITHOUT_MIGRATIONS = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 MIGRATION_LOCK = 0x6775_6963_6865_7400  # "guichet" in ASCII: the key of PostgreSQL's advisory lock.
 LOCK_EVERY_SECONDS = 0.5
@@ -76,11 +78,16 @@ async def check_encoding(url: str) -> None:
     """Check that what people type can be stored. A database that is away is not waited for.
 
     :raises DatabaseEncodingError: it can't: see the message for the remedy.
+    :raises asyncpg.ClientConfigurationError: this machine lacks what the URL asks for, as the root certificate.
     """
     async with database(url):
-        with suppress(*(failure for failure in DATABASE_FAILURES if failure is not DatabaseEncodingError)):
+        try:
             async with asyncio.timeout(START_SECONDS):
                 await _connection().execute_query("SELECT 1")
+        except LASTING:
+            raise
+        except DATABASE_FAILURES:
+            return
 
 
 @asynccontextmanager

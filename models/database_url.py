@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -48,12 +49,21 @@ def one_of(allowed: frozenset[str]) -> Callable[[str], str]:
     return read
 
 
+def certificates_file(value: str) -> str:
+    """Accept a file of certificates that this process can read."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+    except OSError:
+        raise ValueError from None
+    return value
+
+
 # Options of asyncpg and of its pool, and what of libpq's: each with its reader, and what a reader expects.
 POSTGRES_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
     "host": (str, "a folder"),
     "port": (int, "a number"),
     "sslmode": (one_of(SSL_MODES), f"one of {', '.join(sorted(SSL_MODES))}"),
-    "sslrootcert": (str, "a file"),
+    "sslrootcert": (certificates_file, "a readable file of certificates"),
     "target_session_attrs": (one_of(SESSION_ATTRIBUTES), f"one of {', '.join(sorted(SESSION_ATTRIBUTES))}"),
     "minsize": (int, "a number"),
     "maxsize": (int, "a number"),

@@ -253,6 +253,17 @@ def test_misspelt_setting_is_warned_of(guichet: Guichet) -> None:
 # --- The database ---
 
 
+def test_server_that_can_not_be_verified_is_refused(guichet: Guichet) -> None:
+    """Without a root certificate, `sslmode=verify-full` can't work: one line that names the file, exit code 1."""
+    guichet.environment["HOME"] = str(guichet.folder)
+    guichet.set(DATABASE_URL=f"postgres://guichet:{SECRET}@127.0.0.1:1/guichet?sslmode=verify-full", RELAY="off")
+    for done in guichet.run_together(["migrate"], ["serve", "--port", str(free_port())]):
+        (line,) = done.err.splitlines()
+        assert (done.code, done.out) == (1, "")
+        assert f"{guichet.folder}/.postgresql/root.crt" in line
+        assert SECRET not in line
+
+
 @pytest.mark.parametrize(
     ("url", "commands"),
     [

@@ -349,7 +349,7 @@ def test_production_runs_on_what_is_secure(
         ({"MAIL_FROM": "Guichet <no-reply@portal>"}, "MAIL_FROM", "set GUICHET_MAIL_HELO_NAME"),
         ({"TERMS_URL": "http://portal.example.org/terms"}, "TERMS_URL", "must begin with https://"),
         ({"DATABASE_URL": None}, "DATABASE_URL", "sqlite:///srv/guichet/var/guichet.db"),
-        ({"DATABASE_URL": "postgres://guichet@db.example.org/guichet"}, "DATABASE_URL", "add sslmode=verify-full"),
+        ({"DATABASE_URL": "postgres://guichet@db.example.org/guichet"}, "DATABASE_URL", "sslrootcert=FILE (or have ~"),
         ({"DATABASE_URL": "postgres://g@127.0.0.1,192.0.2.1:5433/g"}, "DATABASE_URL", "add sslmode=verify-full"),
         ({"DATABASE_URL": "postgres://g@/g?host=db.example.org"}, "DATABASE_URL", "add sslmode=verify-full"),
         ({"RATE_LIMIT_URL": "async+redis://:p@counts.example.org:6379"}, "RATE_LIMIT_URL", "use async+rediss://"),
