@@ -27,8 +27,9 @@ POSTGRES_URL = re.compile(
     r"(?:(?P<credentials>[^/?#]*)@)?(?P<hosts>[^@/?#]*)(?:/(?P<database>[^@?#]*))?(?:\?(?P<options>[^#]*))?"
 )
 DEFAULT_PORT = 5432
-# A server that falls silent must not be waited for without end.
-POSTGRES_DEFAULTS: dict[str, Any] = {"maxsize": 20, "timeout": 10.0, "command_timeout": 30.0}
+# A server that falls silent must not be waited for without end, nor one that is away be called while nobody asks:
+# asyncpg opens at least `minsize` connections again and again, and logs the trace of each failure.
+POSTGRES_DEFAULTS: dict[str, Any] = {"minsize": 0, "maxsize": 20, "timeout": 10.0, "command_timeout": 30.0}
 SESSION_ATTRIBUTES = frozenset({"any", "primary", "read-write"})
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 SQLITE_BUSY_TIMEOUT_MS = 10_000

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import certifi
 import pytest
 from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
@@ -154,6 +155,7 @@ def test_options_go_to_the_pool() -> None:
         ("postgres://u@%2Frun%2Fpg:5433/d", {"hosts": [("/run/pg", 5433)], "host": "/run/pg"}),
         ("postgres://u@/d?host=/run/a,/run/b&port=5433", {"hosts": [("/run/a", 5433), ("/run/b", 5433)]}),
         ("postgres://u@h1,h2/d?target_session_attrs=read-write", {"target_session_attrs": "read-write"}),
+        (f"postgres://u@h/d?sslrootcert={certifi.where()}", {"sslrootcert": certifi.where()}),
         ("postgresql:///d", {"user": None, "hosts": [(None, 5432)], "database": "d"}),
     ],
 )

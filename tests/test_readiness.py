@@ -256,6 +256,22 @@ async def test_probe_that_fails_is_an_answer(caplog: pytest.LogCaptureFixture) -
     assert "RuntimeError" in caplog.text
 
 
+# --- Databases that go away ---
+
+
+async def test_database_that_goes_away_is_no_traceback(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A pool whose connections are cut opens none until somebody asks, and logs nothing of its own."""
+    await execute(postgres, "CREATE DATABASE passing")
+    url = database_at(postgres, "passing")
+    await migrate(url)
+    async with database(url):
+        assert await is_ready()
+        await execute(postgres, "DROP DATABASE passing WITH (FORCE)")
+        for _ in range(3):
+            assert not await is_ready()
+    assert [record.name for record in caplog.records if record.name.startswith("asyncpg")] == []
+
+
 # --- Encodings ---
 
 
