@@ -52,6 +52,16 @@ CHANGED = (
     "/#token={0}=%0A{1}",
     "/#token={0}%C2%AD{1}%FF",
     "/%23token={0}%20{1}",
+    "/#token=3D{}",
+    "/#token=3d{}",
+    "/?token=3D{}",
+    "/#token=3D{0}=%0D%0A{1}",
+    "/#token=3D{}%20Bonjour",
+    "/#token={}%20Bonjour",
+    "/#token={}%20Bo",
+    "/#token={}%0A%0ACordialement",
+    "/%23token={0}%20{1}%20Bonjour",
+    "/#token={}_",
 )
 CUT = (
     "/#",

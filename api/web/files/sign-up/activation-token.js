@@ -6,12 +6,13 @@
  * works once, and for an hour.
  */
 
-const LONGEST_TOKEN = 1_000; // Many times as long as any of ours: what is longer is of no use either.
+const TOKEN_LENGTH = 43; // 32 bytes in base64url.
 const MOST_ENCODINGS = 8; // Of gateways one behind the other.
 const HOME = new URL("./", import.meta.url); // The page's own address, whatever the link has become.
 
 const TOKEN = /token\s*=([\w\s=-]*)/gi; // Up to what a mail program has put behind it: & . > ) and so on.
 const NOT_PART_OF_IT = /[\s=]/g; // A line that was folded.
+const OURS = /^(?:3D)?([\w-]{43})(?![\w-])/i; // "=3D" is the "=" of a mail that nobody decoded.
 const CUT = /#(?:t(?:o(?:k(?:e(?:n=?)?)?)?)?)?$|[?&/]token=?$/i;
 
 let token = takeFromAddress();
@@ -54,9 +55,18 @@ function takeFromAddress() {
  */
 function tokenIn(address) {
   const plain = decoded(address);
-  const found = [...plain.matchAll(TOKEN)].map(([, value]) => value.replace(NOT_PART_OF_IT, ""));
-  if (found.length > 0) return (found.find((value) => value !== "") ?? "").slice(0, LONGEST_TOKEN);
+  const found = [...plain.matchAll(TOKEN)].map(([, value]) => tokenAtStart(value));
+  if (found.length > 0) return found.find((value) => value !== "") ?? "";
   return CUT.test(plain) ? "" : null;
+}
+
+/**
+ * The token that *value* begins with, without what was folded into it, put before it, or stuck to its end.
+ * @param {string} value
+ */
+function tokenAtStart(value) {
+  const joined = value.replace(NOT_PART_OF_IT, "");
+  return OURS.exec(value.trimStart())?.[1] ?? OURS.exec(joined)?.[1] ?? joined.slice(0, TOKEN_LENGTH);
 }
 
 /**
