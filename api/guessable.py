@@ -1,4 +1,4 @@
-"""What everybody tries first: words of this portal, seasons and months, walks over keyboards, years.
+"""What everybody tries first: words of this portal, cities, seasons and months, walks over keyboards, years.
 
 zxcvbn knows no French keyboard and no year after 2019, and takes any three parts in a row for a strong password.
 """
@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 GUESSES_FOR_A_PART: Final = 20
 """How many guesses it takes to put one of these parts where it stands: those who guess try them in every place."""
 
+CITIES: Final = (
+    *("paris", "marseille", "lyon", "toulouse", "nice", "nantes", "montpellier", "strasbourg", "bordeaux", "lille"),
+    *("rennes", "toulon", "reims", "saint-etienne", "saintetienne", "le-havre", "lehavre", "villeurbanne", "dijon"),
+    *("grenoble", "angers", "saint-denis", "saintdenis", "nimes", "clermont", "aix-en-provence", "aixenprovence"),
+    *("brest", "tours", "amiens", "limoges", "annecy", "perpignan", "metz", "besancon", "orleans", "rouen", "mulhouse"),
+    *("caen", "nancy", "avignon", "poitiers", "noumea", "papeete"),
+)
 WORDS: Final = (
+    *CITIES,
     *("guichet", "portail", "chorus", "chorus-pro", "choruspro", "facture", "factures", "facturation", "invoice"),
     *("siret", "siren", "sirene", "ridet", "tahiti", "entreprise", "societe", "organisation", "fournisseur", "client"),
     *("compte", "inscription", "activation", "connexion", "service", "public", "france", "republique", "gouv"),
@@ -38,6 +47,12 @@ COLUMNS: Final = (
     *("&aqw", "ézsx", '"edc', "'rfv", "(tgb", "-yhn"),
     *("1qaz", "2wsx", "7ujm", "1qay", "6zhn", "aqw", "zsx", "edc", "rfv", "tgb", "yhn", "qaz", "wsx"),
 )
+KEYBOARDS: Final = (  # From the digits down, as far as the letters go; Bépo has too many ordinary words side by side.
+    ("1234567890", "azertyuiop", "qsdfghjklm", "wxcvbn,;:!"),
+    ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm,."),
+    ("1234567890", "qwertzuiop", "asdfghjkl", "yxcvbnm,."),
+)
+SHORTEST_ZIGZAG: Final = 5
 SHORTEST_WALK: Final = 4
 SHORTEST_WALK_FROM_THE_EDGE: Final = 3
 SYMBOLS_FOR: Final = {"a": "4@", "b": "8", "e": "3€", "g": "9", "i": "1!|", "l": "1|", "o": "0", "s": "5$", "t": "7+"}
@@ -92,6 +107,30 @@ def _walks(row: str) -> Iterator[str]:
                 yield direction[start:end]
 
 
+def zigzag(rows: Sequence[str]) -> str:
+    """A regular expression for a walk from key to neighbouring key of *rows*, which never goes straight back."""
+    steps = (
+        f"{re.escape(key)}(?=[{re.escape(''.join(sorted(neighbours)))}])(?!.{re.escape(key)})"
+        for key, neighbours in _neighbours(rows).items()
+    )
+    return f"(?:{'|'.join(steps)}){{{SHORTEST_ZIGZAG - 1},}}."
+
+
+def _neighbours(rows: Sequence[str]) -> dict[str, set[str]]:
+    """The keys that touch each key; a row stands half a key to the right of the one above it.
+
+    A digit also counts as a neighbour of the next letter, as in a1z2e3r4.
+    """
+    neighbours: dict[str, set[str]] = {key: set() for row in rows for key in row}
+    beside = [pair for row in rows for pair in pairwise(row)]
+    touching = [(upper[right:], lower) for upper, lower in pairwise(rows) for right in (0, 1)]
+    below = [pair for keys in (*touching, (rows[0], rows[1][1:])) for pair in zip(*keys, strict=False)]
+    for one, other in (*beside, *below):
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    return neighbours
+
+
 def _any_of(texts: Iterable[str]) -> str:
     """A regular expression for any of *texts* in any disguise, the longest that there is."""
     by_first: dict[str, set[str]] = {}
@@ -113,10 +152,14 @@ def _character(char: str) -> str:
     return f"[{re.escape(char + SYMBOLS_FOR.get(char, ''))}]"
 
 
+_AREA = "[0-9]{2}(?:[0-9]|[0-9]{3})?"  # A department or a postcode: 69, 974, 31000.
 _PLAIN_KEYS = [_plain(keys) for keys in (*ROWS, *COLUMNS)]
 _PATTERNS: Final = {  # By the patterns of zxcvbn, which have suggestions.
     "regex": r"(?:19|20)[0-9]{2}",
-    "dictionary": _any_of([*WORDS, *MONTHS]),
-    "spatial": _any_of([walk for keys in _PLAIN_KEYS for walk in _walks(keys)]),
+    "repeat": r"(?P<same>.{1,4}?)(?P=same){3,}",
+    "dictionary": rf"(?:(?<![0-9]){_AREA}[\W_]?)?{_any_of([*WORDS, *MONTHS])}(?:[\W_]?{_AREA}(?![0-9]))?",
+    "spatial": "|".join(
+        (_any_of([walk for keys in _PLAIN_KEYS for walk in _walks(keys)]), *map(zigzag, KEYBOARDS)),
+    ),
 }
 _GUESSABLE: Final = re.compile("|".join(f"(?P<{name}>{expression})" for name, expression in _PATTERNS.items()))

@@ -35,6 +35,7 @@ STRONG_SCORE = 3
 LONGEST_TYPED = 8 * MAX_LENGTH  # What is longer is too long in any form, and slow to bring into one.
 # Longer passwords are guessed by their beginning: 32 characters that are hard to guess have the highest score already.
 SCORED_LENGTHS = (32, 24, 16, 12)
+LONGEST_LEFT = 20  # What is left without guessable parts is scored beside the whole: the work for both is bounded.
 MOST_READINGS = 6_000  # About 15 ms of zxcvbn; 72 characters in any number of readings took 170 ms.
 SHORTEST_PERSONAL_WORD = 4
 MOST_PERSONAL_WORDS = 40
@@ -102,7 +103,7 @@ def _estimate(password: str, words: Sequence[str]) -> tuple[int, tuple[str, ...]
     strong too.
     """
     parts = take_apart(password[:MAX_LENGTH])
-    guesses, patterns = _guesses(parts.left, words)
+    guesses, patterns = _guesses(parts.left[:LONGEST_LEFT] if parts.patterns else parts.left, words)
     score = guesses_to_score(parts.guesses * guesses)
     if parts.patterns and score >= MIN_SCORE:
         whole, patterns = _guesses(password, words)

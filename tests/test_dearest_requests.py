@@ -103,6 +103,10 @@ PASSWORDS = [
     "ababababababababababababababc" * 9,
     "\ufdfa" * 2_048,
     "1.1.1991" * 30,
+    "azqswxedcrfvtgbyhn" * 14,
+    "azqsazqs1" * 28,
+    "13marseille13000lyon69" * 11,
+    "abcdabcdabcdabceabcaab" * 11,
 ]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zxcvbn import matching
 
-from api.guessable import COLUMNS, MONTHS, ROWS, WORDS
+from api.guessable import COLUMNS, KEYBOARDS, MONTHS, ROWS, WORDS, zigzag
 from api.messages import Language, has_message
 from api.passwords import (
     MAX_WAITING,
@@ -244,6 +244,25 @@ def test_walks_over_keyboards_are_guessed_first(keys: str) -> None:
             assert GUESSABLE in codes(assess(f"{walk.capitalize()}2026!")), walk
 
 
+@pytest.mark.parametrize(
+    "walk",
+    ["azqswx", "aqzsedrf", "qawsedrf", "zqsdxc", "azsqwx", "1a2z3e4r", "a1z2e3r4", "qwsdxcfv", "yaqwsx", "polkij"],
+)
+def test_zigzags_over_keyboards_are_guessed_first(walk: str) -> None:
+    """A walk from key to neighbouring key, in any direction and either way, makes a password no better."""
+    for keys in (walk, walk[::-1]):
+        for dress in ("{}12!", "{}2026!", "!{}1999", "{}-12345-"):
+            assert GUESSABLE in codes(assess(dress.format(keys.capitalize()))), dress.format(keys)
+
+
+def test_ordinary_words_are_no_walks() -> None:
+    """Hardly a word or name of the frequency lists has five keys in a row that touch each other."""
+    words = {word for name, ranks in matching.RANKED_DICTIONARIES.items() if "pass" not in name for word in ranks}
+    walks = re.compile("|".join(map(zigzag, KEYBOARDS)))
+    assert len(words) > 50_000
+    assert 0 < sum(walks.search(word) is not None for word in words) < len(words) / 1_000
+
+
 @pytest.mark.parametrize("year", [1900, 1975, 1999, 2000, 2019, 2025, 2026, 2027, 2099])
 def test_years_are_guessed_first(year: int) -> None:
     """A common word or name is no better for a year of this century or the last."""
@@ -270,6 +289,16 @@ def test_years_are_guessed_first(year: int) -> None:
         "Az\u00aderty12345!",
         "tehciuG2026!",
         "Password2026!",
+        "Azqswxedc12!",
+        "monGuichet26!",
+        "monGuichet974!",
+        "26Guichetmon!",
+        "Guichet69Lyon!",
+        "Marseille13!!",
+        "Toulouse31000!",
+        "31000-Toulouse!",
+        "aaaaaaaaA1!a",
+        "abababababA1!b",
     ],
     ids=ascii,
 )
@@ -290,6 +319,10 @@ def test_what_people_add_to_it_helps_nothing(password: str) -> None:
         "xK9$2026mQ7z",
         "Passerelle-Marseille-7",
         "La facture du client 1789 est perdue",
+        "Orage9Tranquille",
+        "Orage-Toulouse31-Tranquille",
+        "Treize hundreds of polders",
+        "Une très longue phrase aaaaaa de passe",
     ],
 )
 def test_strong_password_may_have_a_guessable_part(password: str) -> None:
