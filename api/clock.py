@@ -1,4 +1,4 @@
-"""What time it is; tests hand in another clock."""
+"""The current time; tests hand in another clock."""
 
 from datetime import UTC, datetime
 

@@ -36,7 +36,7 @@ MORE_REFUSAL_HEADERS = {HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD, POS
 
 
 class Turn(Enum):
-    """What a client is to send next."""
+    """The part that a client is to send next."""
 
     FIRST_BYTE = auto()
     HEAD = auto()
@@ -105,7 +105,7 @@ class BoundedProtocol(RequestReader):
 
     @property
     def _turn(self) -> Turn | None:
-        """What the client is to send; None where the answer is what it waits for."""
+        """The part that the client is to send; None while it waits for an answer."""
         if self._part is Part.HEAD and not self._head_bytes:
             return Turn.FIRST_BYTE if self.cycle is None else Turn.NEXT_REQUEST
         return {Part.HEAD: Turn.HEAD, Part.BODY: Turn.BODY, Part.DISCARDED: Turn.GOODBYE}.get(self._part)

@@ -59,7 +59,7 @@ class Arguments:
         return total
 
     def length(self, node: ValueNode) -> int:
-        """The length of a list; 1 of whatever else, which GraphQL takes for a list of one."""
+        """The length of a list; 1 for any other value, which GraphQL takes for a list of one."""
         if isinstance(node, ListValueNode):
             return len(node.values)
         if not isinstance(node, VariableNode):
@@ -106,7 +106,7 @@ class Arguments:
 
 
 def _item_type(type_: Any) -> Any:
-    """What the items of a list are; of whatever else, itself."""
+    """The type of a list's items; any other type as it is."""
     nullable = get_nullable_type(type_)
     return nullable.of_type if is_list_type(nullable) else nullable
 

@@ -1,4 +1,4 @@
-"""What an operation will cost, known before it is executed: about one unit for each field that is resolved."""
+"""The cost of an operation, known before it is executed: about one unit for each field that is resolved."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _size(field: GraphQLField, given: int) -> int:
 
 
 def _declared(field: GraphQLField, key: str, default: int) -> int | str:
-    """What the field's definition says under *key* of its metadata."""
+    """The value that the field's definition has under *key* of its metadata."""
     definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     declared: int | str = definition.metadata.get(key, default) if isinstance(definition, StrawberryField) else default
     return declared

@@ -112,7 +112,7 @@ class Introspection:
         return total
 
     def _selection(self, selections: SelectionSetNode) -> _Selection:
-        """What *selections* ask, the same of everything: all in introspection is of one type at each place."""
+        """The fields in *selections*, the same for everything: introspection has one type at each place."""
         if id(selections) not in self._selections:
             fields = list(fields_of(selections, self._fragments, lambda _: True))
             objects = [(FOUND[field.name.value], inner) for field in fields if (inner := field.selection_set)]
