@@ -1,4 +1,4 @@
-"""What everybody tries first: words of this portal, cities, seasons and months, walks over keyboards, years.
+"""Guessable parts of passwords: words of this portal, cities, seasons and months, walks over keyboards, years.
 
 zxcvbn knows no French keyboard and no year after 2019, and takes any three parts in a row for a strong password.
 """

@@ -1,4 +1,4 @@
-"""What balancers and supervisors ask: whether the process lives, and whether it is ready."""
+"""Health checks for balancers and supervisors: the process lives, and it is ready."""
 
 from __future__ import annotations
 

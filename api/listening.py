@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
+PROBE_SECONDS = 1
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 UNIX_MODE = 0o660
 """Owner and group of a Unix socket: whoever may connect may speak for every client where `unix` is trusted."""
@@ -125,9 +126,12 @@ def _remove_stale(path: Path) -> None:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise FileExistsError(f"{path} is there, and is no socket")
         with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(PROBE_SECONDS)
             try:
                 probe.connect(str(path))
             except ConnectionRefusedError:
                 path.unlink()
                 return
+            except (TimeoutError, BlockingIOError):
+                pass  # A server whose line is full is there as well.
         raise FileExistsError(f"another server listens on {path}")

@@ -24,7 +24,7 @@ SELECTORS: Final = (
 )
 """Joiners, fillers, vowels that are not written, variation selectors: they mean something in some scripts alone."""
 
-_UNSEEN = re.compile(f"[{FORMATS}]")
+_UNSEEN = re.compile(f"[{FORMATS}]+")
 _IDLE_SELECTORS = re.compile(rf"(?:(?<=[\x00-\x7f\s])|^)[{SELECTORS}]+")
 _NOTHING = re.compile(rf"[\s{FORMATS}{SELECTORS}]*")
 _BLANK = re.compile(r"[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
@@ -57,35 +57,22 @@ def without_formats(text: str) -> str:
 
 
 def _without_unseen(text: str) -> str:
-    if _UNSEEN.search(text):
-        text = "".join(_kept(text))
-    text = _IDLE_SELECTORS.sub("", _BLANK.sub(" ", text))
-    return text.strip()
+    text = _UNSEEN.sub(_joiner, text)
+    return _IDLE_SELECTORS.sub("", _BLANK.sub(" ", text)).strip()
 
 
-def _kept(text: str) -> list[str]:
-    """The characters of *text* that are seen, and the joiners that matter to those beside them."""
-    followed_by = _following(text)
-    kept: list[str] = []
-    for char, after in zip(text, followed_by, strict=True):
-        if not _UNSEEN.fullmatch(char) or (kept and _joins(kept[-1], char, after)):
-            kept.append(char)
-    return kept
-
-
-def _following(text: str) -> list[str]:
-    """For each character, the next one that is seen; "" where none is."""
-    following, after = [], ""
-    for char in reversed(text):
-        following.append(after)
-        if not _UNSEEN.fullmatch(char):
-            after = char
-    return following[::-1]
+def _joiner(unseen: re.Match[str]) -> str:
+    """The joiner among *unseen* characters that changes how those around them are drawn; "" where none does."""
+    before = unseen.string[unseen.start() - 1 : unseen.start()]
+    after = unseen.string[unseen.end() : unseen.end() + 1]
+    if not before or not after:
+        return ""
+    return next((char for char in unseen[0] if _joins(before, char, after)), "")
 
 
 def _joins(before: str, char: str, after: str) -> bool:
     """Whether *char* is a joiner that changes how its neighbours are drawn (RFC 5892, A.1 and A.2)."""
-    if char not in {ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER} or not after:
+    if char not in {ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER}:
         return False
     if unicodedata.combining(before) == VIRAMA or unicodedata.combining(after) == VIRAMA:
         return True

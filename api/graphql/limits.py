@@ -78,7 +78,7 @@ class _Size:
 
 
 class _Measure:
-    """Sizes of selections; each fragment is measured once, however often it is spread."""
+    """Sizes of selections. Each fragment is measured once."""
 
     def __init__(self, document: DocumentNode) -> None:
         self._fragments = fragments(document)

@@ -1,4 +1,4 @@
-"""What a document is made of: operations, fragments, fields."""
+"""The parts of a document: operations, fragments, fields."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fields_of(
 ) -> Iterator[FieldNode]:
     """The fields of one selection, those of its fragments that apply too.
 
-    Each fragment is opened once, however often it is spread, as in execution.
+    Each fragment is opened once, as in execution.
     """
     opened: set[str] = set()
     left: list[SelectionNode] = [*selections.selections]

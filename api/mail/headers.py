@@ -1,4 +1,4 @@
-"""How headers are written: no name, however long or odd, makes another address of one.
+"""Headers on the wire: no name, long or odd, makes another address of one.
 
 Python's own folding drops the quotes of a long name, which then ends at its comma, and encodes a long Message-ID.
 """
