@@ -64,7 +64,7 @@ Address: TypeAlias = TcpAddress | UnixAddress
 
 @contextmanager
 def listening(address: Address) -> Iterator[list[socket.socket]]:
-    """Listen on *address*; a Unix socket is removed in the end.
+    """Listen on *address*; a Unix socket is removed in the end, unless another server has taken its path.
 
     :raises ListeningError: that can't be done.
     """
@@ -73,14 +73,24 @@ def listening(address: Address) -> Iterator[list[socket.socket]]:
     except OSError as exc:
         reason = exc.strerror or str(exc)
         raise ListeningError(f"Can't listen on {address}: {reason[:1].lower()}{reason[1:]}") from exc
+    ours = _identity(address.path) if isinstance(address, UnixAddress) else None
     logger.info("Listening on %s", address)
     try:
         yield sockets
     finally:
         for bound in sockets:
             bound.close()
-        if isinstance(address, UnixAddress):
+        if isinstance(address, UnixAddress) and _identity(address.path) == ours:
             address.path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at *path* from any other, or None if there is no file."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _tcp_sockets(address: TcpAddress) -> list[socket.socket]:

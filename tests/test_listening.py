@@ -72,6 +72,18 @@ def test_unix_socket_is_for_its_group_and_goes_with_the_server(guichet: Guichet,
     assert not path.exists()
 
 
+def test_socket_of_a_later_server_is_left_to_it(guichet: Guichet) -> None:
+    """A server that ends removes its own socket only."""
+    path = guichet.folder / "guichet.sock"
+    with serving_at(guichet, path) as server:
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as later:
+            later.bind(str(path))
+            server.process.terminate()
+            assert server.process.wait(60) == 0
+        assert path.exists()
+
+
 def test_other_files_are_left_alone(guichet: Guichet) -> None:
     """What is no socket is not replaced by one."""
     path = guichet.folder / "kept"

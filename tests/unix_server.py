@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serving_at(guichet: Guichet, path: Path, *arguments: str) -> Iterator[Server]:
-    """A server that is ready at *path*; whatever the test does, it has ended afterwards."""
+    """A server that is ready at *path*; whatever the test does, it and its workers have ended afterwards."""
     log_file = guichet.folder / "unix-server.log"
     with log_file.open("w") as log:
         process = guichet.start("serve", "--unix-socket", str(path), *arguments, log=log.fileno())
@@ -33,6 +33,7 @@ def serving_at(guichet: Guichet, path: Path, *arguments: str) -> Iterator[Server
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(END_SECONDS)
+        _wait_until_gone(path)
 
 
 def client_at(path: Path) -> httpx.Client:
@@ -51,6 +52,15 @@ def _wait_until_ready(server: Server, path: Path) -> None:
         time.sleep(0.02)
     with client_at(path) as client:
         assert client.get("/health/ready").status_code == 200
+
+
+def _wait_until_gone(path: Path) -> None:
+    """Wait for the workers, who listen as well and may end later than who has started them."""
+    deadline = time.monotonic() + END_SECONDS
+    while _listens(path):
+        if time.monotonic() > deadline:
+            pytest.fail(f"somebody still listens on {path}")
+        time.sleep(0.02)
 
 
 def _listens(path: Path) -> bool:
