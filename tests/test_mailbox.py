@@ -199,6 +199,21 @@ async def test_a_file_that_is_no_good_mail_is_listed_all_the_same(
     assert (await http.get(f"/mailbox/messages/{odd['id']}")).status_code == 200
 
 
+async def test_a_mail_that_could_not_be_read_is_read_again(
+    http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
+) -> None:
+    """What kept a mail from being read may be mended, such as the rights to its file."""
+    await deliver(letter("a good one"))
+    (file,) = (mail_folder / "new").iterdir()
+    good = file.read_bytes()
+    file.write_bytes(ODD_FILES["parts in parts in parts"])
+    (unread,) = await messages_of(http)
+    file.write_bytes(good)
+    (read,) = await messages_of(http)
+    assert unread["subject"] != "a good one"
+    assert read["subject"] == "a good one"
+
+
 @hypothesis_settings(
     max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -111,8 +111,9 @@ class Mailbox:
     def _summaries(self, newest: dict[str, Path]) -> list[Summary]:
         """What the list says of each; a message that was read once isn't read again, since none ever changes."""
         told = {id_: self._told.get(id_) or _summarise(id_, file) for id_, file in newest.items()}
-        self._told = {id_: summary for id_, summary in told.items() if summary is not None}
-        return list(self._told.values())
+        summaries = {id_: summary for id_, summary in told.items() if summary is not None}
+        self._told = {id_: summary for id_, summary in summaries.items() if summary["subject"] != CANT_BE_READ}
+        return list(summaries.values())
 
     def _page(self, id_: str) -> bytes | None:
         file = self._newest().get(id_)
