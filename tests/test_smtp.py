@@ -513,6 +513,7 @@ async def test_a_strict_server_knows_us_by_the_senders_domain(
     ("answers", "logged"),
     [
         ({"RCPT": f"554 5.7.1 <{EMAIL}>: Relay access denied"}, "RCPT answered 554 5.7.1: <[address]>: Relay access"),
+        ({"RCPT": "450 unknown DURAND, camille: later"}, "RCPT answered 450: unknown [address], [address]: later"),
         ({"RCPT": "450 Camille.Durand: over quota at exemple.fr"}, "RCPT answered 450: [address]: over quota at [addr"),
         (
             {

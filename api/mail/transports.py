@@ -29,6 +29,7 @@ OF_THE_MAILBOX = re.compile(r"5\.(1\.([12346]|10)|2\.\d+)\b")
 ENVELOPE_SECONDS = 30
 CONTENT_SECONDS = 600  # RFC 5321, 4.5.3.2.6: who gives up earlier sends what has been taken a second time.
 QUIT_SECONDS = 2
+SHORTEST_PRIVATE_PART = 3  # Of a local part, in letters: a server may quote a surname alone.
 OWNER_ONLY = 0o700
 
 
@@ -197,7 +198,8 @@ class SmtpTransport:
 def _private_words(message: EmailMessage) -> list[str]:
     """What a server may quote of the recipient: the address, or a part of it."""
     recipient = message["To"].addresses[0]
-    return [recipient.addr_spec, recipient.username, recipient.username.partition("+")[0], recipient.domain]
+    parts = [part for part in re.split(r"[._+-]", recipient.username) if len(part) >= SHORTEST_PRIVATE_PART]
+    return [recipient.addr_spec, recipient.username, recipient.username.partition("+")[0], *parts, recipient.domain]
 
 
 def _is_of_the_mailbox(exc: aiosmtplib.SMTPResponseException) -> bool:
