@@ -52,6 +52,22 @@ class CostExceeded(Exception):
     """The operation costs more than `MAX_COST`."""
 
 
+class _Budget:
+    """The steps that one count may take."""
+
+    def __init__(self) -> None:
+        self._left = MAX_COST
+
+    def spend(self, steps: int = 1) -> None:
+        """Take *steps* from what is left.
+
+        :raises CostExceeded: there are not as many.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise CostExceeded
+
+
 class OperationCost:
     """Counts what one operation costs with the variables that it is sent with.
 
@@ -69,9 +85,9 @@ class OperationCost:
         self._schema = schema
         self._fragments = fragments
         self._operation = operation
-        self._steps = 0
+        self._spend = _Budget().spend
         self._known: dict[tuple[int, str, int], int] = {}
-        self._arguments = Arguments(schema, operation, variables, self._step)
+        self._arguments = Arguments(schema, operation, variables, self._spend)
         self._introspection = Introspection(schema, fragments, self._spend)
 
     @property
@@ -90,14 +106,6 @@ class OperationCost:
             raise CostExceeded
         return cost
 
-    def _step(self) -> None:
-        self._spend(1)
-
-    def _spend(self, steps: int) -> None:
-        self._steps += steps
-        if self._steps > MAX_COST:
-            raise CostExceeded
-
     def _asked_of(self, selections: SelectionSetNode, type_: Composite, *, given: int = 1) -> int:
         """The cost of *selections*, for the dearest of the object types that *type_* can be.
 
@@ -113,7 +121,7 @@ class OperationCost:
         return self._known[key]
 
     def _applies(self, type_: GraphQLObjectType, fragment: Fragment) -> bool:
-        self._step()
+        self._spend()
         if fragment.type_condition is None:
             return True
         condition = self._schema.get_type(fragment.type_condition.name.value)
@@ -122,7 +130,7 @@ class OperationCost:
         return condition is type_
 
     def _field(self, node: FieldNode, type_: GraphQLObjectType, given: int) -> int:
-        self._step()
+        self._spend()
         name = node.name.value
         if name in {SCHEMA, TYPE} and type_ is self._schema.query_type:
             return self._introspection.fields(node)
