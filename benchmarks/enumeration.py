@@ -30,8 +30,8 @@ from models.database import database, migrate
 
 TRIES = 5
 PROBES = 30
-RELAYED_SECONDS = 0.9
-"""The relay looks into the outbox about twice a second: some of the probes come while it works."""
+RELAYED_SECONDS = 0.65
+"""The relay looks into the outbox twice a second, so some of the probes come while it works."""
 RESEND = "mutation ($input: ResendActivationMailInput!) { resendActivationMail(input: $input) { __typename } }"
 POST = b"POST /graphql HTTP/1.1\r\nHost: guichet\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 PROBE = b"GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: guichet\r\n\r\n"
@@ -48,8 +48,8 @@ class Gaps:
 
     @property
     def single(self) -> Difference:
-        """Of one try."""
-        return Difference(*([gap for gaps in people.values() for gap in gaps[:1]] for people in self._both))
+        """Of each try by itself."""
+        return Difference(*([gap for gaps in people.values() for gap in gaps] for people in self._both))
 
     @property
     def over_tries(self) -> Difference:
@@ -83,25 +83,26 @@ class Difference:
         return float(mannwhitneyu(self.known, self.unknown).statistic) / len(self.known) / len(self.unknown)
 
 
-def measure(folder: Path, number: int, *, on: str, cores: set[int] | None) -> dict[str, Gaps]:
-    """The gaps after each operation for *number* addresses with an account and as many without, in random order.
+def measure(folder: Path, number: int, *, on: str, core: int) -> dict[str, Gaps]:
+    """Return the gaps after each operation for *number* addresses with an account and as many without.
 
-    The database is of the kind *on*. Server and relay run on *cores*, or on all.
+    Addresses are asked in random order. The database is of the kind *on*. Server and relay share *core*, where they
+    are most in each other's way.
     """
     settings = {"GUICHET_RATE_LIMITS": "off", "GUICHET_CAPTCHA": f"fixed:{ANSWER}"}
     with _database(on, folder) as url:
         asyncio.run(_open_accounts(url, number))
         with ExitStack() as running:
-            with _pinned(cores):
+            with _pinned(core):
                 _, port = running.enter_context(service(url, folder, **settings))
             return _measure(port, number)
 
 
 @contextmanager
-def _pinned(cores: set[int] | None) -> Iterator[None]:
-    """Whatever is started in the block runs on *cores* for good."""
+def _pinned(core: int) -> Iterator[None]:
+    """Keep the processes that are started in the block on *core*."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores or before)
+    os.sched_setaffinity(0, {core})
     try:
         yield
     finally:
