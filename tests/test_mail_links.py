@@ -111,7 +111,7 @@ def test_no_name_becomes_a_link(name: str) -> None:
 @given(lures())
 @example("X.COM")
 def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
-    """A name that is accepted is no link as it stands, but for a legal form, and initials before what may be a surname."""
+    """An accepted name is no link as it stands, but for a legal form, and initials before what may be a surname."""
     try:
         accepted = parse_name(name)
     except TypedTextError:
