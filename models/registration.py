@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from models.identifiers import Identifier, IdentifierType
 from models.typed_text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from tortoise.queryset import QuerySet
@@ -251,12 +253,16 @@ class Registration(Model):
         )
 
 
-ISSUE = """
+ISSUE_ON_SQLITE = """
 INSERT INTO activation_token (digest, registration_id, expires_at)
-SELECT {digest}, id, {expires_at} FROM registration WHERE id = {registration}
+SELECT json_extract(issued.value, '$[0]'), registration.id, ?2
+FROM json_each(?1) AS issued JOIN registration ON registration.id = json_extract(issued.value, '$[1]')
 """
-ISSUE_ON_SQLITE = ISSUE.format(digest="?", expires_at="?", registration="?")
-ISSUE_ON_POSTGRES = ISSUE.format(digest="$1", expires_at="CAST($2 AS timestamptz)", registration="$3")
+ISSUE_ON_POSTGRES = """
+INSERT INTO activation_token (digest, registration_id, expires_at)
+SELECT issued ->> 0, registration.id, CAST($2 AS timestamptz)
+FROM json_array_elements(CAST($1 AS json)) AS issued JOIN registration ON registration.id = CAST(issued ->> 1 AS uuid)
+"""
 
 
 class ActivationToken(Model):
@@ -273,18 +279,17 @@ class ActivationToken(Model):
         table = "activation_token"
 
     @classmethod
-    async def issue(cls, registration: Registration, *, now: datetime) -> str:
-        """A new token for *registration*: the only time that it can be seen.
+    async def issue(cls, registrations: Sequence[Registration], *, now: datetime) -> list[str]:
+        """Store a new token for each of *registrations*, and return them: the only time that they can be seen.
 
-        One that is not stored, as the relay makes up where nothing waits, gets one that is worth nothing.
+        It is one statement, however many they are. A registration that is not stored, as the relay makes up where
+        nothing waits, gets a token that is worth nothing.
         """
-        token, connection = secrets.token_urlsafe(TOKEN_BYTES), cls._meta.db
-        expires_at = now + LINK_LIFETIME
-        if connection.capabilities.dialect == "sqlite":
-            await connection.execute_query(ISSUE_ON_SQLITE, [token_digest(token), expires_at, str(registration.id)])
-        else:
-            await connection.execute_query(ISSUE_ON_POSTGRES, [token_digest(token), expires_at, registration.id])
-        return token
+        tokens, connection = [secrets.token_urlsafe(TOKEN_BYTES) for _ in registrations], cls._meta.db
+        statement = ISSUE_ON_SQLITE if connection.capabilities.dialect == "sqlite" else ISSUE_ON_POSTGRES
+        issued = [(token_digest(token), str(each.id)) for token, each in zip(tokens, registrations, strict=True)]
+        await connection.execute_query(statement, [json.dumps(issued), now + LINK_LIFETIME])
+        return tokens
 
     @classmethod
     async def find(cls, token: str) -> ActivationToken | None:

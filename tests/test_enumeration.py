@@ -8,7 +8,6 @@ from base64 import urlsafe_b64encode
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from api.captcha import PictureCaptcha, _VoiceProcess
 from api.mail.compose import Composer
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage
-from models.registration import Registration, RegistrationState
+from models.registration import ActivationToken, Registration, RegistrationState
 from models.retention import purge
 from tests.client import (
     ACTIVATE_ACCOUNT,
@@ -572,7 +571,7 @@ async def test_an_activation_changes_no_answer(settle: Settle, owner_at: Callabl
 
 @dataclass(frozen=True)
 class Relayed:
-    """The work of one pass over the outbox: runs of one statement as one, mails composed, mails handed on or not."""
+    """The work of one pass over the outbox: statements, mails composed, mails handed on or not."""
 
     statements: list[str]
     composed: Counter[str]
@@ -599,13 +598,16 @@ class Watch:
             assert relayed == seen[0], visit.situation
         return seen
 
+    def wait(self, **time: int) -> None:
+        """Let some time go by."""
+        self._town.clock.advance(**time)
+
     async def relay(self) -> Relayed:
         self._town.sent.take()
         self._composed.clear()
         before = self._handed_on
         await self._town.relay.deliver_due()
-        statements = [statement for statement, _ in groupby(self._town.sent.take())]
-        return Relayed(statements, Counter(self._composed), self._handed_on - before)
+        return Relayed(self._town.sent.take(), Counter(self._composed), self._handed_on - before)
 
     @property
     def _handed_on(self) -> int:
@@ -687,6 +689,25 @@ async def test_the_relay_works_as_much_for_any_sign_up(
     rounds = [await watching.relay_for(sign_up, "ActivationMailSent") for _ in range(8)]
     assert [seen[0].sent_or_thrown_away for seen in rounds] == [2] * 6 + [0] * 2
     assert rounds[0][0].composed == {"summary": 1, "activation": 1, "account_exists": 1}
+
+
+async def test_the_relay_works_as_much_for_as_many_attempts(
+    watch: Callable[[Iterable[str]], Awaitable[Watch]],
+) -> None:
+    """Where several attempts wait, each gets a new token in any case: with an account, one that nobody is sent."""
+    watching = await watch([UNKNOWN, "account", "young account"])
+
+    async def sign_up(visit: Visit) -> httpx.Response:
+        await visit.create()
+        return await visit.answer_rightly()
+
+    for _ in range(3):
+        await watching.relay_for(sign_up, "ActivationMailSent")
+    watching.wait(hours=2)
+    before = await ActivationToken.all().count()
+    resent = await watching.relay_for(Visit.resend, "ActivationMailRequested")
+    assert sum("INSERT INTO activation_token" in statement for statement in resent[0].statements) == 1
+    assert await ActivationToken.all().count() - before == 3 * len(watching.visits)
 
 
 @sqlite_only

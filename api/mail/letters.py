@@ -98,12 +98,11 @@ class LetterWriter:
         await message.answer_for_others(now=self._clock())
         account = await Account.get_or_none(email_canonical=message.recipient)
         waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock(), most=MOST_IN_ONE_MAIL)
-        usable = waiting if account is None else []
-        mail = await self._activation(usable, message, owner)
+        mail = await self._activation(waiting, message, owner)
         word = self._account_exists(account, message)
         if account is not None:
             return Letter(word, [message])
-        return Letter(mail, [message], usable, leaves=bool(usable))
+        return Letter(mail, [message], waiting, leaves=bool(waiting))
 
     async def _companions(
         self, message: OutboxMessage, outcome: MailOutcome, owner: str
@@ -129,12 +128,10 @@ class LetterWriter:
         attempts = usable or [_nobody(message, self._clock())]
         async with in_transaction():
             await OutboxMessage.renew([message], owner, now=self._clock())
-            links = [Link(attempt, await self._new_url(attempt)) for attempt in attempts]
+            tokens = await ActivationToken.issue(attempts, now=self._clock())
+        urls = (f"{self._activation_url}#token={token}" for token in tokens)
+        links = [Link(attempt, url) for attempt, url in zip(attempts, urls, strict=True)]
         return self._composer.activation(links, **self._heading(attempts[0], message))
-
-    async def _new_url(self, registration: Registration) -> str:
-        token = await ActivationToken.issue(registration, now=self._clock())
-        return f"{self._activation_url}#token={token}"
 
     def _account_exists(self, account: Account | None, message: OutboxMessage) -> EmailMessage:
         """A word to the owner of *account*, or of one that nobody has."""
