@@ -202,7 +202,7 @@ async def test_a_file_that_is_no_good_mail_is_listed_all_the_same(
 async def test_a_mail_that_could_not_be_read_is_read_again(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
-    """What kept a mail from being read may be mended, such as the rights to its file."""
+    """A mail that could not be read is listed in full once it can be."""
     await deliver(letter("a good one"))
     (file,) = (mail_folder / "new").iterdir()
     good = file.read_bytes()

@@ -110,10 +110,19 @@ class Mailbox:
 
     def _summaries(self, newest: dict[str, Path]) -> list[Summary]:
         """What the list says of each; a message that was read once isn't read again, since none ever changes."""
-        told = {id_: self._told.get(id_) or _summarise(id_, file) for id_, file in newest.items()}
-        summaries = {id_: summary for id_, summary in told.items() if summary is not None}
-        self._told = {id_: summary for id_, summary in summaries.items() if summary["subject"] != CANT_BE_READ}
-        return list(summaries.values())
+        told: dict[str, Summary] = {}
+        listed: list[Summary] = []
+        for id_, file in newest.items():
+            try:
+                summary = self._told.get(id_) or _summarise(id_, file)
+            except UNREADABLE:
+                listed.append({"id": id_, "subject": CANT_BE_READ, "to": "", "sentAt": NEVER, "text": CANT_BE_READ})
+                continue
+            if summary is not None:
+                told[id_] = summary
+                listed.append(summary)
+        self._told = told
+        return listed
 
     def _page(self, id_: str) -> bytes | None:
         file = self._newest().get(id_)
@@ -153,12 +162,9 @@ def _read(file: Path) -> MaildirMessage | None:
 
 
 def _summarise(id_: str, file: Path) -> Summary | None:
-    """What the list says of a mail: nothing if it has just been removed, little if it can't be read."""
-    try:
-        message = _read(file)
-        return None if message is None else {"id": id_, **_summary(message)}
-    except UNREADABLE:
-        return {"id": id_, "subject": CANT_BE_READ, "to": "", "sentAt": NEVER, "text": CANT_BE_READ}
+    """What the list says of a mail: nothing if it has just been removed."""
+    message = _read(file)
+    return None if message is None else {"id": id_, **_summary(message)}
 
 
 def _delivered(key: str) -> list[int]:
