@@ -181,10 +181,7 @@ class _Connection:
     def ask(self, query: str, typed: dict[str, object], *, relayed: bool = False) -> tuple[dict[str, str], float]:
         """The answer, and the largest gap after it, in milliseconds; *relayed*: until the relay has looked, too."""
         body = json.dumps({"query": query, "variables": {"input": typed}}).encode()
-        head = (
-            b"POST /graphql HTTP/1.1\r\nHost: guichet\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        )
-        self._socket.sendall(head % len(body) + body + PROBE * PROBES)
+        self._socket.sendall(POST % len(body) + body + PROBE * PROBES)
         value = next(iter(json.loads(self._answer())["data"].values()))
         times = [time.perf_counter()]
         for _ in range(PROBES):
