@@ -29,9 +29,8 @@ def body_length(version: str, headers: Iterable[tuple[bytes, bytes]]) -> int | N
     if version not in VERSIONS or len(hosts) > 1 or (version == "1.1" and not hosts):  # RFC 9112, 3.2.
         raise MalformedHeadError
     if codings:
-        if (
-            version == "1.0" or lengths or [coding.strip(b" \t").lower() for coding in codings] != [b"chunked"]
-        ):  # RFC 9112, 6.1.
+        is_chunked = [coding.strip(b" \t").lower() for coding in codings] == [b"chunked"]
+        if version == "1.0" or lengths or not is_chunked:  # RFC 9112, 6.1.
             raise MalformedHeadError
         return None
     if len(lengths) > 1:

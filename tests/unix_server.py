@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serving_at(guichet: Guichet, path: Path, *arguments: str) -> Iterator[Server]:
-    """A server that is ready at *path*; whatever the test does, it and its workers have ended afterwards."""
+    """Run a server that is ready at *path*; it and its workers have ended after the block."""
     log_file = guichet.folder / "unix-server.log"
     with log_file.open("w") as log:
         process = guichet.start("serve", "--unix-socket", str(path), *arguments, log=log.fileno())
