@@ -23,7 +23,7 @@ check: .venv/.develops ## Format, lint, types and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	@if [ -d $(NODE)/node_modules ]; then \
-		$(NODE)/node_modules/.bin/prettier --check api/web/files examples/typescript/src && \
+		$(NODE)/node_modules/.bin/prettier --check api/pages/files examples/typescript/src && \
 		$(NODE)/node_modules/.bin/tsc -p jsconfig.json; \
 	else echo "The pages' scripts were not checked: run npm ci --ignore-scripts --prefix $(NODE)"; fi
 
@@ -55,7 +55,7 @@ audit: .venv/.develops ## Ask PyPI for known vulnerabilities of all that the loc
 	$(BIN)/python .ci/audit.py requirements.lock
 
 migrations: .venv/.develops ## Write a migration for what has changed in the models
-	$(BIN)/tortoise -c models.database.DEVELOPMENT makemigrations
+	$(BIN)/tortoise -c models.database.connections.DEVELOPMENT makemigrations
 
 clean: ## Remove what was set up and what was served
 	rm -rf .venv var examples/python/.venv examples/typescript/node_modules $(NODE)/node_modules

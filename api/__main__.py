@@ -21,8 +21,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from api.listening import Address
-    from api.settings import Settings
+    from api.server.listening import Address
+    from api.settings.environment import Settings
 
 T = TypeVar("T")
 
@@ -75,8 +75,8 @@ def serve(
     address = _address(host, port, unix_socket)
     if not settings.in_production and not address.is_local and not expose_development:
         _refuse([f"--host {host}: development serves loopback only, unless --expose-development is given"])
-    from api.server import run
-    from models.database import check_encoding
+    from api.server.processes import run
+    from models.database.connections import check_encoding
 
     _run(check_encoding(settings.database_url.get_secret_value()))
     run(settings, address=address, workers=workers)
@@ -84,7 +84,7 @@ def serve(
 
 def _address(host: str | None, port: int | None, unix_socket: Path | None) -> Address:
     """Where to listen: one of the two kinds."""
-    from api.listening import TcpAddress, UnixAddress
+    from api.server.listening import TcpAddress, UnixAddress
 
     if unix_socket is None:
         return TcpAddress(host or DEFAULT_HOST, DEFAULT_PORT if port is None else port)
@@ -96,7 +96,7 @@ def _address(host: str | None, port: int | None, unix_socket: Path | None) -> Ad
 @cli.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    from models.database import migrate
+    from models.database.connections import migrate
 
     settings = _settings()
     _run(migrate(settings.database_url.get_secret_value()))
@@ -108,7 +108,7 @@ def deliver_mail(
     once: Annotated[bool, typer.Option("--once", help="Deliver what is due, and end.")] = False,
 ) -> None:
     """Relay mails: until interrupted, or once."""
-    from api.mail.wiring import deliver
+    from api.delivery import deliver
 
     outcomes = _run(deliver(_settings(), once=once))
     if once:
@@ -150,7 +150,7 @@ async def _import(
     from api.sirene.importing import import_sirene
     from api.sirene.progress import Terminal
     from api.sirene.report import report_import
-    from models.database import database
+    from models.database.connections import database
 
     for stop in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(stop, partial(_cancel, asyncio.current_task()))
@@ -175,8 +175,8 @@ def status() -> None:
 
 async def _status(settings: Settings) -> str:
     from api.sirene.report import report_register
-    from models.database import database
-    from models.register.tables import RegisterEdition
+    from models.database.connections import database
+    from models.sirene.tables import RegisterEdition
 
     async with database(settings.database_url.get_secret_value()):
         return report_register(await RegisterEdition.current(), now=_now())
@@ -206,7 +206,7 @@ def purge() -> None:
 
 
 async def _purge(settings: Settings) -> dict[str, int]:
-    from models.database import database
+    from models.database.connections import database
     from models.retention import purge
 
     async with database(settings.database_url.get_secret_value()):
@@ -229,8 +229,8 @@ def _settings(*, workers: int = 1) -> Settings:
     What this process and its children write from here on is for their user alone.
     """
     from api.logs import configure_logging
-    from api.production import risky_settings
-    from api.settings import SettingsError, load_settings, open_files, unknown_settings
+    from api.settings.environment import SettingsError, load_settings, open_files, unknown_settings
+    from api.settings.production import risky_settings
 
     os.umask(OWNER_ONLY)
     configure_logging()
@@ -247,7 +247,7 @@ def _settings(*, workers: int = 1) -> Settings:
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """What *work* comes to; a database that fails is one line and exit code 1, and so is an interrupt."""
-    from models.database import DATABASE_FAILURES, lacks_migrations
+    from models.database.connections import DATABASE_FAILURES, lacks_migrations
 
     try:
         return asyncio.run(work)

@@ -12,14 +12,13 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api.captcha import CaptchaProvider, FixedCaptcha, PictureCaptcha
+from api.captcha.pictures import CaptchaProvider, FixedCaptcha, PictureCaptcha
 from api.clock import utc_now
 from api.graphql.context import Services
-from api.graphql.endpoint import GraphQLEndpoint
+from api.graphql.engine.endpoint import GraphQLEndpoint
 from api.graphql.schema import schema
-from api.health import health_routes
-from api.look_ups import LookUps
-from api.middleware import (
+from api.http.health import health_routes
+from api.http.middleware import (
     HTTPS_ONLY,
     REQUEST_ID_HEADER,
     AccessLog,
@@ -29,19 +28,20 @@ from api.middleware import (
     RequestIds,
     SafeHeaders,
 )
-from api.passwords import Passwords
-from api.rate_limit_storage import open_storage
-from api.rate_limits import RateLimits, parse_limits
-from api.registration.activation import Activation
-from api.registration.form import Terms
-from api.registration.sign_up import SignUp
-from api.settings import Maildir
-from api.trusted_proxies import TrustedProxies
+from api.limits.rate_limits import RateLimits, parse_limits
+from api.limits.storage import open_storage
+from api.pages.graphiql import GraphiQL
+from api.pages.mailbox import mailbox_routes
+from api.pages.sign_up import SignUpPage
+from api.passwords.policy import Passwords
+from api.settings.environment import Maildir
+from api.settings.trusted_proxies import TrustedProxies
 from api.upkeep import upkeep
-from api.web.graphiql import GraphiQL
-from api.web.mailbox import mailbox_routes
-from api.web.pages import SignUpPage
-from models.database import database
+from api.use_cases.activation import Activation
+from api.use_cases.organisations import LookUps
+from api.use_cases.registration import SignUp
+from api.use_cases.registration_form import Terms
+from models.database.connections import database
 from models.organisation import find_organisations
 from models.readiness import is_ready
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
 
 CORS_SECONDS = 600
 DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"

@@ -1,6 +1,6 @@
 """Expected refusals, as exceptions: a code and its parameters, no words and no HTTP status.
 
-`api.messages` has the words, `api.graphql.problems` the place of each in the unions of the schema.
+`api.messages.words` has the words, `api.graphql.problems` the place of each in the unions of the schema.
 """
 
 from __future__ import annotations

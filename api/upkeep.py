@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from api.logs import trace_of
-from models.register.tables import RegisterEdition
 from models.retention import purge
+from models.sirene.tables import RegisterEdition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

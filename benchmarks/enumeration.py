@@ -26,7 +26,7 @@ from scipy.stats import mannwhitneyu
 from benchmarks.servers import postgres, service
 from benchmarks.sign_ups import ANSWER, CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from models.account import Account
-from models.database import database, migrate
+from models.database.connections import database, migrate
 
 TRIES = 5
 PROBES = 30

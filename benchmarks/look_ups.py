@@ -12,7 +12,7 @@ import asyncpg
 import psutil
 
 from benchmarks.servers import by_hand, postgres, service
-from models.register.rows import COLUMNS
+from models.sirene.rows import COLUMNS
 from tests.sirene_files import siret
 
 ROWS = 100_000

@@ -14,7 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from models.links import find_link, find_phone
 from models.phone_numbers import parse_as_dialled_from_france
-from models.typed_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_typed
+from models.visible_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_typed
 
 LONGEST_NAME = 100
 LONGEST_ORGANISATION_NAME = 200
@@ -59,7 +59,7 @@ class EmailAddress:
 
 
 def clean(typed: str, *, longest: int = LONGEST_NAME) -> str:
-    """*typed* as a person sees it (see `models.typed_text.visible`).
+    """*typed* as a person sees it (see `models.visible_text.visible`).
 
     :raises TypedTextError: INVALID_CHARACTERS for control characters, NUL, line breaks and lone surrogates: none may
         reach a database, a hash or a mail header. TOO_LONG, with the *longest* that is accepted in the end, for what

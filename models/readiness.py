@@ -10,9 +10,9 @@ from pathlib import Path
 from tortoise.connection import get_connections
 from tortoise.transactions import in_transaction
 
-from models.database import DATABASE_FAILURES, is_migrated
+from models.database.connections import DATABASE_FAILURES, is_migrated
+from models.database.sqlite import ImmediateSqliteClient
 from models.outbox import MessageKind, OutboxMessage
-from models.sqlite import ImmediateSqliteClient
 
 READY_SECONDS = 3
 ROOM_BYTES = 256 * 1024

@@ -20,7 +20,7 @@ from tortoise.transactions import in_transaction
 
 from models.account import Account
 from models.identifiers import Identifier, IdentifierType
-from models.typed_text import visible
+from models.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

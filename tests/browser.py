@@ -15,7 +15,7 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import async_playwright, expect
 
 from api.app import build_app
-from api.server import UVICORN
+from api.server.processes import UVICORN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
     from starlette.types import ASGIApp
 
-    from api.captcha import CaptchaProvider
-    from api.settings import Settings
+    from api.captcha.pictures import CaptchaProvider
+    from api.settings.environment import Settings
     from tests.conftest import Clock
 
 CHROMIUM = [

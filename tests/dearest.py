@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import graphql
 from hypothesis import strategies as st
 
-from api.graphql.limits import MAX_ALIASES, MAX_EQUAL_LEAVES, MAX_EQUAL_OBJECTS, MAX_TOKENS
+from api.graphql.engine.limits import MAX_ALIASES, MAX_EQUAL_LEAVES, MAX_EQUAL_OBJECTS, MAX_TOKENS
 from api.graphql.schema import schema
 from tests.client import SIRET
 

@@ -25,13 +25,14 @@ import asyncpg
 from argon2 import PasswordHasher
 from pydantic import SecretStr
 
-from api import passwords, upkeep
+from api import upkeep
 from api.app import build_app
+from api.delivery import build_relay
 from api.mail import relay as relay_module
 from api.mail.transports import HandOver, MaildirTransport, TransportError, at_any_time
-from api.mail.wiring import build_relay
-from api.settings import Maildir
-from models.database import database
+from api.passwords import policy as passwords
+from api.settings.environment import Maildir
+from models.database.connections import database
 from models.retention import purge
 from tests.client import Answer, client_of
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
     from multiprocessing.connection import Connection
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
 
 GUARD_SECONDS = 120
 APPLICATION = "guichet-to-be-killed"

@@ -16,9 +16,9 @@ from tests.conftest import KnownCaptcha
 if TYPE_CHECKING:
     import httpx
 
-    from api.captcha import Challenge
+    from api.captcha.pictures import Challenge
     from api.mail.relay import Relay
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.client import Answer
     from tests.conftest import Clock, Letterbox
 

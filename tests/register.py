@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from models.organisation import OrganisationSource, OrganisationStatus
-from models.register.tables import RegisterEdition, RegisterEntry
+from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.client import SIRET
 from tests.conftest import Clock
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models import postgres_connections
-from models.postgres_connections import PostgresConnection
+from models.database import postgres_connections
+from models.database.postgres_connections import PostgresConnection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence

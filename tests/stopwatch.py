@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api import rate_limit_storage, rate_limits
+from api.limits import rate_limits
+from api.limits import storage as rate_limit_storage
 
 
 class Stopwatch:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from api.app import build_app
-from api.mail.wiring import build_relay
+from api.delivery import build_relay
 from api.worker_pool import RETRY_AFTER_SECONDS, WorkerPool
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
     from pathlib import Path
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock, KnownCaptcha, Letterbox
 
 pytestmark = pytest.mark.anyio
@@ -140,7 +140,7 @@ async def test_full_line_of_passwords_is_a_polite_refusal(
 ) -> None:
     """Where as many passwords wait as can, some are refused for a moment; the link stays usable, and is used once."""
     token = await portal.activation_token()
-    monkeypatch.setattr("api.passwords.MAX_WAITING", waiting := 2)
+    monkeypatch.setattr("api.passwords.policy.MAX_WAITING", waiting := 2)
     places = (os.cpu_count() or 1) + waiting
     typed = {"input": {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}}
     async with client_of(build_app(settings, clock=clock)) as http:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.app import build_app
-from api.settings import Settings
+from api.settings.environment import Settings
 from tests.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,

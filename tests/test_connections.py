@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from api import connections
-from api.connections import BoundedProtocol
-from api.middleware import SAFE
-from api.request_reader import LARGEST_HEAD
+from api.http import connections
+from api.http.connections import BoundedProtocol
+from api.http.middleware import SAFE
+from api.http.request_reader import LARGEST_HEAD
 from tests.browser import serving
 from tests.conftest import sqlite_only
 from tests.lines import GUARD_SECONDS, HEAD, QUESTION, REQUEST, is_answered, line
@@ -63,7 +63,7 @@ async def test_refusal_is_as_safe_as_an_answer(server: str, caplog: pytest.LogCa
         assert strange.body == b"Bad Request"
         assert {name: strange.headers.get(name) for name in SAFE} == SAFE
         assert strange.headers["connection"] == "close"
-    (record,) = [record for record in caplog.records if record.name == "api.connections"]
+    (record,) = [record for record in caplog.records if record.name == "api.http.connections"]
     assert record.getMessage() == "refused with 400"
     assert record.request_id == strange.headers["x-request-id"]  # type: ignore[attr-defined]  # What it brings.
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import graphql
 import pytest
 
-from api.graphql.cost import MAX_COST, USUAL_SIZE, OperationCost
-from api.graphql.documents import Documents
-from api.graphql.errors import DocumentRefused
+from api.graphql.engine.cost import MAX_COST, USUAL_SIZE, OperationCost
+from api.graphql.engine.documents import Documents
+from api.graphql.engine.errors import DocumentRefused
+from api.graphql.engine.selections import fragments, operations
 from api.graphql.schema import schema
-from api.graphql.selections import fragments, operations
 from models.identifiers import IDENTIFIER_FORMATS
 from tests.client import CHECK_PASSWORD, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET
 from tests.conftest import sqlite_only

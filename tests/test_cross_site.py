@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from api.app import build_app, sdl
-from api.settings import Environment
+from api.settings.environment import Environment
 from tests.browser import serving
 from tests.client import (
     ACTIVATE_ACCOUNT,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from api.mail.relay import Relay
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock, KnownCaptcha, Letterbox
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

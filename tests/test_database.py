@@ -12,8 +12,8 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
-from models.database import database, migrate
-from models.database_url import POSTGRES_DEFAULTS, DatabaseUrlError, tortoise_config
+from models.database.connections import database, migrate
+from models.database.url import POSTGRES_DEFAULTS, DatabaseUrlError, tortoise_config
 from models.outbox import MessageKind, OutboxMessage
 from models.readiness import is_ready
 from tests.clusters import execute
@@ -37,9 +37,12 @@ async def test_beginnings_that_fail_cost_no_connection(
     async def fail(self: object) -> None:
         raise OperationalError("away")
 
-    assert transaction.__module__ in {"models.sqlite", "models.postgres"}
+    assert transaction.__module__ in {"models.database.sqlite", "models.database.postgres"}
     with monkeypatch.context() as away:
-        for wrapper in ("models.sqlite.ImmediateTransactionWrapper", "models.postgres.PostgresTransaction"):
+        for wrapper in (
+            "models.database.sqlite.ImmediateTransactionWrapper",
+            "models.database.postgres.PostgresTransaction",
+        ):
             away.setattr(f"{wrapper}.begin", fail)
         for _ in range(POSTGRES_DEFAULTS["maxsize"] + 1):
             with pytest.raises(OperationalError):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, target
 from zxcvbn.matching import L33T_TABLE
 
 from api.app import build_app
-from api.passwords import assess
+from api.passwords.policy import assess
 from tests.client import client_of
 from tests.conftest import sqlite_only
 from tests.dearest import BY_HAND, IDENTIFIERS, documents
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
 
     Ask = Callable[[str], httpx.Response]
 

@@ -16,9 +16,9 @@ import pytest
 from pydantic import SecretStr
 
 from api.app import build_app
-from api.graphql.endpoint import LARGEST_BODY
+from api.graphql.engine.endpoint import LARGEST_BODY
 from api.graphql.schema import schema
-from api.settings import Environment, Settings
+from api.settings.environment import Environment, Settings
 from models.identifiers import Identifier
 from tests.client import FIND_ORGANISATION, RENEW_CAPTCHA, SIRET, Answer, client_of
 from tests.conftest import sqlite_only
@@ -450,7 +450,7 @@ async def test_failure_outside_of_every_field_is_told_as_well(
     def fail(*_: object, **__: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr("api.graphql.endpoint.execute", fail)
+    monkeypatch.setattr("api.graphql.engine.endpoint.execute", fail)
     nested: Any = "x"
     for _ in range(900):
         nested = [nested]

@@ -16,10 +16,10 @@ import graphql
 import pytest
 from graphql.execution.values import get_argument_values, get_variable_values
 
-from api import passwords
 from api.app import build_app, sdl
-from api.captcha import PictureCaptcha, _VoiceProcess
+from api.captcha.pictures import PictureCaptcha, _VoiceProcess
 from api.mail.compose import Composer
+from api.passwords import policy as passwords
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage
 from models.registration import ActivationToken, Registration, RegistrationState
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from api.mail.relay import Relay
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Letterbox
 
     Settle = Callable[[Iterable[str]], Awaitable["Town"]]
@@ -382,7 +382,7 @@ async def app(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Starlette]:
     """The application, for which the time of the limits stands still as well."""
-    monkeypatch.setattr("api.rate_limits.time", SimpleNamespace(time=lambda: 1_800_000_000.0))
+    monkeypatch.setattr("api.limits.rate_limits.time", SimpleNamespace(time=lambda: 1_800_000_000.0))
     built = build_app(settings, clock=clock, captcha=captcha)
     async with built.router.lifespan_context(built):
         yield built

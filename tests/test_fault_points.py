@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from api import passwords
 from api.app import build_app
+from api.delivery import build_relay
 from api.mail import relay as relay_module
-from api.mail.wiring import build_relay
-from api.settings import Maildir
+from api.passwords import policy as passwords
+from api.settings.environment import Maildir
 from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage
 from models.registration import Registration
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.framing import ChunkedBody, Incoming
+from api.http.framing import ChunkedBody, Incoming
 
 
 @pytest.mark.parametrize("filling", [b"\r\n\r\n", b"\r\n0\r\n\r\n", b"x"])

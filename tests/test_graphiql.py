@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 import api
 from api.app import build_app
-from api.settings import Environment, Settings
+from api.settings.environment import Environment, Settings
 from tests.browser import DESKTOP, PHONE, visiting
 from tests.client import client_of
 from tests.conftest import sqlite_only

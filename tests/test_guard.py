@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from api.app import build_app
-from api.graphql import documents as documents_module
-from api.graphql.documents import CACHED_DOCUMENTS, Documents
-from api.graphql.errors import DocumentRefused
+from api.graphql.engine import documents as documents_module
+from api.graphql.engine.documents import CACHED_DOCUMENTS, Documents
+from api.graphql.engine.errors import DocumentRefused
 from api.graphql.schema import schema
-from api.settings import Settings
+from api.settings.environment import Settings
 from models.identifiers import Identifier
 from tests.client import (
     ACTIVATE_ACCOUNT,
@@ -523,7 +523,7 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     async def fail_to_find(identifiers: list[Identifier]) -> list[None]:
         raise RuntimeError(f"{identifiers} can't be found")
 
-    monkeypatch.setattr("api.passwords.assess", fail)
+    monkeypatch.setattr("api.passwords.policy.assess", fail)
     monkeypatch.setattr("api.app.find_organisations", fail_to_find)
     async with client_of(build_app(settings)) as client:
         yield client

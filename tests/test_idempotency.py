@@ -17,7 +17,7 @@ from tests.conftest import KnownCaptcha
 from tests.register import register
 
 if TYPE_CHECKING:
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.client import Answer, Portal
     from tests.conftest import Clock
 

@@ -18,7 +18,7 @@ from models.identifiers import (
     IdentifierType,
     parse_identifier,
 )
-from models.typed_text import is_blank
+from models.visible_text import is_blank
 
 SIRET = IdentifierType.SIRET
 UE_HORS_FRANCE = IdentifierType.UE_HORS_FRANCE

@@ -23,7 +23,7 @@ from api.sirene.importing import ImportRefusedError, Summary, import_sirene
 from api.sirene.pipes import Pipes
 from api.sirene.progress import Progress
 from models.organisation import OrganisationStatus
-from models.register.tables import RegisterEdition, RegisterEntry
+from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.client import OTHER_SIRET, SIRET, Portal
 from tests.conftest import Clock, postgres_only, sqlite_only
 from tests.sirene_files import (

@@ -20,8 +20,8 @@ import pytest
 from api.sirene.files import SireneFileError
 from api.sirene.importing import ImportRefusedError
 from api.sirene.scratch import ScratchSpaceError
-from models.database import database
-from models.register.tables import RegisterEdition, RegisterEntry
+from models.database.connections import database
+from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.client import SIRET
 from tests.conftest import postgres_only, sqlite_only
 from tests.register import register

@@ -7,7 +7,7 @@ from typing import Any
 import graphql
 import strawberry
 
-from api.graphql.introspection import FOUND, mend_is_one_of
+from api.graphql.engine.introspection import FOUND, mend_is_one_of
 from api.graphql.schema import schema
 
 SCHEMA = schema._schema

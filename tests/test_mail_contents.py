@@ -15,7 +15,7 @@ import pytest
 
 import api
 from api.mail.compose import Composer, Link, in_words
-from api.messages import Language, translate
+from api.messages.words import Language, translate
 from models.account import Account
 from models.identifiers import IdentifierType
 from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME, Registration, RegistrationState

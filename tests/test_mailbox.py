@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from api.app import build_app
-from api.settings import Environment, Settings
-from api.web.mailbox import MOST_MESSAGES, Mailbox
+from api.pages.mailbox import MOST_MESSAGES, Mailbox
+from api.settings.environment import Environment, Settings
 from tests.client import client_of
 from tests.conftest import sqlite_only
 from tests.letters import TO, Deliver, letter, messages_of
@@ -146,7 +146,7 @@ async def test_asking_again_is_cheap(http: httpx.AsyncClient, deliver: Deliver) 
 async def test_log_tells_news_only(http: httpx.AsyncClient, deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
     """A page that is left open asks all day: what it is told again is not a line of the log each time."""
     await deliver(letter())
-    with caplog.at_level("INFO", "api.middleware"):
+    with caplog.at_level("INFO", "api.http.middleware"):
         first = await http.get("/mailbox/messages")
         assert "'/mailbox/messages' 200" in caplog.text
         caplog.clear()

@@ -15,7 +15,7 @@ from fluent.syntax.visitor import Visitor
 import api
 from api.graphql.passwords import PasswordStrength
 from api.graphql.problems import FieldProblemCode, ProblemCode
-from api.messages import LOCALES, Language, has_message, negotiate, translate
+from api.messages.words import LOCALES, Language, has_message, negotiate, translate
 from models.identifiers import IdentifierType
 from models.registration import LinkState
 

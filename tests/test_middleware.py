@@ -11,9 +11,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from api.app import build_app
+from api.http.middleware import SAFE, LastResort
 from api.logs import configure_logging
-from api.middleware import SAFE, LastResort
-from api.settings import Environment, Settings
+from api.settings.environment import Environment, Settings
 from tests.client import FIND_ORGANISATION, SIRET, client_of
 from tests.conftest import sqlite_only
 
@@ -121,7 +121,7 @@ async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, given: str, is_
 
 async def test_unknown_paths_are_not_logged(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     """Of a path that nothing answers to, nothing is logged, however long it is."""
-    caplog.set_level(logging.INFO, "api.middleware")
+    caplog.set_level(logging.INFO, "api.http.middleware")
     await http.get("/" + "x" * 10_000)
     assert "GET (unknown path) 404" in caplog.text
     assert "xx" not in caplog.text

@@ -12,8 +12,8 @@ import pytest
 
 import api.app
 from api.app import build_app
-from api.messages import Language, translate
-from api.settings import Settings
+from api.messages.words import Language, translate
+from api.settings.environment import Settings
 from models import organisation
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierProblem, IdentifierType
 from models.organisation import KnownOrganisation, OrganisationStatus

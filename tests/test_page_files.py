@@ -13,18 +13,18 @@ import pytest
 from pydantic import SecretStr
 
 from api.app import build_app
-from api.settings import Environment
+from api.settings.environment import Environment
 from tests.client import client_of
 from tests.conftest import sqlite_only
 
 if TYPE_CHECKING:
     import httpx
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
 
 pytestmark = pytest.mark.anyio
 
-FOLDER = Path("api/web/files/sign-up")
+FOLDER = Path("api/pages/files/sign-up")
 FILES = [file for file in FOLDER.rglob("*") if file.is_file()]
 STRICT = {
     "trusted-types 'none'",
@@ -242,7 +242,7 @@ async def test_log_has_known_paths_only(
     """A path that answers to nothing may be anything that somebody pasted: its line says that it was unknown."""
     caplog.set_level(logging.INFO)
     await http.request(method, path)
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "api.middleware"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "api.http.middleware"]
     assert line.startswith(f"{logged} ")
     assert TOKEN not in caplog.text
 
@@ -252,7 +252,7 @@ async def test_mail_in_the_mailbox_is_logged_without_its_id(
     settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of a route with parameters, the log has the route."""
-    caplog.set_level(logging.INFO, "api.middleware")
+    caplog.set_level(logging.INFO, "api.http.middleware")
     async with client_of(
         build_app(settings.model_copy(update={"mail_url": SecretStr(f"maildir://{tmp_path}")}))
     ) as client:

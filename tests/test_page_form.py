@@ -21,7 +21,7 @@ from tests.visitor import CUT, DETAILS, visitor
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock, KnownCaptcha
     from tests.visitor import NewestLink
 

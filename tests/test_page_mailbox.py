@@ -13,8 +13,8 @@ import pytest
 from playwright.async_api import expect
 
 from api.app import build_app
-from api.mail.wiring import build_relay
-from api.settings import Settings
+from api.delivery import build_relay
+from api.settings.environment import Settings
 from tests.browser import DESKTOP, PHONE, axe_violations, serving, visiting
 from tests.client import CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from tests.conftest import sqlite_only

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Route
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock, KnownCaptcha
     from tests.visitor import NewestLink
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zxcvbn import matching
 
-from api.guessable import COLUMNS, KEYBOARDS, MONTHS, ROWS, WORDS, zigzag
-from api.messages import Language, has_message
-from api.passwords import (
+from api.messages.words import Language, has_message
+from api.passwords.guessable import COLUMNS, KEYBOARDS, MONTHS, ROWS, WORDS, zigzag
+from api.passwords.policy import (
     MAX_WAITING,
     Assessment,
     CharacterType,

@@ -15,9 +15,9 @@ import pytest
 from limits.aio.storage import Storage
 from limits.errors import StorageError
 
-from api import rate_limit_storage
-from api.rate_limit_storage import RETRY_SECONDS, SWEEP_SECONDS, FallbackStorage, MemoryStorage, open_storage
-from api.rate_limits import RateLimits, parse_limits
+from api.limits import storage as rate_limit_storage
+from api.limits.rate_limits import RateLimits, parse_limits
+from api.limits.storage import RETRY_SECONDS, SWEEP_SECONDS, FallbackStorage, MemoryStorage, open_storage
 from api.refusals import TooManyRequests
 from tests.client import FIND_ORGANISATION, SIRET
 from tests.conftest import sqlite_only

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from api.app import build_app
-from api.rate_limits import DEFAULT_LIMITS, LONGEST_MAILBOX_SECONDS, network_of, parse_limits
-from api.settings import Settings
+from api.limits.rate_limits import DEFAULT_LIMITS, LONGEST_MAILBOX_SECONDS, network_of, parse_limits
+from api.settings.environment import Settings
 from models.retention import FINISHED_MESSAGES_KEPT
 from tests.client import (
     ACTIVATE_ACCOUNT,

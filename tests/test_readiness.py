@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from api.app import build_app
-from api.health import SharedProbe
-from api.settings import Settings
-from models.database import database, migrate
+from api.http.health import SharedProbe
+from api.settings.environment import Settings
+from models.database.connections import database, migrate
 from models.outbox import OutboxMessage
 from models.readiness import ROOM_BYTES, is_ready
 from tests.client import client_of

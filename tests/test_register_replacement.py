@@ -24,17 +24,17 @@ import httpx
 import pytest
 from stdnum import luhn
 
-import models.sqlite
+import models.database.sqlite
 from api.sirene.importing import IMPORT_FAILURES, ImportRefusedError, import_sirene
 from api.sirene.progress import Terminal
 from api.sirene.rules import ESTABLISHMENTS, LEGAL_UNITS, columns_of
-from models.database import database, migrate
+from models.database.connections import database, migrate
 from models.identifiers import Identifier, IdentifierType
 from models.organisation import OrganisationSource, find_organisations
-from models.register import on_postgres, on_sqlite
-from models.register.replacement import Replacement, replacement
-from models.register.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError, Rows
-from models.register.tables import RegisterEdition, RegisterEntry
+from models.sirene import on_postgres, on_sqlite
+from models.sirene.replacement import Replacement, replacement
+from models.sirene.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError, Rows
+from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.client import FIND_ORGANISATIONS, Portal
 from tests.conftest import Clock, postgres_only, sqlite_only
 from tests.test_command_line import PROJECT, Done, Guichet, execute
@@ -180,10 +180,10 @@ import asyncio, itertools, os, signal
 from api.__main__ import main
 from api.sirene import staging
 from api.sirene.staging import Staging
-from models.register import on_postgres, on_sqlite
-from models.register.on_postgres import PostgresReplacement
-from models.register.on_sqlite import SqliteReplacement
-from models.register.tables import RegisterEdition
+from models.sirene import on_postgres, on_sqlite
+from models.sirene.on_postgres import PostgresReplacement
+from models.sirene.on_sqlite import SqliteReplacement
+from models.sirene.tables import RegisterEdition
 
 staging.ROWS_OF_A_SLICE = 300
 New = SqliteReplacement if os.environ["GUICHET_DATABASE_URL"].startswith("sqlite") else PostgresReplacement
@@ -369,7 +369,7 @@ READER = """
 import asyncio, sys
 from contextlib import nullcontext
 from tortoise.transactions import in_transaction
-from models.database import database
+from models.database.connections import database
 from models.identifiers import Identifier, IdentifierType
 from models.organisation import find_organisations
 
@@ -454,7 +454,7 @@ class Machine:
         self.pauses: list[float] = []
         self._began: int | None = None
         self._other = sqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None, timeout=0)
-        monkeypatch.setattr(models.sqlite, "time", SimpleNamespace(perf_counter=self.perf_counter))
+        monkeypatch.setattr(models.database.sqlite, "time", SimpleNamespace(perf_counter=self.perf_counter))
         monkeypatch.setattr(on_sqlite, "asyncio", SimpleNamespace(sleep=self.sleep, to_thread=asyncio.to_thread))
 
     def perf_counter(self) -> float:

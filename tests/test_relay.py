@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise.exceptions import OperationalError
 
+from api.delivery import build_relay
 from api.mail import relay as relay_module
 from api.mail.compose import Composer
 from api.mail.letters import MOST_IN_ONE_MAIL
 from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, RECORDING_SECONDS, Relay
 from api.mail.transports import ContentRefusedError, HandOver, MailboxRefusedError, TransportError, at_any_time
-from api.mail.wiring import build_relay
 from models.account import Account
 from models.identifiers import IdentifierType
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from email.message import EmailMessage
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock
 
 pytestmark = pytest.mark.anyio

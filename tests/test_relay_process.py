@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from api.relay_process import NICENESS
+from api.server.relay_process import NICENESS
 from models.outbox import MessageKind, MessageState, OutboxMessage
 from tests.conftest import sqlite_only
 from tests.test_command_line import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
@@ -172,7 +172,8 @@ async def test_a_mail_that_nobody_has_been_given_is_claimable_at_once(
 
 def test_whoever_answers_requests_can_not_compose() -> None:
     """What the server imports, whole, has nothing in it that mails are made or sent with."""
-    asked = "import sys, api.server; print([n for n in sys.modules if n.startswith(('api.mail', 'jinja2', 'aiosmtp'))])"
+    loaded = "[n for n in sys.modules if n.startswith(('api.mail', 'jinja2', 'aiosmtp'))]"
+    asked = f"import sys, api.server.processes; print({loaded})"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"
 

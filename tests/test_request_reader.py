@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api import connections
-from api.connections import BoundedProtocol
-from api.request_reader import LARGEST_FRAMING
+from api.http import connections
+from api.http.connections import BoundedProtocol
+from api.http.request_reader import LARGEST_FRAMING
 from tests.browser import serving
 from tests.conftest import sqlite_only
 from tests.lines import HEAD, QUESTION, REQUEST, is_answered, line, until

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from api.production import risky_settings
-from api.settings import (
+from api.settings.environment import (
     SECRET_KEY_FILE,
     Environment,
     Maildir,
@@ -25,6 +24,7 @@ from api.settings import (
     open_files,
     unknown_settings,
 )
+from api.settings.production import risky_settings
 
 SECRET = "Secret-42"
 RANDOM = "9f86d081884c7d659a2feaa0c55ad015"
@@ -499,7 +499,7 @@ def test_key_that_is_set_is_used(monkeypatch: pytest.MonkeyPatch, elsewhere: Pat
 AT_ONCE = """
 import sys, time
 from pathlib import Path
-from api.settings import load_settings
+from api.settings.environment import load_settings
 print("ready", flush=True)
 while not Path("go").exists():
     time.sleep(0.001)

@@ -19,10 +19,10 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from pydantic import SecretStr
 
+from api.delivery import build_relay
 from api.mail import sending, transports
 from api.mail.transports import SmtpTransport
-from api.mail.wiring import build_relay
-from api.settings import SmtpServer
+from api.settings.environment import SmtpServer
 from models.account import Account
 from models.outbox import MessageKind, MessageState, OutboxMessage
 from tests.client import Portal, token_in, with_link
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from aiosmtpd.smtp import Envelope, LoginPassword, Session
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock
 
 pytestmark = pytest.mark.anyio

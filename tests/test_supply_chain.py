@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parent.parent
 SCRIPTS = PROJECT / ".ci"
 LOCK = PROJECT / "requirements.lock"
 LICENCES = PROJECT / "LICENCES.md"
-VENDOR = PROJECT / "api/web/files/graphiql/vendor"
+VENDOR = PROJECT / "api/pages/files/graphiql/vendor"
 PYTHON_LOCKS = [
     "requirements.lock",
     "requirements-build.lock",
@@ -183,8 +183,8 @@ def test_licences_of_what_comes_with_the_package_are_listed() -> None:
     fonts = set(re.findall(r"@font-face\s*{[^}]*?font-family:\s*([\w ]+);", style))
     assert fonts == {"Roboto", "Fira Code"}
     assert [font for font in fonts if f"the font {font} " not in text] == []
-    assert "CC0 1.0" in (PROJECT / "api/voices/README.md").read_text(encoding="utf-8")
-    assert re.search(r"api/voices/.*CC0-1\.0 \|", text)
+    assert "CC0 1.0" in (PROJECT / "api/captcha/voices/README.md").read_text(encoding="utf-8")
+    assert re.search(r"api/captcha/voices/.*CC0-1\.0 \|", text)
 
 
 def test_licences_of_what_graphiql_has_packed_are_as_listed() -> None:

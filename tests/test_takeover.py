@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-    from api.settings import Settings
+    from api.settings.environment import Settings
     from tests.conftest import Clock, Letterbox
     from tests.visitor import NewestLink, Visitor
 

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from models.identifiers import IDENTIFIER_FORMATS
 from tests.client import FIND_ORGANISATION, OTHER_SIRET, PASSWORD, SIRET
 from tests.conftest import sqlite_only
-from tests.typed_text import Typed, anything
+from tests.visible_text import Typed, anything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.settings import Settings
-from api.trusted_proxies import TrustedProxies
+from api.settings.environment import Settings
+from api.settings.trusted_proxies import TrustedProxies
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 import api.upkeep
 from api.app import build_app
-from api.settings import Settings
+from api.settings.environment import Settings
 from tests.client import client_of
 from tests.conftest import Clock
 from tests.register import EDITION, register

@@ -15,8 +15,8 @@ from api.graphql.problems import (
     TooManyRequests,
     link_message,
 )
-from api.messages import Language, translate
-from api.registration.activation import Activated, InspectedLink
+from api.messages.words import Language, translate
+from api.use_cases.activation import Activated, InspectedLink
 from models.account import MembershipRole, MembershipStatus
 from models.domains import as_typed
 from models.registration import LinkState

@@ -8,14 +8,14 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.captcha import CaptchaProvider, Challenge
+from api.captcha.pictures import CaptchaProvider, Challenge
 from api.graphql.context import Context, Info, language_of, without_values
-from api.graphql.cost import COST
+from api.graphql.engine.cost import COST
 from api.graphql.organisations import DeclaredOrganisation
 from api.graphql.problems import Problem, ProblemCode, RegistrationNotFound, TooManyRequests, problem_message
-from api.messages import Language, translate
-from api.registration import sign_up
-from api.registration.sign_up import Pending, ShownChallenge
+from api.messages.words import Language, translate
+from api.use_cases import registration as sign_up
+from api.use_cases.registration import Pending, ShownChallenge
 from models.domains import as_typed
 from models.registration import LINK_LIFETIME, Registration
 from models.registration import RegistrationState as StoredState

@@ -9,12 +9,12 @@ import strawberry
 from graphql import GraphQLResolveInfo
 from graphql.execution.values import get_argument_values
 
-from api.captcha import CaptchaProvider
-from api.messages import Language
-from api.rate_limits import RateLimits
-from api.registration.activation import Activation
-from api.registration.form import Terms
-from api.registration.sign_up import SignUp
+from api.captcha.pictures import CaptchaProvider
+from api.limits.rate_limits import RateLimits
+from api.messages.words import Language
+from api.use_cases.activation import Activation
+from api.use_cases.registration import SignUp
+from api.use_cases.registration_form import Terms
 from models.identifiers import Identifier
 from models.organisation import KnownOrganisation
 
@@ -42,7 +42,7 @@ class Services:
 
 @dataclass(slots=True)
 class Context:
-    """One request: the services, the caller's network (see `api.rate_limits`), the language of its header, its time.
+    """One request: the services, the caller's network (see `api.limits.rate_limits`), the header's language, its time.
 
     *turned_away* says whether a `TooManyRequests` is part of the answer.
     """

@@ -9,7 +9,7 @@ import strawberry
 
 from api import refusals
 from api.graphql.context import Info, given
-from api.graphql.cost import GIVEN, SIZE
+from api.graphql.engine.cost import GIVEN, SIZE
 from api.graphql.problems import (
     FieldProblemCode,
     InvalidInput,
@@ -18,7 +18,7 @@ from api.graphql.problems import (
     TooManyRequests,
     problem_message,
 )
-from api.messages import Language, translate
+from api.messages.words import Language, translate
 from models.identifiers import (
     IDENTIFIER_FORMATS,
     Identifier,

@@ -5,11 +5,11 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api import passwords
 from api.graphql.context import Info, given, without_values
 from api.graphql.problems import FieldProblem, InvalidInput, TooManyRequests
-from api.messages import Language, has_message, translate
-from api.passwords import MAX_LENGTH, MIN_CHARACTER_TYPES, MIN_LENGTH, Assessment, CharacterType
+from api.messages.words import Language, has_message, translate
+from api.passwords import policy as passwords
+from api.passwords.policy import MAX_LENGTH, MIN_CHARACTER_TYPES, MIN_LENGTH, Assessment, CharacterType
 
 strawberry.enum(
     CharacterType,

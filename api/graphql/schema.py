@@ -10,7 +10,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from api.graphql import activation, captcha, passwords, problems, registration
 from api.graphql import organisations as lookups
-from api.graphql.introspection import mend_is_one_of
+from api.graphql.engine.introspection import mend_is_one_of
 
 
 def _to_the_second(instant: datetime) -> str:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from api.mail.headers import MAIL_POLICY
-from api.messages import Language, translate
-from api.sender import parse_sender
+from api.messages.words import Language, translate
+from api.settings.sender import parse_sender
 from models.domains import as_shown_to_strangers
 from models.links import unlinked
 from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, TypedTextError, parse_email_address
@@ -94,7 +94,7 @@ class Composer:
         self._sender = Address(named.name, named.local_part, named.domain)
         self._sign_in_url = sign_in_url
         self._templates = Environment(
-            loader=PackageLoader("api"),
+            loader=PackageLoader("api.mail"),
             autoescape=select_autoescape(["html"], default=False),
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -15,7 +15,7 @@ import aiosmtplib
 
 from api.mail.headers import WIRE_POLICY
 from api.mail.replies import describe_failure
-from api.settings import Maildir, SmtpServer
+from api.settings.environment import Maildir, SmtpServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

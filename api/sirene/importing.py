@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, TypeVar
 from api.sirene.files import SireneFileError, open_sirene_file
 from api.sirene.scratch import ScratchSpaceError, scratch_folder
 from api.sirene.staging import ESTABLISHMENT, LEGAL_UNIT, Staging
-from models.database import DATABASE_FAILURES
+from models.database.connections import DATABASE_FAILURES
 from models.organisation import OrganisationSource
-from models.register.replacement import replacement
-from models.register.rows import (
+from models.sirene.replacement import replacement
+from models.sirene.rows import (
     PooledConnectionError,
     RegisterFixedError,
     RegisterInUseError,
     ReplacementUnderWayError,
 )
-from models.register.tables import RegisterEdition
+from models.sirene.tables import RegisterEdition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from api.sirene.files import SireneFile
     from api.sirene.progress import Progress
     from api.sirene.staging import Kind
-    from models.register.replacement import Replacement
+    from models.sirene.replacement import Replacement
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.sirene.importing import Summary
-    from models.register.tables import RegisterEdition
+    from models.sirene.tables import RegisterEdition
 
 NO_REGISTER = "No register has been imported: see guichet import-sirene --help"
 

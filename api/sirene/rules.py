@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-# What is read becomes text of COPY: see `models.register.rows`. Blanks and control characters of any kind become one
+# What is read becomes text of COPY: see `models.sirene.rows`. Blanks and control characters of any kind become one
 # blank; nothing, and [ND], become NULL. Nearly all values are plain already, which is told in a third of the time.
 SAID = r"""
 CREATE MACRO said(value, longest) AS nullif(

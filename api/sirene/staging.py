@@ -25,7 +25,7 @@ from api.sirene.rules import (
     columns_of,
 )
 from api.sirene.scratch import ScratchSpaceError
-from models.register.rows import Rows
+from models.sirene.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

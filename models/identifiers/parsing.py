@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.typed_text import visible
+from models.visible_text import visible
 
 from .formats import IDENTIFIER_FORMATS, IdentifierType
 

@@ -1,0 +1,73 @@
+"""The one place that wires the relay: settings become what empties the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from api.clock import utc_now
+from api.limits.rate_limits import parse_limits
+from api.mail.compose import Composer
+from api.mail.letters import LetterWriter
+from api.mail.relay import Relay
+from api.mail.transports import MailTransport, open_transport
+from api.shutdown import SHUTDOWN_SECONDS
+from models.database.connections import database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+    from api.settings.environment import Settings
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+def build_relay(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    transport: MailTransport | None = None,
+    seconds_to_stop: float = SHUTDOWN_SECONDS,
+) -> Relay:
+    """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
+    composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
+    return Relay(
+        transport=transport or open_transport(settings.mail_destination),
+        letters=LetterWriter(composer=composer, activation_url=settings.activation_url, clock=clock),
+        mailbox_limit=(parse_limits(settings.rate_limits) or {}).get("mailbox"),
+        clock=clock,
+        seconds_to_stop=seconds_to_stop,
+    )
+
+
+async def deliver(settings: Settings, *, once: bool = False, parent: int | None = None) -> Counter[str]:
+    """Relay what is due, *once* or until SIGINT, SIGTERM, or the end of the process behind the sentinel *parent*."""
+    loop = asyncio.get_running_loop()
+    async with _open_relay(settings) as relay:
+        for stop in STOPS:
+            loop.add_signal_handler(stop, relay.stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        if parent is not None:
+            loop.add_reader(parent, _stop_once, loop, parent, relay)
+        if once:
+            return await relay.deliver_due()
+        await relay.run()
+        if parent is not None:
+            loop.remove_reader(parent)
+        return Counter()
+
+
+def _stop_once(loop: asyncio.AbstractEventLoop, parent: int, relay: Relay) -> None:
+    """Stop *relay*, and watch *parent* no more: its sentinel stays readable, and would keep the loop busy."""
+    loop.remove_reader(parent)
+    relay.stop()
+
+
+@asynccontextmanager
+async def _open_relay(settings: Settings) -> AsyncIterator[Relay]:
+    async with database(settings.database_url.get_secret_value()):
+        yield build_relay(settings)

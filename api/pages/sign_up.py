@@ -1,0 +1,96 @@
+"""Pages made of files: the reference page, the mailbox of development, GraphiQL. They load nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from api.http.middleware import LOGGED_PATH
+
+if TYPE_CHECKING:
+    import os
+
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+FILES = Path(__file__).parent / "files"
+HEADERS = {  # Beside those that every answer has.
+    "Cache-Control": "no-cache",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+OWN_FILES_ONLY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src data:; "
+    "connect-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
+)
+NO_TEXT_BECOMES_CODE = "require-trusted-types-for 'script'; trusted-types 'none'"
+
+
+# A "#" or the "=" of a token in a path: a mail gateway has encoded them, maybe more than once.
+DAMAGED_LINK = re.compile(rb"%(?:25)*23|token(?:=|%(?:25)*3d)", re.IGNORECASE)
+RELATIVE_FILE = re.compile(r'<(?:link|script)\b[^>]*?(?:href|src)="')
+DEEPEST_LINK = 20
+"""Slashes in the path of a link that somebody could have been sent."""
+HOME = "index.html"
+
+
+class Pages(StaticFiles):
+    """The files of one folder, its `index.html` at the top, under one Content-Security-Policy.
+
+    Browsers ask for each file anew, and get a 304 where it has not changed.
+    """
+
+    def __init__(self, folder: str, *, content_security_policy: str = OWN_FILES_ONLY + NO_TEXT_BECOMES_CODE) -> None:
+        super().__init__(directory=FILES / folder, html=True)
+        self._headers = HEADERS | {"Content-Security-Policy": content_security_policy}
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file at *path*. A folder has one name: from others, Starlette leads to whatever host was asked for."""
+        response = await super().get_response(path, scope)
+        if isinstance(response, RedirectResponse):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        scope[LOGGED_PATH] = f"{scope.get('root_path', '')}/{'' if path == '.' else path}"
+        return response
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(self._headers)
+        return response
+
+
+class SignUpPage(Pages):
+    """The reference page. It is what a link of a mail leads to, also where a mail gateway has changed the link.
+
+    Such a link has its token in the path or in the query. The page takes it from there, as it does from the fragment:
+    the answer is the page itself, which no cache keeps, and the log has no word of the path.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("sign-up")
+        self._page = (FILES / "sign-up" / HOME).read_text(encoding="utf-8")
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        depth = raw_path.removeprefix(scope.get("root_path", "").encode()).count(b"/") - 1
+        if depth <= DEEPEST_LINK and DAMAGED_LINK.search(raw_path):
+            scope[LOGGED_PATH] = "/"
+            return self._at_depth(depth)
+        response = await super().get_response(path, scope)
+        if DAMAGED_LINK.search(scope["query_string"]):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _at_depth(self, depth: int) -> Response:
+        """The page, for an address with *depth* slashes too many: its files are where they always are."""
+        page = RELATIVE_FILE.sub(rf"\g<0>{'../' * depth}", self._page)
+        return HTMLResponse(page, headers=self._headers | {"Cache-Control": "no-store"})

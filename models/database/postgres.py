@@ -1,0 +1,124 @@
+"""Tortoise's engine for PostgreSQL: connections of our own, and transactions that give theirs back.
+
+Tortoise keeps it: each BEGIN that fails, when a server goes away, would cost a place of the pool for good.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import (
+    NestedTransactionContext,
+    PoolConnectionWrapper,
+    TransactionalDBClient,
+    TransactionContext,
+    TransactionContextPooled,
+)
+from tortoise.connection import get_connections
+from tortoise.exceptions import OperationalError, TransactionManagementError
+
+from models.database.postgres_connections import PostgresConnection, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ISOLATION = "read_committed"
+"""What the code is written for. A database whose default is stricter would fail statements that race, for nothing."""
+
+
+class ReleasingTransactionContext(TransactionContextPooled):
+    """`async with` around one transaction, which owns a connection of the pool from BEGIN to COMMIT."""
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        await self.ensure_connection()
+        pool = self.client._parent._pool
+        self.client._connection = await pool.acquire()
+        try:
+            await self.client.begin()
+        except BaseException:
+            await pool.release(self.client._connection)
+            raise
+        self.token = get_connections().set(self.connection_name, self.client)
+        return self.client
+
+
+class StatementContext(PoolConnectionWrapper[Any]):
+    """`async with` around one statement: in a transaction of its own where only that sets the isolation."""
+
+    __slots__ = ("_transaction",)
+
+    async def __aenter__(self) -> Any:
+        connection = await super().__aenter__()
+        self._transaction = connection.transaction(isolation=ISOLATION) if connection.needs_isolation else None
+        if self._transaction is not None:
+            try:
+                await self._transaction.start()
+            except BaseException:
+                await super().__aexit__(None, None, None)
+                raise
+        return connection
+
+    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+        try:
+            if self._transaction is not None:
+                await (self._transaction.commit() if exc_type is None else self._transaction.rollback())
+        finally:
+            await super().__aexit__(exc_type, exc_val, exc_tb)
+
+
+class PostgresTransaction(TransactionWrapper):
+    """One transaction, or a savepoint in it."""
+
+    async def begin(self) -> None:
+        self.transaction = self._connection.transaction(isolation=ISOLATION)
+        await self.transaction.start()
+
+    async def savepoint(self) -> None:
+        self.transaction = self._connection.transaction()
+        await self.transaction.start()
+
+    def _in_transaction(self) -> TransactionContext:
+        return NestedTransactionContext(PostgresTransaction(self))
+
+    async def _expire_connections(self) -> None:
+        await self._parent._expire_connections()
+
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await _leaving_standbys(self, super()._translate_exceptions(func, *args, **kwargs))
+
+
+class PostgresClient(AsyncpgDBClient):
+    """A pool of connections."""
+
+    connection_class = PostgresConnection
+
+    async def create_pool(self, **options: Any) -> asyncpg.Pool:
+        return await asyncpg.create_pool(None, connect=connect, **options)
+
+    def acquire_connection(self) -> StatementContext:
+        return StatementContext(self, self._pool_init_lock)
+
+    def _in_transaction(self) -> TransactionContext:
+        return ReleasingTransactionContext(PostgresTransaction(self), self._pool_init_lock)
+
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await _leaving_standbys(self, super()._translate_exceptions(func, *args, **kwargs))
+
+
+async def _leaving_standbys(client: PostgresClient | PostgresTransaction, work: Any) -> Any:
+    """Await *work*; where the server takes no writes any more, have the next caller look for the one that does.
+
+    After a switchover a pool would keep its connections to what has become a standby.
+    """
+    try:
+        return await work
+    except TransactionManagementError as exc:
+        if not isinstance(exc.__cause__, asyncpg.ReadOnlySQLTransactionError):
+            raise
+        await client._expire_connections()
+        raise OperationalError(exc.__cause__) from exc.__cause__  # After the other, Tortoise wouldn't roll back.
+
+
+client_class = PostgresClient

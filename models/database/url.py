@@ -1,0 +1,171 @@
+"""What a database URL says: its scheme, hosts, credentials and options, as Tortoise's configuration."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODEL_MODULES = (
+    "models.registration",
+    "models.account",
+    "models.organisation",
+    "models.sirene.tables",
+    "models.outbox",
+)
+UNREADABLE = "can't be read as a database URL"
+# Hosts are divided by commas, each with its port, as libpq has it; Tortoise's own parser knows one host only.
+POSTGRES_URL = re.compile(
+    r"(?:postgres|postgresql|asyncpg)://"
+    r"(?:(?P<credentials>[^/?#]*)@)?(?P<hosts>[^@/?#]*)(?:/(?P<database>[^@?#]*))?(?:\?(?P<options>[^#]*))?"
+)
+DEFAULT_PORT = 5432
+# A server that falls silent must not be waited for without end, nor one that is away be called while nobody asks:
+# asyncpg opens at least `minsize` connections again and again, and logs the trace of each failure.
+POSTGRES_DEFAULTS: dict[str, Any] = {"minsize": 0, "maxsize": 20, "timeout": 10.0, "command_timeout": 30.0}
+SESSION_ATTRIBUTES = frozenset({"any", "primary", "read-write"})
+SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+SQLITE_BUSY_TIMEOUT_MS = 10_000
+
+
+class DatabaseUrlError(ValueError):
+    """The URL names no database that this project can use."""
+
+
+def one_of(allowed: frozenset[str]) -> Callable[[str], str]:
+    """Make a reader that accepts the *allowed* words."""
+
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError
+        return value
+
+    return read
+
+
+def certificates_file(value: str) -> str:
+    """Accept a file of certificates that this process can read."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+    except OSError:
+        raise ValueError from None
+    return value
+
+
+# Options of asyncpg and of its pool, and what of libpq's: each with its reader, and what a reader expects.
+POSTGRES_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "host": (str, "a folder"),
+    "port": (int, "a number"),
+    "sslmode": (one_of(SSL_MODES), f"one of {', '.join(sorted(SSL_MODES))}"),
+    "sslrootcert": (certificates_file, "a readable file of certificates"),
+    "target_session_attrs": (one_of(SESSION_ATTRIBUTES), f"one of {', '.join(sorted(SESSION_ATTRIBUTES))}"),
+    "minsize": (int, "a number"),
+    "maxsize": (int, "a number"),
+    "timeout": (float, "a number"),
+    "command_timeout": (float, "a number"),
+    "statement_cache_size": (int, "a number"),
+    "max_inactive_connection_lifetime": (float, "a number"),
+    "application_name": (str, "a name"),
+    "schema": (str, "a name"),
+}
+
+
+def tortoise_config(url: str) -> dict[str, Any]:
+    """Tortoise's configuration for *url*: `sqlite://var/guichet.db` or `postgres://user:password@host/name`.
+
+    Query parameters go to the engine: pragmas of SQLite, `maxsize` and such of asyncpg.
+
+    :raises DatabaseUrlError: another scheme, or no database in it. Its message quotes no part of the URL.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "sqlite":
+        name, connection = "sqlite", _sqlite_connection(url)
+    elif scheme in {"postgres", "postgresql", "asyncpg"}:
+        name, connection = "postgres", {"engine": "models.database.postgres", "credentials": _postgres_credentials(url)}
+    else:
+        raise DatabaseUrlError("must begin with sqlite:// or postgres://")
+    app = {"models": list(MODEL_MODULES), "migrations": "models.migrations", "default_connection": name}
+    return {
+        "connections": {name: connection},  # Named by its kind: Tortoise caches statements by this name.
+        "apps": {"models": app},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def credentials_of(url: str) -> dict[str, Any]:
+    """What *url* says of its one connection: `file_path` of SQLite, `hosts`, `ssl` and more of PostgreSQL."""
+    (connection,) = tortoise_config(url)["connections"].values()
+    credentials: dict[str, Any] = connection["credentials"]
+    return credentials
+
+
+def _sqlite_connection(url: str) -> dict[str, Any]:
+    try:
+        connection = expand_db_url(url)
+    except (ConfigurationError, ValueError):
+        raise DatabaseUrlError(UNREADABLE) from None
+    connection["engine"] = "models.database.sqlite"
+    connection["credentials"].setdefault("busy_timeout", SQLITE_BUSY_TIMEOUT_MS)
+    return connection
+
+
+def _postgres_credentials(url: str) -> dict[str, Any]:
+    try:
+        urlsplit(url.replace(",", ""))  # Finds characters that turn into / or @ once they are normalised.
+    except ValueError:
+        raise DatabaseUrlError(UNREADABLE) from None
+    parts = POSTGRES_URL.fullmatch(url)
+    if parts is None:  # A slash in the password, say, which belongs there as %2F, has ended the host too early.
+        raise DatabaseUrlError(UNREADABLE)
+    options = _options(parts["options"] or "")
+    port = options.pop("port", DEFAULT_PORT)
+    try:
+        hosts = [_host(text, port) for text in (options.pop("host", None) or parts["hosts"]).split(",") if text]
+        user, password = (_decoded(text) for text in (parts["credentials"] or "").partition(":")[::2])
+        database = _decoded(parts["database"] or "")
+    except ValueError:
+        raise DatabaseUrlError(UNREADABLE) from None
+    hosts = hosts or [(None, port)]
+    return {
+        "user": user,
+        "password": password,
+        "database": database,
+        "host": hosts[0][0],
+        "port": hosts[0][1],
+        "hosts": hosts,
+        **POSTGRES_DEFAULTS,
+        **options,
+    }
+
+
+def _host(text: str, port: int) -> tuple[str | None, int]:
+    """The name and the port of one host; a folder of Unix sockets is one, too, written `%2Frun%2Fpostgresql`."""
+    if text.startswith("/"):
+        return text, port
+    parts = urlsplit(f"//{text}")
+    return _decoded(parts.hostname or ""), parts.port or port
+
+
+def _decoded(text: str) -> str | None:
+    return unquote(text, errors="strict") or None
+
+
+def _options(query: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for name, value in parse_qsl(query):
+        if name not in POSTGRES_OPTIONS:
+            raise DatabaseUrlError(f"has another option than {', '.join(POSTGRES_OPTIONS)}")
+        read, expected = POSTGRES_OPTIONS[name]
+        try:
+            options["ssl" if name == "sslmode" else name] = read(value)
+        except ValueError:
+            raise DatabaseUrlError(f"needs {expected} as {name}") from None
+    return options
