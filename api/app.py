@@ -28,14 +28,13 @@ from api.http.middleware import (
     RequestIds,
     SafeHeaders,
 )
-from api.limits.rate_limits import RateLimits, parse_limits
+from api.limits.rate_limits import RateLimits
 from api.limits.storage import open_storage
 from api.pages.graphiql import GraphiQL
 from api.pages.mailbox import mailbox_routes
 from api.pages.sign_up import SignUpPage
 from api.passwords.policy import Passwords
-from api.settings.environment import Maildir
-from api.settings.trusted_proxies import TrustedProxies
+from api.settings.mail_destination import Maildir
 from api.upkeep import upkeep
 from api.use_cases.activation import Activation
 from api.use_cases.organisations import LookUps
@@ -119,7 +118,7 @@ def _services(
     clock: Callable[[], datetime],
 ) -> Services:
     storage = open_storage(settings.rate_limit_url.get_secret_value())
-    limits = RateLimits(parse_limits(settings.rate_limits), storage)
+    limits = RateLimits(settings.rate_limits, storage)
     terms = Terms(settings.terms_version, settings.terms_url, settings.survey_consent_version)
     return Services(
         sign_up=SignUp(captcha=captcha, limits=limits, terms=terms, key=settings.key),
@@ -135,24 +134,20 @@ def _services(
 
 def _mailbox_routes(settings: Settings) -> list[BaseRoute]:
     """The mailbox page, where mails go to a folder; never in production, as it shows everybody's activation links."""
-    destination = settings.mail_destination
-    if settings.in_production or not isinstance(destination, Maildir):
+    if settings.in_production or not isinstance(settings.mail_url, Maildir):
         return []
-    return mailbox_routes(destination.path)
+    return mailbox_routes(settings.mail_url.path)
 
 
 def _captcha(settings: Settings) -> CaptchaProvider:
-    fixed = settings.fixed_captcha
-    return PictureCaptcha() if fixed is None else FixedCaptcha(fixed)
+    return PictureCaptcha() if settings.captcha is None else FixedCaptcha(settings.captcha.text)
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """Outermost first."""
     middleware = [Middleware(RequestIds, trusted_proxies=settings.trusted_proxies), Middleware(AccessLog)]
     if settings.trusted_proxies:
-        middleware.append(
-            Middleware(ProxyHeadersMiddleware, trusted_hosts=TrustedProxies(settings.trusted_proxies).names)
-        )
+        middleware.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies.names))
     middleware += [
         Middleware(SafeHeaders, more=HTTPS_ONLY if settings.in_production else {}),
         Middleware(LastResort),

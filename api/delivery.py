@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from api.clock import utc_now
-from api.limits.rate_limits import parse_limits
 from api.mail.compose import Composer
 from api.mail.letters import LetterWriter
 from api.mail.relay import Relay
@@ -36,9 +35,9 @@ def build_relay(
     """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
     composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
     return Relay(
-        transport=transport or open_transport(settings.mail_destination),
+        transport=transport or open_transport(settings.mail_url, helo_name=settings.mail_helo_name),
         letters=LetterWriter(composer=composer, activation_url=settings.activation_url, clock=clock),
-        mailbox_limit=(parse_limits(settings.rate_limits) or {}).get("mailbox"),
+        mailbox_limit=(settings.rate_limits or {}).get("mailbox"),
         clock=clock,
         seconds_to_stop=seconds_to_stop,
     )

@@ -30,6 +30,8 @@ from api.delivery import build_relay
 from api.mail.relay import Relay
 from api.mail.transports import HandOver, at_any_time
 from api.settings.environment import Settings
+from api.settings.mail_destination import Maildir
+from api.settings.sender import Sender
 from models.database.connections import database, migrate
 from tests.browser import browser, server
 from tests.canary import files_with_canary, pytest_runtest_makereport
@@ -190,13 +192,13 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a test, without a relay of their own and without limits."""
     return Settings(
         database_url=SecretStr(database_url),
-        mail_url=SecretStr(f"maildir:{tmp_path / 'mailbox'}"),
-        mail_from="Guichet <no-reply@portal.example.org>",
+        mail_url=Maildir(tmp_path / "mailbox"),
+        mail_from=Sender("Guichet", "no-reply", "portal.example.org"),
         activation_url=PAGE,
         sign_in_url=SIGN_IN,
         secret_key=SecretStr("0123456789abcdef0123456789abcdef"),
         relay="off",
-        rate_limits="off",
+        rate_limits=None,
         terms_version="2026-01",
         survey_consent_version="s1",
     )

@@ -31,7 +31,7 @@ from api.delivery import build_relay
 from api.mail import relay as relay_module
 from api.mail.transports import HandOver, MaildirTransport, TransportError, at_any_time
 from api.passwords import policy as passwords
-from api.settings.environment import Maildir
+from api.settings.mail_destination import Maildir
 from models.database.connections import database
 from models.retention import purge
 from tests.client import Answer, client_of
@@ -142,9 +142,9 @@ class Delivery:
     @asynccontextmanager
     async def ready(self, fate: Fate, settings: Settings, now: datetime) -> AsyncIterator[Act]:
         relay_module.CONCURRENT_SENDINGS = 1  # Each time, the same statements in the same order.
-        destination = settings.mail_destination
+        destination = settings.mail_url
         assert isinstance(destination, Maildir)
-        limited = settings.model_copy(update={"rate_limits": self.limits})
+        limited = settings.replace(rate_limits=self.limits)
         transport = _WatchedTransport(destination.path, fate, is_away=self.is_away)
         relay = build_relay(limited, clock=lambda: now, transport=transport)
 
@@ -233,7 +233,7 @@ def _under_its_own_name(settings: Settings) -> Settings:
         return settings
     parts = urlsplit(_url(settings))
     named = parts._replace(query=f"{parts.query}&application_name={APPLICATION}").geturl()
-    return settings.model_copy(update={"database_url": SecretStr(named)})
+    return settings.replace(database_url=SecretStr(named))
 
 
 async def _is_forgotten(settings: Settings) -> None:
@@ -303,6 +303,6 @@ def _file(settings: Settings) -> str:
 
 
 def _mailbox(settings: Settings) -> Path:
-    destination = settings.mail_destination
+    destination = settings.mail_url
     assert isinstance(destination, Maildir)
     return destination.path

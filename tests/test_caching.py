@@ -113,7 +113,7 @@ async def test_who_says_who_they_are_gets_an_answer_of_their_own(
 async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) -> None:
     """Whoever comes too fast waits alone: no cache hands their refusal to others, not even beside a good answer."""
     query = f"{{ a: {FIELD} b: {FIELD} }}" if aliased else f"{{ {FIELD} }}"
-    async with client_of(build_app(settings.model_copy(update={"rate_limits": "organisation=1/hour"}))) as http:
+    async with client_of(build_app(settings.replace(rate_limits="organisation=1/hour"))) as http:
         if not aliased:
             assert (await look_up(http, query)).headers["cache-control"] == KEPT
         refused = await look_up(http, query)

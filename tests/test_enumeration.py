@@ -338,7 +338,7 @@ def captcha() -> LegibleCaptcha:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """With the limits that are the default."""
-    return settings.model_copy(update={"rate_limits": "on"})
+    return settings.replace(rate_limits="on")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from api.app import build_app
 from api.delivery import build_relay
 from api.mail import relay as relay_module
 from api.passwords import policy as passwords
-from api.settings.environment import Maildir
+from api.settings.mail_destination import Maildir
 from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage
 from models.registration import Registration
@@ -90,9 +90,9 @@ class Journey:
     limits: ClassVar[str] = "off"
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings = settings.model_copy(update={"captcha": f"fixed:{FixedAnswer.answer}"})
+        self.settings = settings.replace(captcha=f"fixed:{FixedAnswer.answer}")
         self.clock = clock
-        destination = settings.mail_destination
+        destination = settings.mail_url
         assert isinstance(destination, Maildir)
         self.folder = Folder(destination.path)
         self.id = ""
@@ -107,7 +107,7 @@ class Journey:
     @asynccontextmanager
     async def service(self) -> AsyncIterator[Portal]:
         """The service, started anew."""
-        settings = self.settings.model_copy(update={"rate_limits": self.limits})
+        settings = self.settings.replace(rate_limits=self.limits)
         relay = build_relay(settings, clock=self.clock)
         async with client_of(build_app(self.settings, clock=self.clock)) as http:
             yield Portal(http, captcha=FixedAnswer(), relay=relay, letterbox=Letterbox())

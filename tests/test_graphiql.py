@@ -70,7 +70,7 @@ async def test_the_page_is_no_answer_for_programs(http: httpx.AsyncClient) -> No
 
 async def test_production_has_none_of_the_files(settings: Settings) -> None:
     """In production, there is nothing under `/graphiql`."""
-    production = settings.model_copy(update={"environment": Environment.PRODUCTION})
+    production = settings.replace(environment=Environment.PRODUCTION)
     async with client_of(build_app(production)) as client:
         paths = ["/graphiql", "/graphiql/", "/graphiql/graphiql.js", "/graphiql/vendor/graphiql.min.js"]
         assert {(await client.get(path, headers=AS_A_BROWSER)).status_code for path in paths} == {404}

@@ -244,7 +244,7 @@ async def test_key_and_input_are_stored_as_keyed_digests(
 ) -> None:
     """Of key and input only digests are stored, and under another secret key they are others."""
     await request(portal)
-    other = build_app(settings.model_copy(update={"secret_key": SecretStr("f" * 32)}), clock=clock, captcha=captcha)
+    other = build_app(settings.replace(secret_key=SecretStr("f" * 32)), clock=clock, captcha=captcha)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://localhost") as http:
         variables = {"input": form(idempotencyKey=KEY, **FILLED_IN)}
         await http.post("/graphql", json={"query": CREATE_ACCOUNT, "variables": variables})

@@ -16,6 +16,7 @@ import pytest
 import api
 from api.mail.compose import Composer, Link, in_words
 from api.messages.words import Language, translate
+from api.settings.sender import parse_sender
 from models.account import Account
 from models.identifiers import IdentifierType
 from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME, Registration, RegistrationState
@@ -127,7 +128,7 @@ def several_links(language: Language) -> EmailMessage:
 
 @cache
 def composer(*, sender: str = SENDER, sign_in_url: str | None = SIGN_IN_URL) -> Composer:
-    return Composer(sender=sender, sign_in_url=sign_in_url)
+    return Composer(sender=parse_sender(sender), sign_in_url=sign_in_url)
 
 
 MAILS: dict[str, Callable[[Language], EmailMessage]] = {

@@ -17,7 +17,7 @@ from api.mail.compose import Composer
 from api.mail.headers import MAIL_POLICY, WIRE_POLICY
 from api.mail.transports import SmtpTransport
 from api.messages.words import Language
-from api.settings.environment import SmtpServer
+from api.settings.mail_destination import SmtpServer
 from api.settings.sender import parse_sender
 from tests.test_mail_contents import MESSAGE_ID, registration
 from tests.test_smtp import Mailroom, listening, raw
@@ -47,7 +47,7 @@ thorough = settings(database=None, derandomize=True, max_examples=80, deadline=N
 
 
 def mail(sender: str, *, to: str = RECIPIENT) -> EmailMessage:
-    composer = Composer(sender=sender, sign_in_url=None)
+    composer = Composer(sender=parse_sender(sender), sign_in_url=None)
     return composer.summary([registration()], to=to, language=Language.FR, message_id=MESSAGE_ID, now=NOW)
 
 

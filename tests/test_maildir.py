@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.mail.transports import MaildirTransport, TransportError, open_transport
-from api.settings.environment import Maildir
+from api.settings.mail_destination import Maildir
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anyio, sqlite_only]
 LOOK_UP = {"query": FIND_ORGANISATION, "variables": {"identifier": {"type": "SIRET", "value": SIRET}}}
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \S+ (INFO|ERROR) (-|[0-9a-f]{16}) ")
 WORDS = "the password was Secret-42"
-BEHIND_A_PROXY = {"trusted_proxies": ("192.0.2.0/24",)}
+BEHIND_A_PROXY = {"trusted_proxies": "192.0.2.0/24"}
 
 
 # --- Ids ---
@@ -114,7 +114,7 @@ async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, given: str, is_
         (BEHIND_A_PROXY, "203.0.113.1", False),
         ({}, "192.0.2.1", False),
     ):
-        async with client_of(build_app(settings.model_copy(update=changes)), address) as client:
+        async with client_of(build_app(settings.replace(**changes)), address) as client:
             answer = await client.get("/health/live", headers={"X-Request-Id": given})
         assert (answer.headers["x-request-id"] == given) is (is_kept and trusted)
 
@@ -160,7 +160,7 @@ async def test_every_answer_is_safe(http: httpx.AsyncClient) -> None:
 
 async def test_production_is_for_https(settings: Settings) -> None:
     """Browsers that have been here by https come back by https alone."""
-    production = settings.model_copy(update={"environment": Environment.PRODUCTION})
+    production = settings.replace(environment=Environment.PRODUCTION)
     async with client_of(build_app(production)) as client:
         for path in ("/", "/nowhere", "/graphql?query={__typename}"):
             assert (await client.get(path)).headers["strict-transport-security"] == "max-age=31536000"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
 from api.app import build_app
 from api.settings.environment import Environment
@@ -67,7 +66,7 @@ def words(language: str) -> dict[str, str]:
 @pytest.mark.parametrize("environment", list(Environment))
 async def test_page_is_served_under_a_strict_policy(settings: Settings, environment: Environment) -> None:
     """In production too: nothing from elsewhere, nothing inline, in no frame, and no address that tells others."""
-    async with client_of(build_app(settings.model_copy(update={"environment": environment}))) as client:
+    async with client_of(build_app(settings.replace(environment=environment))) as client:
         response = await client.get("/")
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -185,7 +184,7 @@ async def test_changed_link_is_answered_by_the_page(
 ) -> None:
     """The page comes at once, is kept by nobody and tells no other site; the log has nothing of the link."""
     caplog.set_level(logging.INFO)
-    async with client_of(build_app(settings.model_copy(update={"environment": environment}))) as client:
+    async with client_of(build_app(settings.replace(environment=environment))) as client:
         home = await client.get("/")
         for path in CHANGED:
             response = await client.get(path)
@@ -253,9 +252,7 @@ async def test_mail_in_the_mailbox_is_logged_without_its_id(
 ) -> None:
     """Of a route with parameters, the log has the route."""
     caplog.set_level(logging.INFO, "api.http.middleware")
-    async with client_of(
-        build_app(settings.model_copy(update={"mail_url": SecretStr(f"maildir://{tmp_path}")}))
-    ) as client:
+    async with client_of(build_app(settings.replace(mail_url=f"maildir://{tmp_path}"))) as client:
         await client.get(f"/mailbox/messages/{TOKEN}")
         await client.get("/mailbox/")
         await client.get(f"/mailbox/{TOKEN}")

@@ -284,7 +284,7 @@ async def test_look_up_that_is_refused_hinders_nobody(
     browser: Browser, settings: Settings, clock: Clock, captcha: KnownCaptcha
 ) -> None:
     """Out of look-ups, the page asks no more for a while, takes the name, and the sign-up goes on."""
-    few = settings.model_copy(update={"rate_limits": "organisation=1/hour"})
+    few = settings.replace(rate_limits="organisation=1/hour")
     async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
         await person.reach_organisation()
         identifier = person.field("organisation.identifier.value")

@@ -224,7 +224,7 @@ async def test_a_server_that_is_away_is_said(settings: Settings, browser: Browse
 
 async def test_a_sign_up_is_seen_from_its_first_mail_on(settings: Settings, browser: Browser) -> None:
     """Both mails of a real sign-up appear while one looks, in any order."""
-    settings = settings.model_copy(update={"captcha": "fixed:ABC123"})
+    settings = settings.replace(captcha="fixed:ABC123")
     async with (
         serving(build_app(settings)) as url,
         visiting(browser, f"{url}/mailbox/") as page,

@@ -341,7 +341,7 @@ async def test_step_that_is_asked_too_often_comes_after_its_countdown(
     browser: Browser, settings: Settings, clock: Clock, captcha: KnownCaptcha
 ) -> None:
     """Where a link can't be judged yet, the page counts down and asks again by itself."""
-    few = settings.model_copy(update={"rate_limits": "inspectActivationLink=1/minute"})
+    few = settings.replace(rate_limits="inspectActivationLink=1/minute")
     async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
         await person.open_link("nonsense")
         await person.is_at("resend")

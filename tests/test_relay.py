@@ -170,7 +170,7 @@ async def drain(relay: Relay, clock: Clock) -> None:
 
 def capped(settings: Settings, clock: Clock, letterbox: Letterbox, limit: str = "3/hour") -> Relay:
     """A relay with limits on."""
-    limited = settings.model_copy(update={"rate_limits": f"mailbox={limit}"})
+    limited = settings.replace(rate_limits=f"mailbox={limit}")
     return build_relay(limited, clock=clock, transport=letterbox)
 
 

@@ -17,12 +17,11 @@ from urllib.parse import quote
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
-from pydantic import SecretStr
 
 from api.delivery import build_relay
 from api.mail import sending, transports
 from api.mail.transports import SmtpTransport
-from api.settings.environment import SmtpServer
+from api.settings.mail_destination import SmtpServer
 from models.account import Account
 from models.outbox import MessageKind, MessageState, OutboxMessage
 from tests.client import Portal, token_in, with_link
@@ -166,12 +165,12 @@ async def listening(to: Mailroom | Script, *, tls: ssl.SSLContext | None = None,
 
 def at(settings: Settings, port: int) -> Settings:
     """With the mail server at *port*."""
-    return settings.model_copy(update={"mail_url": SecretStr(f"smtp://127.0.0.1:{port}?starttls=off")})
+    return settings.replace(mail_url=f"smtp://127.0.0.1:{port}?starttls=off")
 
 
 async def outcome(settings: Settings, clock: Clock, url: str) -> str:
     """What becomes of the messages that wait, sent to the server at *url* by a relay."""
-    at_url = settings.model_copy(update={"mail_url": SecretStr(url)})
+    at_url = settings.replace(mail_url=url)
     (result,) = await build_relay(at_url, clock=clock).deliver_due()
     return result
 
@@ -500,7 +499,7 @@ async def test_a_strict_server_knows_us_by_the_senders_domain(
     waiting: Waiting, changes: dict[str, str], expected: str
 ) -> None:
     """EHLO says the sender's domain, or what the setting says, and never the name of the machine."""
-    waiting.settings = waiting.settings.model_copy(update=changes)
+    waiting.settings = waiting.settings.replace(**changes)
     async with listening(Strict(expected)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "sent"
     await OutboxMessage.all().update(state=MessageState.QUEUED)

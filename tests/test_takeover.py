@@ -95,7 +95,7 @@ def rate_limits() -> str:
 @pytest.fixture
 def settings(settings: Settings, rate_limits: str) -> Settings:
     """With links that lead to the page which the application serves itself."""
-    return settings.model_copy(update={"activation_url": "http://localhost/", "rate_limits": rate_limits})
+    return settings.replace(activation_url="http://localhost/", rate_limits=rate_limits)
 
 
 @pytest.fixture

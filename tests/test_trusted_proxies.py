@@ -30,15 +30,15 @@ from api.settings.trusted_proxies import TrustedProxies
 )
 def test_peer_is_known_in_every_form(setting: str, host: str, is_trusted: bool) -> None:
     """An address of IPv4 is the same where it is written as IPv6, in the setting or by the system."""
-    assert (host in TrustedProxies([setting])) is is_trusted
+    assert (host in TrustedProxies.parse([setting])) is is_trusted
 
 
 def test_names_cover_what_headers_say() -> None:
     """Who reads forwarded addresses by these names knows them in both forms."""
-    assert TrustedProxies(["10.0.0.0/8", "unix"]).names == ["10.0.0.0/8", "::ffff:10.0.0.0/104", "unix"]
+    assert TrustedProxies.parse(["10.0.0.0/8", "unix"]).names == ["10.0.0.0/8", "::ffff:10.0.0.0/104", "unix"]
 
 
 def test_unix_is_a_setting() -> None:
     """The Unix socket is named as a network is."""
-    settings = Settings(trusted_proxies=("unix", "10.0.0.0/8"))
-    assert settings.trusted_proxies == ("unix", "10.0.0.0/8")
+    settings = Settings().replace(trusted_proxies="unix, 10.0.0.0/8")
+    assert settings.trusted_proxies.names == ["10.0.0.0/8", "::ffff:10.0.0.0/104", "unix"]

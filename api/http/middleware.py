@@ -17,7 +17,7 @@ from api.logs import REQUEST_ID, trace_of
 from api.settings.trusted_proxies import TrustedProxies
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from starlette.datastructures import MutableHeaders
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,9 +49,9 @@ class RequestIds:
     An id that one of *trusted_proxies* has given is kept, where it looks like one.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted_proxies: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, trusted_proxies: TrustedProxies) -> None:
         self._app = app
-        self._trusted = TrustedProxies(trusted_proxies)
+        self._trusted = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

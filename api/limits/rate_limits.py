@@ -47,7 +47,10 @@ SMALLEST_IPV6_NETWORK = 64
 LONGEST_MAILBOX_SECONDS = 7 * 86_400
 
 
-def parse_limits(setting: str) -> Mapping[str, RateLimitItem] | None:
+LimitTable: TypeAlias = Mapping[str, RateLimitItem]
+
+
+def parse_limits(setting: str) -> LimitTable | None:
     """The table that the setting asks for: `on`, `off` (None), or changes as `organisation=100000/minute, …`.
 
     `organisation@192.0.2.0/24=100000/minute` is a limit of that network's own, which its callers share.

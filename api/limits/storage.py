@@ -45,6 +45,11 @@ def open_storage(url: str) -> Storage:
     return FallbackStorage(storage)
 
 
+def check_storage_url(url: str) -> None:
+    """:raises ValueError: *url* names no storage that can be used."""
+    open_storage(url)
+
+
 def is_in_clear(url: str) -> bool:
     """Whether *url* says itself that its Redis is spoken to without encryption."""
     return url.startswith("async+redis://") and url.endswith(IN_CLEAR)

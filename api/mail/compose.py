@@ -18,7 +18,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from api.mail.headers import MAIL_POLICY
 from api.messages.words import Language, translate
-from api.settings.sender import parse_sender
 from models.domains import as_shown_to_strangers
 from models.links import unlinked
 from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, TypedTextError, parse_email_address
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from api.settings.sender import Sender
     from models.account import Account
     from models.registration import Registration
 
@@ -84,14 +84,10 @@ class Entry:
 
 
 class Composer:
-    """Writes the mails, from *sender* (`Name <address>`, or the address alone); sends none.
+    """Writes the mails, from *sender*; sends none."""
 
-    :raises ValueError: *sender* is no address.
-    """
-
-    def __init__(self, *, sender: str, sign_in_url: str | None) -> None:
-        named = parse_sender(sender)
-        self._sender = Address(named.name, named.local_part, named.domain)
+    def __init__(self, *, sender: Sender, sign_in_url: str | None) -> None:
+        self._sender = Address(sender.name, sender.local_part, sender.domain)
         self._sign_in_url = sign_in_url
         self._templates = Environment(
             loader=PackageLoader("api.mail"),

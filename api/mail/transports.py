@@ -15,7 +15,7 @@ import aiosmtplib
 
 from api.mail.headers import WIRE_POLICY
 from api.mail.replies import describe_failure
-from api.settings.environment import Maildir, SmtpServer
+from api.settings.mail_destination import MailDestination, Maildir, SmtpServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,11 +73,11 @@ class MailTransport(Protocol):
         """
 
 
-def open_transport(destination: Maildir | SmtpServer) -> MailTransport:
+def open_transport(destination: MailDestination, *, helo_name: str | None = None) -> MailTransport:
     """The transport to what `GUICHET_MAIL_URL` names."""
     if isinstance(destination, Maildir):
         return MaildirTransport(destination.path)
-    return SmtpTransport(destination)
+    return SmtpTransport(destination, helo_name=helo_name)
 
 
 class MaildirTransport:
@@ -120,7 +120,8 @@ class MaildirTransport:
 class SmtpTransport:
     """A mail server, over a connection of its own for each message."""
 
-    def __init__(self, server: SmtpServer) -> None:
+    def __init__(self, server: SmtpServer, *, helo_name: str | None = None) -> None:
+        self._helo_name = helo_name
         self._server = server
 
     async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
@@ -150,7 +151,7 @@ class SmtpTransport:
             start_tls=self._server.encryption == "starttls",
             username=self._server.username,
             password=self._server.password,
-            local_hostname=self._server.helo_name or message["From"].addresses[0].domain,
+            local_hostname=self._helo_name or message["From"].addresses[0].domain,
             timeout=None,  # Ours are of whole steps.
         )
         try:

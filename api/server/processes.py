@@ -24,8 +24,9 @@ from api.http.connections import BoundedProtocol
 from api.logs import configure_logging
 from api.server.listening import ListeningError, UnixAddress, listening
 from api.server.relay_process import RelayProcess
-from api.settings.environment import Maildir, load_settings
-from api.settings.production import PREFIX
+from api.settings.environment import load_settings
+from api.settings.mail_destination import Maildir
+from api.settings.problems import PREFIX
 from api.settings.trusted_proxies import UNIX_PEER
 from api.shutdown import SHUTDOWN_SECONDS
 
@@ -170,7 +171,7 @@ def _lead_to_this_server(settings: Settings, address: Address) -> Settings:
     """In development, where no page is set, activation links lead to the reference page of this server."""
     if settings.in_production or "activation_url" in settings.model_fields_set or isinstance(address, UnixAddress):
         return settings
-    return settings.model_copy(update={"activation_url": address.url})
+    return settings.replace(activation_url=address.url)
 
 
 def _show_around(settings: Settings, address: Address) -> None:
@@ -179,5 +180,5 @@ def _show_around(settings: Settings, address: Address) -> None:
         return  # A browser can't come here.
     here = address.url
     logger.info("Sign up at %s, or send queries from %sgraphql", here, here)
-    if isinstance(settings.mail_destination, Maildir):
+    if isinstance(settings.mail_url, Maildir):
         logger.info("The mails come to %smailbox/", here)

@@ -1,4 +1,4 @@
-"""Who the mails come from, as `GUICHET_MAIL_FROM` names them, and what mail servers are told that we are called."""
+"""The sender of mails, from `GUICHET_MAIL_FROM`, and our name in EHLO, from `GUICHET_MAIL_HELO_NAME`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from models.visible_text import visible
 NAME_AND_ADDRESS = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>|(?P<alone>[^<>]*)")
 DOT_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 IPV6 = 6
+WRONG = "must be one address with an ASCII local part, as no-reply@example.org or Name <no-reply@example.org>"
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -27,26 +28,26 @@ class Sender:
 
 
 def parse_sender(text: str) -> Sender:
-    """The sender in *text*: `Name <address>`, or the address alone; a name may have any letters and need no quotes.
+    """Return the sender in *text*: `Name <address>`, or the address alone. A name may have any letters, without quotes.
 
     :raises ValueError: there is not exactly one address, or it has a local part that is not ASCII.
     """
     text = visible(text)  # A name that was pasted may bring a no-break space.
     parts = NAME_AND_ADDRESS.fullmatch(text)
     if parts is None or not text.isprintable():
-        raise ValueError("the sender is no single e-mail address")
+        raise ValueError(WRONG)
     name = _name(parts["name"] or "")
     local_part, _, domain = (parts["address"] or parts["alone"] or "").strip().rpartition("@")
     if not DOT_ATOM.fullmatch(local_part) or "@" in name:
-        raise ValueError("the sender is no single e-mail address")
+        raise ValueError(WRONG)
     try:
         return Sender(name, local_part, in_ascii(domain))
-    except ValueError as exc:
-        raise ValueError("the sender is no single e-mail address") from exc
+    except ValueError:
+        raise ValueError(WRONG) from None
 
 
 def parse_helo_name(text: str) -> str:
-    """What EHLO says (RFC 5321, 4.1.3): a domain, in ASCII, or an address in brackets.
+    """Return the name for EHLO (RFC 5321, 4.1.3): a domain, in ASCII, or an address in brackets.
 
     :raises ValueError: it is neither, or a domain of one label, which strict servers refuse.
     """
@@ -64,7 +65,7 @@ def parse_helo_name(text: str) -> str:
 
 
 def _name(written: str) -> str:
-    """The name without its quotes, and without encoded words (RFC 2047), by which some write accents."""
+    """Return the name without its quotes, and with encoded words (RFC 2047), which some write for accents, decoded."""
     name = written.strip()
     if quoted := QUOTED.fullmatch(name):
         name = re.sub(r"\\(.)", r"\1", quoted[1])

@@ -1,0 +1,35 @@
+"""`guichet migrate` and `guichet purge`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from api.cli.running import read_settings, run
+
+if TYPE_CHECKING:
+    from api.settings.environment import Settings
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from models.database.connections import migrate as migrate_database
+
+    run(migrate_database(read_settings().database_url.get_secret_value()))
+    typer.echo("The database has the newest schema.")
+
+
+def purge() -> None:
+    """Delete what has outlived its purpose: see the README."""
+    counts = run(_purge(read_settings()))
+    typer.echo(", ".join(f"{count} {what}" for what, count in counts.items()) + " deleted")
+
+
+async def _purge(settings: Settings) -> dict[str, int]:
+    from models.database.connections import database
+    from models.retention import purge as purge_database
+
+    async with database(settings.database_url.get_secret_value()):
+        return await purge_database(now=datetime.now(UTC))
