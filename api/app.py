@@ -33,6 +33,7 @@ from api.limits.storage import open_storage
 from api.pages.graphiql import GraphiQL
 from api.pages.mailbox import mailbox_routes
 from api.pages.sign_up import SignUpPage
+from api.passwords.hashing import Argon2Hasher
 from api.passwords.policy import Passwords
 from api.settings.mail_destination import Maildir
 from api.upkeep import upkeep
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from api.passwords.hashing import Hasher
     from api.settings.environment import Settings
 
 CORS_SECONDS = 600
@@ -69,10 +71,14 @@ def build_app(
     *,
     clock: Callable[[], datetime] = utc_now,
     captcha: CaptchaProvider | None = None,
+    hasher: Hasher | None = None,
 ) -> Starlette:
-    """The application, as ASGI; what tests replace are the clock and the captcha. It promises mails, and sends none."""
+    """Build the application, as ASGI. It promises mails, and sends none.
+
+    Tests pass their own clock, captcha and hasher: no setting can weaken these.
+    """
     captcha = captcha or _captcha(settings)
-    passwords = Passwords()
+    passwords = Passwords(hasher or Argon2Hasher())
     services = _services(settings, captcha, passwords, clock)
     graphiql = None if settings.in_production else GraphiQL()
 

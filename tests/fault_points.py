@@ -15,7 +15,6 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -30,7 +29,6 @@ from api.app import build_app
 from api.delivery import build_relay
 from api.mail import relay as relay_module
 from api.mail.transports import HandOver, MaildirTransport, TransportError, at_any_time
-from api.passwords import policy as passwords
 from api.settings.mail_destination import Maildir
 from models.database.connections import database
 from models.retention import purge
@@ -47,7 +45,7 @@ GUARD_SECONDS = 120
 APPLICATION = "guichet-to-be-killed"
 TABLES = ("activation_token", "registration", "membership", "organisation", "account", "outbox_message")  # In order.
 SQLITE_CALLS = {"execute", "_execute_insert", "_execute_fetchall", "executemany", "commit", "rollback"}
-QuickHasher = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__, "pytest"])
@@ -122,7 +120,7 @@ class Request:
 
     @asynccontextmanager
     async def ready(self, fate: Fate, settings: Settings, now: datetime) -> AsyncIterator[Act]:
-        async with client_of(build_app(settings, clock=lambda: now)) as http:
+        async with client_of(build_app(settings, clock=lambda: now, hasher=QUICK_HASHER)) as http:
 
             async def act() -> Answer:
                 response = await http.post("/graphql", json={"query": self.query, "variables": self.variables})
@@ -204,7 +202,6 @@ async def live(step: Step, settings: Settings, now: datetime, *, death: int | No
 
 
 def _live(step: Step, settings: Settings, now: datetime, death: int | None, reports: Connection) -> None:
-    passwords.PasswordHasher = QuickHasher  # type: ignore[attr-defined,assignment]  # It costs nothing.
     upkeep.CHORES = ()  # They would come in between.
     fate = Fate(death, reports)
     fate.watch_drivers()

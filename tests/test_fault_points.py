@@ -19,7 +19,6 @@ import pytest
 from api.app import build_app
 from api.delivery import build_relay
 from api.mail import relay as relay_module
-from api.passwords import policy as passwords
 from api.settings.mail_destination import Maildir
 from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage
@@ -43,7 +42,7 @@ from tests.client import (
     with_link,
 )
 from tests.conftest import Letterbox
-from tests.fault_points import Delivery, Purge, QuickHasher, Request, Saved, Step, live
+from tests.fault_points import QUICK_HASHER, Delivery, Purge, Request, Saved, Step, live
 from tests.invariants import half_done, is_kept, not_sent, not_the_same
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Journey:
         """The service, started anew."""
         settings = self.settings.replace(rate_limits=self.limits)
         relay = build_relay(settings, clock=self.clock)
-        async with client_of(build_app(self.settings, clock=self.clock)) as http:
+        async with client_of(build_app(self.settings, clock=self.clock, hasher=QUICK_HASHER)) as http:
             yield Portal(http, captcha=FixedAnswer(), relay=relay, letterbox=Letterbox())
 
     async def finish(self, portal: Portal) -> None:
@@ -455,7 +454,6 @@ async def test_nothing_is_lost_whenever_the_process_dies(
     settings: Settings, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Journey]
 ) -> None:
     """Killed at any point, a step has happened or has not; the person goes on, and gets both mails and one account."""
-    monkeypatch.setattr(passwords, "PasswordHasher", QuickHasher)
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     journey = kind(settings, clock)
     async with journey.service() as portal:

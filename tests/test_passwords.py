@@ -15,6 +15,7 @@ from zxcvbn import matching
 
 from api.messages.words import Language, has_message
 from api.passwords.guessable import COLUMNS, KEYBOARDS, MONTHS, ROWS, WORDS, zigzag
+from api.passwords.hashing import Argon2Hasher
 from api.passwords.policy import (
     MAX_WAITING,
     Assessment,
@@ -486,7 +487,7 @@ def test_nobody_is_held_to_somebody_elses_name(hasty_threads: None) -> None:
 @pytest.mark.anyio
 async def test_too_much_work_at_once_is_refused() -> None:
     """Beside those that are assessed, 64 passwords wait; the rest is refused at once, and later ones are welcome."""
-    passwords, places = Passwords(), (os.cpu_count() or 1) + MAX_WAITING
+    passwords, places = Passwords(Argon2Hasher()), (os.cpu_count() or 1) + MAX_WAITING
     try:
         tried = (passwords.assess("Azertyuiop12") for _ in range(places + 3))
         results = await asyncio.gather(*tried, return_exceptions=True)

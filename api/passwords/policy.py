@@ -12,7 +12,6 @@ from enum import StrEnum
 from math import prod
 from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher
 from zxcvbn import zxcvbn
 from zxcvbn.matching import L33T_TABLE, relevant_l33t_subtable
 from zxcvbn.time_estimates import guesses_to_score
@@ -24,6 +23,8 @@ from models.visible_text import without_formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from api.passwords.hashing import Hasher
 
 # The portal's rule. NIST SP 800-63B and ASVS 6.2.5 advise against rules of composition; it is kept all the same.
 MIN_LENGTH = 12
@@ -182,16 +183,16 @@ def _folded(text: str) -> str:
 class Passwords:
     """Assesses and hashes in threads, as many at once as there are cores; the rest wait in a bounded line."""
 
-    def __init__(self) -> None:
+    def __init__(self, hasher: Hasher) -> None:
         self._pool = WorkerPool(workers=os.cpu_count() or 1, max_waiting=MAX_WAITING, name="passwords")
-        self._hasher = PasswordHasher()  # argon2id of RFC 9106, low memory: 64 MiB, t=3, p=4.
+        self._hasher = hasher
 
     async def assess(self, password: str, personal_data: Sequence[str] = ()) -> Assessment:
         """:raises api.refusals.TooManyRequests: the line is full."""
         return await self._pool.run(assess, password, personal_data)
 
     async def hash(self, password: str) -> str:
-        """The argon2id hash of the normalised *password*, with its salt and parameters (PHC string).
+        """Return the hash of the normalised *password*, with its salt and parameters (PHC string).
 
         :raises api.refusals.TooManyRequests: the line is full.
         """
