@@ -16,6 +16,7 @@ from playwright.async_api import async_playwright, expect
 
 from api.app import build_app
 from api.server.processes import UVICORN
+from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,7 +62,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 @pytest.fixture
 async def server(settings: Settings, clock: Clock, captcha: CaptchaProvider) -> AsyncIterator[str]:
     """Where the application of a test is served: its URL, without a slash at the end."""
-    async with serving(build_app(settings, clock=clock, captcha=captcha)) as url:
+    async with serving(build_app(settings, clock=clock, captcha=captcha, hasher=CHEAP_HASHER)) as url:
         yield url
 
 

@@ -29,6 +29,7 @@ from api.captcha.pictures import Challenge, PictureCaptcha
 from api.delivery import build_relay
 from api.mail.relay import Relay
 from api.mail.transports import HandOver, at_any_time
+from api.passwords.hashing import Hasher
 from api.settings.environment import Settings
 from api.settings.mail_destination import Maildir
 from api.settings.sender import Sender
@@ -38,6 +39,7 @@ from tests.canary import files_with_canary, pytest_runtest_makereport
 from tests.client import Portal
 from tests.letters import deliver, mail_folder
 from tests.stopwatch import stopwatch
+from tests.support.hashing import hasher
 from tests.visitor import newest_link
 
 PAGE = "https://portal.example.org/activate"
@@ -46,7 +48,16 @@ SIGN_IN = "https://portal.example.org/sign-in"
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 # The fixtures and the hook of other modules, that pytest finds here.
-__all__ = ["browser", "deliver", "mail_folder", "newest_link", "pytest_runtest_makereport", "server", "stopwatch"]
+__all__ = [
+    "browser",
+    "deliver",
+    "hasher",
+    "mail_folder",
+    "newest_link",
+    "pytest_runtest_makereport",
+    "server",
+    "stopwatch",
+]
 
 TABLES = (
     "activation_token, registration, membership, organisation, account, outbox_message, register_entry,"
@@ -233,9 +244,11 @@ async def stored(database_url: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def http(settings: Settings, clock: Clock, captcha: KnownCaptcha) -> AsyncIterator[httpx.AsyncClient]:
+async def http(
+    settings: Settings, clock: Clock, captcha: KnownCaptcha, hasher: Hasher | None
+) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of the application, which runs in this process without sockets."""
-    app = build_app(settings, clock=clock, captcha=captcha)
+    app = build_app(settings, clock=clock, captcha=captcha, hasher=hasher)
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 50000))
     async with (
         app.router.lifespan_context(app),

@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 import aiosqlite
 import asyncpg
-from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from api import upkeep
@@ -33,6 +32,7 @@ from api.settings.mail_destination import Maildir
 from models.database.connections import database
 from models.retention import purge
 from tests.client import Answer, client_of
+from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,7 +45,6 @@ GUARD_SECONDS = 120
 APPLICATION = "guichet-to-be-killed"
 TABLES = ("activation_token", "registration", "membership", "organisation", "account", "outbox_message")  # In order.
 SQLITE_CALLS = {"execute", "_execute_insert", "_execute_fetchall", "executemany", "commit", "rollback"}
-QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__, "pytest"])
@@ -120,7 +119,7 @@ class Request:
 
     @asynccontextmanager
     async def ready(self, fate: Fate, settings: Settings, now: datetime) -> AsyncIterator[Act]:
-        async with client_of(build_app(settings, clock=lambda: now, hasher=QUICK_HASHER)) as http:
+        async with client_of(build_app(settings, clock=lambda: now, hasher=CHEAP_HASHER)) as http:
 
             async def act() -> Answer:
                 response = await http.post("/graphql", json={"query": self.query, "variables": self.variables})

@@ -12,6 +12,7 @@ import pytest
 from api.app import build_app
 from tests.client import Portal, client_at
 from tests.conftest import KnownCaptcha
+from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:
     import httpx
@@ -82,6 +83,6 @@ async def person_at(
     settings: Settings, clock: Clock, captcha: LegibleCaptcha, relay: Relay, letterbox: Letterbox
 ) -> AsyncIterator[PersonAt]:
     """People at addresses of the network, who all meet at one application."""
-    app = build_app(settings, clock=clock, captcha=captcha)
+    app = build_app(settings, clock=clock, captcha=captcha, hasher=CHEAP_HASHER)
     async with app.router.lifespan_context(app):
         yield lambda address: Person(client_at(app, address), captcha=captcha, relay=relay, letterbox=letterbox)

@@ -33,6 +33,7 @@ from tests.client import (
 )
 from tests.conftest import SIGN_IN
 from tests.register import register
+from tests.support.hashing import with_the_hasher_of_production
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -392,6 +393,7 @@ async def test_all_that_is_wrong_is_told_at_once(portal: Portal) -> None:
     ]
 
 
+@with_the_hasher_of_production
 @pytest.mark.parametrize(
     ("typed", "confirmed"),
     [

@@ -42,8 +42,9 @@ from tests.client import (
     with_link,
 )
 from tests.conftest import Letterbox
-from tests.fault_points import QUICK_HASHER, Delivery, Purge, Request, Saved, Step, live
+from tests.fault_points import Delivery, Purge, Request, Saved, Step, live
 from tests.invariants import half_done, is_kept, not_sent, not_the_same
+from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,7 +109,7 @@ class Journey:
         """The service, started anew."""
         settings = self.settings.replace(rate_limits=self.limits)
         relay = build_relay(settings, clock=self.clock)
-        async with client_of(build_app(self.settings, clock=self.clock, hasher=QUICK_HASHER)) as http:
+        async with client_of(build_app(self.settings, clock=self.clock, hasher=CHEAP_HASHER)) as http:
             yield Portal(http, captcha=FixedAnswer(), relay=relay, letterbox=Letterbox())
 
     async def finish(self, portal: Portal) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.client import PASSWORD, Portal, text_of, token_in, with_link
+from tests.support.hashing import with_the_hasher_of_production
 
 pytestmark = pytest.mark.anyio
 
 
+@with_the_hasher_of_production
 async def test_somebody_signs_up_and_is_active(portal: Portal) -> None:
     """Form, captcha, two mails, link, password: the account exists, and its organisation is on the portal."""
     registration_id = await portal.sign_up()
