@@ -14,11 +14,21 @@ from pathlib import Path
 import pytest
 from limits.aio.storage import Storage
 from limits.errors import StorageError
+from pydantic import SecretStr
 
 from api.limits import storage as rate_limit_storage
-from api.limits.rate_limits import RateLimits, parse_limits
-from api.limits.storage import RETRY_SECONDS, SWEEP_SECONDS, FallbackStorage, MemoryStorage, open_storage
+from api.limits.rate_limits import RateLimits
+from api.limits.storage import (
+    RETRY_SECONDS,
+    SWEEP_SECONDS,
+    FallbackStorage,
+    MemoryStorage,
+    check_storage_url,
+    open_storage,
+)
+from api.limits.table import parse_limits
 from api.refusals import TooManyRequests
+from api.settings.environment import Settings
 from tests.client import FIND_ORGANISATION, SIRET
 from tests.conftest import sqlite_only
 from tests.ports import free_port
@@ -90,7 +100,7 @@ async def test_memory_keeps_the_contract_of_a_storage(stopwatch: Stopwatch) -> N
 
 async def test_memory_is_bounded(stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many networks somebody has, the memory holds so many counts, and forgets those first that began first."""
-    monkeypatch.setattr(rate_limit_storage, "MOST_COUNTS", 100)
+    monkeypatch.setattr(rate_limit_storage, "MAX_COUNTS", 100)
     storage = MemoryStorage()
     for number in range(100):
         await storage.incr(str(number), 10)
@@ -122,6 +132,24 @@ def test_only_storages_that_can_be_used_are_opened(url: str) -> None:
     """A URL that names no storage is refused at start, not at the first call."""
     with pytest.raises(ValueError, match=r"must be async\+memory://"):
         open_storage(url)
+
+
+@pytest.mark.parametrize("url", ["async+redis://:Secret@42@127.0.0.1:port", "async+redis://h?max_connections=-1"])
+def test_url_that_redis_cannot_read_is_refused_and_not_quoted(url: str) -> None:
+    """The refusal of a Redis URL quotes no part of it."""
+    with pytest.raises(ValueError, match=r"^must be like async\+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F"):
+        check_storage_url(url)
+
+
+def test_settings_are_validated_without_opening_a_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation of the settings checks the URL of a Redis, and makes no client for it."""
+
+    def fail(*_: object, **__: object) -> None:
+        pytest.fail("a storage was opened")
+
+    monkeypatch.setattr(rate_limit_storage, "storage_from_string", fail)
+    url = "async+rediss://user:secret@127.0.0.1:1/0"
+    assert Settings(rate_limit_url=SecretStr(url)).rate_limit_url.get_secret_value() == url
 
 
 # --- In a storage that may be away ---

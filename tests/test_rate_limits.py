@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from api.app import build_app
-from api.limits.rate_limits import DEFAULT_LIMITS, LONGEST_MAILBOX_SECONDS, network_of, parse_limits
+from api.limits.networks import network_of
+from api.limits.table import DEFAULT_LIMITS, MAX_MAILBOX_SECONDS, parse_limits
 from api.settings.environment import Settings
 from models.retention import FINISHED_MESSAGES_KEPT
 from tests.client import (
@@ -112,7 +113,7 @@ def test_wrong_changes_are_named(setting: str, named: str) -> None:
 
 def test_mailbox_limit_counts_what_is_kept() -> None:
     """What a mailbox has got is counted in sent messages: over more time than they are kept, no limit would hold."""
-    assert timedelta(seconds=LONGEST_MAILBOX_SECONDS) == FINISHED_MESSAGES_KEPT
+    assert timedelta(seconds=MAX_MAILBOX_SECONDS) == FINISHED_MESSAGES_KEPT
     assert "mailbox" in (parse_limits("mailbox=50/7 days") or {})
     with pytest.raises(ValueError, match=r"^mailbox: '50/8 days' counts for longer"):
         parse_limits("mailbox=50/8 days")

@@ -42,7 +42,7 @@ class Services:
 
 @dataclass(slots=True)
 class Context:
-    """One request: the services, the caller's network (see `api.limits.rate_limits`), the header's language, its time.
+    """One request: the services, the caller's network (see `api.limits.networks`), the header's language, its time.
 
     *turned_away* says whether a `TooManyRequests` is part of the answer.
     """

@@ -1,4 +1,4 @@
-"""Where the counts of the rate limits are kept: in this process, or in a Redis that all processes share."""
+"""Storage for the counts of rate limits: this process, or a Redis that all processes share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from limits.aio.storage import Storage
-from limits.errors import ConfigurationError, StorageError
+from limits.errors import StorageError
 from limits.storage import storage_from_string
+from redis.asyncio import ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -20,46 +22,63 @@ T = TypeVar("T")
 MEMORY_URL = "async+memory://"
 IN_CLEAR = "?tls=off"
 SWEEP_SECONDS = 10.0
-MOST_COUNTS = 100_000
-MOST_QUESTIONS = 50  # At once; fewer than the connections of redis-py's pool, which fails where it has no more.
+MAX_COUNTS = 100_000
+MAX_CONCURRENT_QUERIES = 50
+"""Fewer than the connections of redis-py's pool, which fails when it has none left."""
 SHARED_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 
 
 def open_storage(url: str) -> Storage:
-    """The storage of counts at *url*: in this process, or in a Redis that all processes share.
+    """Return the storage at *url*; a Redis gets its first connection with the first count.
 
-    :raises ValueError: the URL names no storage that can be used.
+    :raises ValueError: see `check_storage_url`.
     """
+    check_storage_url(url)
     if url == MEMORY_URL:
         return MemoryStorage()
-    if is_in_clear(url):
-        url = url.replace(IN_CLEAR, "").removesuffix("?")
-    if not url.startswith(("async+redis://", "async+rediss://")):
-        raise ValueError(f"must be {MEMORY_URL} or begin with async+redis:// or async+rediss://")
-    try:
-        storage = storage_from_string(url, implementation="redispy", wrap_exceptions=True)
-    except (ValueError, ConfigurationError):  # Their messages quote parts of the URL.
-        raise ValueError("must be like async+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F and %40") from None
-    assert isinstance(storage, Storage)  # noqa: S101  # Promised by the scheme's `async+`.
+    storage = storage_from_string(_without_own_option(url), implementation="redispy", wrap_exceptions=True)
+    assert isinstance(storage, Storage)  # noqa: S101  # The `async+` of the scheme promises it.
     return FallbackStorage(storage)
 
 
 def check_storage_url(url: str) -> None:
-    """:raises ValueError: *url* names no storage that can be used."""
-    open_storage(url)
+    """Check that `open_storage` takes *url*. Open nothing.
+
+    :raises ValueError: the URL names no storage that can be used; the message quotes no part of it.
+    """
+    if url == MEMORY_URL:
+        return
+    if not url.startswith(("async+redis://", "async+rediss://")):
+        raise ValueError(f"must be {MEMORY_URL} or begin with async+redis:// or async+rediss://")
+    try:
+        ConnectionPool.from_url(_without_own_option(url).removeprefix("async+"))
+        _check_has_port(url)
+    except ValueError:
+        raise ValueError("must be like async+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F and %40") from None
 
 
 def is_in_clear(url: str) -> bool:
-    """Whether *url* says itself that its Redis is spoken to without encryption."""
+    """Return whether *url* itself asks for a Redis without encryption."""
     return url.startswith("async+redis://") and url.endswith(IN_CLEAR)
 
 
-class MemoryStorage(Storage):
-    """Counts in this process: a hundred thousand at most, of which the oldest go first.
+def _check_has_port(url: str) -> None:
+    """:raises ValueError: *url* names a host without a port, which `limits` asks for."""
+    parts = urlsplit(url)
+    if parts.netloc.rpartition("@")[2] and (parts.hostname is None or parts.port is None):
+        raise ValueError("a host needs a port")
 
-    The one that comes with `limits` walks all of its keys at each hit (4 ms of CPU at 50,000 of them); this one
-    sweeps what has expired every ten seconds.
+
+def _without_own_option(url: str) -> str:
+    return url.replace(IN_CLEAR, "").removesuffix("?") if is_in_clear(url) else url
+
+
+class MemoryStorage(Storage):
+    """Counts in this process: a hundred thousand at most; the oldest are dropped first.
+
+    The storage that comes with `limits` walks all of its keys at each hit (4 ms of CPU at 50,000 keys). This one
+    deletes expired counts every ten seconds.
     """
 
     STORAGE_SCHEME = None
@@ -78,10 +97,10 @@ class MemoryStorage(Storage):
         self._sweep(now)
         count, expires_at = self._counts.get(key, (0, 0.0))
         if expires_at <= now:
-            self._counts.pop(key, None)  # A window that begins anew is the youngest.
+            self._counts.pop(key, None)  # A new window counts as the youngest.
             count, expires_at = 0, now + expiry
         self._counts[key] = (count + amount, expires_at)
-        if len(self._counts) > MOST_COUNTS:
+        if len(self._counts) > MAX_COUNTS:
             self._counts.popitem(last=False)
         return count + amount
 
@@ -110,9 +129,10 @@ class MemoryStorage(Storage):
 
 
 class FallbackStorage(Storage):
-    """Counts in *shared*; while that is away, in this process, which the log says.
+    """Counts in *shared*; while that is down, in this process, and the log says so.
 
-    A shared storage that fails, or takes longer than a second, is asked again every five seconds.
+    After a failure, or an answer that takes longer than a second, one query tries the shared storage again every five
+    seconds.
     """
 
     STORAGE_SCHEME = None
@@ -120,9 +140,9 @@ class FallbackStorage(Storage):
     def __init__(self, shared: Storage) -> None:
         super().__init__()
         self._shared = shared
-        self._own = MemoryStorage()
-        self._turns = asyncio.Semaphore(MOST_QUESTIONS)
-        self._away = False
+        self._local = MemoryStorage()
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_QUERIES)
+        self._is_down = False
         self._retry_at = 0.0
 
     @property
@@ -130,40 +150,40 @@ class FallbackStorage(Storage):
         return StorageError
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        return await self._ask(lambda storage: storage.incr(key, int(expiry), amount))
+        return await self._query(lambda storage: storage.incr(key, int(expiry), amount))
 
     async def get(self, key: str) -> int:
-        return await self._ask(lambda storage: storage.get(key))
+        return await self._query(lambda storage: storage.get(key))
 
     async def get_expiry(self, key: str) -> float:
-        return await self._ask(lambda storage: storage.get_expiry(key))
+        return await self._query(lambda storage: storage.get_expiry(key))
 
     async def check(self) -> bool:
         return await self._shared.check()
 
     async def reset(self) -> int | None:
-        return await self._ask(lambda storage: storage.reset())
+        return await self._query(lambda storage: storage.reset())
 
     async def clear(self, key: str) -> None:
-        await self._ask(lambda storage: storage.clear(key))
+        await self._query(lambda storage: storage.clear(key))
 
-    async def _ask(self, question: Callable[[Storage], Awaitable[T]]) -> T:
-        """What the shared storage answers; where it does not, what this process knows."""
-        async with self._turns:  # To wait for one's turn says nothing of how fast the storage is.
-            if self._is_to_be_asked():
+    async def _query(self, query: Callable[[Storage], Awaitable[T]]) -> T:
+        """Return the answer of the shared storage or, while that is down, of this process."""
+        async with self._slots:  # Outside the timeout: waiting for a slot says nothing about the storage's speed.
+            if self._should_try_shared():
                 try:
                     async with asyncio.timeout(SHARED_SECONDS):
-                        answer = await question(self._shared)
+                        answer = await query(self._shared)
                 except (StorageError, TimeoutError) as exc:
                     self._fall_back(exc)
                 else:
-                    self._come_back()
+                    self._recover()
                     return answer
-        return await question(self._own)
+        return await query(self._local)
 
-    def _is_to_be_asked(self) -> bool:
-        """Whether the shared storage is there, or may be there again: then one caller tries, and no other waits."""
-        if not self._away:
+    def _should_try_shared(self) -> bool:
+        """Return whether the shared storage is up, or is due for one caller's new try, which no other waits for."""
+        if not self._is_down:
             return True
         if time.monotonic() < self._retry_at:
             return False
@@ -172,12 +192,12 @@ class FallbackStorage(Storage):
 
     def _fall_back(self, exc: StorageError | TimeoutError) -> None:
         self._retry_at = time.monotonic() + RETRY_SECONDS
-        if not self._away:
-            self._away = True
+        if not self._is_down:
+            self._is_down = True
             reason = type(exc.storage_error if isinstance(exc, StorageError) else exc).__name__
             logger.error("The storage of the rate limits is away (%s): each process counts by itself", reason)
 
-    def _come_back(self) -> None:
-        if self._away:
-            self._away = False
+    def _recover(self) -> None:
+        if self._is_down:
+            self._is_down = False
             logger.warning("The storage of the rate limits is back: its counts are shared again")

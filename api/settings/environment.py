@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.limits.rate_limits import LimitTable, parse_limits
 from api.limits.storage import MEMORY_URL, check_storage_url
+from api.limits.table import LimitTable, parse_limits
 from api.settings.files import SECRET_KEY_FILE, development_key
 from api.settings.mail_destination import MailDestination, parse_mail_url
 from api.settings.problems import PREFIX, SettingsError, line

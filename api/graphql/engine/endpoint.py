@@ -42,7 +42,7 @@ from api.graphql.engine.media_types import (
     answer_type,
     status_of_refusal,
 )
-from api.limits.rate_limits import network_of
+from api.limits.networks import network_of
 from api.logs import REQUEST_ID
 from api.messages.words import negotiate
 from api.refusals import TooManyRequests
