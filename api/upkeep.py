@@ -42,12 +42,12 @@ async def _go_on(clock: Callable[[], datetime]) -> None:
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def delete_what_is_outlived(now: datetime) -> None:
+async def purge_expired_data(now: datetime) -> None:
     """Purge: see `models.retention`."""
     await purge(now=now)
 
 
-async def remind_of_stale_register(now: datetime) -> None:
+async def warn_of_stale_register(now: datetime) -> None:
     """Say once a day, of all processes one, that the register is of an edition that is old."""
     if register := await RegisterEdition.claim_reminder(now=now):
         logger.warning(
@@ -57,4 +57,4 @@ async def remind_of_stale_register(now: datetime) -> None:
         )
 
 
-CHORES: tuple[Callable[[datetime], Awaitable[None]], ...] = (delete_what_is_outlived, remind_of_stale_register)
+CHORES: tuple[Callable[[datetime], Awaitable[None]], ...] = (purge_expired_data, warn_of_stale_register)

@@ -135,7 +135,7 @@ class OutboxMessage(Model):
         candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(most)
         return [message for message in candidates if await message._lease(deferred, owner, now=now)]
 
-    async def answer_for_others(self, *, now: datetime) -> int:
+    async def supersede_others(self, *, now: datetime) -> int:
         """Close what else of this kind waits for this address, since this message says the same; return the count.
 
         In one statement: else each of thousands of requests for a link would bring its mail, hour after hour.
@@ -143,7 +143,7 @@ class OutboxMessage(Model):
         others = OutboxMessage.filter(_in_nobodys_hands(now), kind=self.kind, recipient=self.recipient)
         return await others.exclude(id=self.id).update(state=MessageState.SUPERSEDED, finished_at=now, lease_owner=None)
 
-    async def leave_alone(self, owner: str, *, now: datetime) -> None:
+    async def separate(self, owner: str, *, now: datetime) -> None:
         """Have this message, and those that *owner* has claimed with it, each leave in a mail of its own."""
         together = OutboxMessage.filter(recipient=self.recipient, state=MessageState.QUEUED, lease_owner=owner)
         await together.exclude(id=self.id).update(available_at=now, lease_owner=None, deferred=False)
@@ -158,7 +158,7 @@ class OutboxMessage(Model):
             self.lease_owner, self.available_at, self.attempts = owner, now + LEASE, self.attempts + 1
         return leased == 1
 
-    async def postpone_others(self, until: datetime, *, now: datetime) -> int:
+    async def defer_others(self, until: datetime, *, now: datetime) -> int:
         """Put off what else is due at this message's mailbox, and in nobody's hands, in one statement; how many.
 
         Else each of thousands would have to be claimed to find out that the mailbox is full.
@@ -194,7 +194,7 @@ class OutboxMessage(Model):
         await leased.update(available_at=now + LEASE)
 
     @classmethod
-    async def give_back(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
+    async def return_unsent(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
         """Make *messages* claimable at once, as if *owner* had never claimed them."""
         ids = [message.id for message in messages]
         leased = cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from api.http import connections
 from api.http.connections import BoundedProtocol
 from api.http.middleware import SAFE
-from api.http.request_reader import LARGEST_HEAD
+from api.http.request_reader import MAX_HEAD_BYTES
 from tests.browser import serving
 from tests.conftest import sqlite_only
 from tests.lines import GUARD_SECONDS, HEAD, QUESTION, REQUEST, is_answered, line
@@ -118,7 +118,7 @@ async def test_answer_that_nobody_reads_is_given_up(server: str, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("size", "status"), [(LARGEST_HEAD - 2_000, 200), (LARGEST_HEAD + 2_000, 431), (10 * LARGEST_HEAD, 431)]
+    ("size", "status"), [(MAX_HEAD_BYTES - 2_000, 200), (MAX_HEAD_BYTES + 2_000, 431), (10 * MAX_HEAD_BYTES, 431)]
 )
 async def test_head_is_bounded(server: str, size: int, status: int) -> None:
     """A head has 32 KiB at most, in as many headers as there are."""
@@ -140,7 +140,7 @@ async def test_endless_head_is_not_kept(server: str, beginning: bytes) -> None:
 
 async def test_who_waits_longest_makes_room(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many connections are held open, another is served, and the number stays bounded."""
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     async with line(server) as first, line(server) as second, line(server) as third:
         await second.send(HEAD)  # Begins to wait anew with each part of a request.
         await third.send(REQUEST)
@@ -155,7 +155,7 @@ async def test_who_waits_longest_makes_room(server: str, monkeypatch: pytest.Mon
 
 async def test_burst_of_connections_is_bounded(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections that come at the same moment each make room, and not all by the same one."""
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     where = urlsplit(server)
     async with asyncio.timeout(GUARD_SECONDS):
         burst = await asyncio.gather(*(_connected(where.hostname, where.port) for _ in range(40)))
@@ -179,7 +179,7 @@ async def test_request_in_hand_is_not_sent_away(monkeypatch: pytest.MonkeyPatch)
         await may_answer.wait()
         return PlainTextResponse("done")
 
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     app = Starlette(routes=[Route("/graphql", hesitate, methods=["POST"])])
     async with serving(app) as server, line(server) as first:
         await first.send(REQUEST)

@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from api.app import build_app
-from api.pages.mailbox import MOST_MESSAGES, Mailbox
+from api.pages.mailbox import MAX_MESSAGES, Mailbox
 from api.settings.environment import Environment, Settings
 from tests.client import client_of
 from tests.conftest import sqlite_only
@@ -102,8 +102,8 @@ async def test_line_ends_of_mails_are_ordinary_ones(
 
 async def test_mails_come_newest_first(http: httpx.AsyncClient, deliver: Deliver) -> None:
     """The order is that of delivery, also within one second; only the newest are listed."""
-    await deliver(*(letter(str(number)) for number in range(MOST_MESSAGES + 5)))
-    expected = [str(number) for number in range(MOST_MESSAGES + 4, 4, -1)]
+    await deliver(*(letter(str(number)) for number in range(MAX_MESSAGES + 5)))
+    expected = [str(number) for number in range(MAX_MESSAGES + 4, 4, -1)]
     assert [listed["subject"] for listed in await messages_of(http)] == expected
 
 
@@ -273,8 +273,8 @@ async def test_a_look_costs_the_same_among_twenty_thousand_mails(
         folder = "new" if number % 2 else "cur"
         os.link(template, mail_folder / folder / f"1.M{number}P1Q{number}.host")
     opened.clear()
-    assert len(await messages_of(http)) == MOST_MESSAGES
-    assert work(opened) == {"open": MOST_MESSAGES, "os.scandir": 2}
+    assert len(await messages_of(http)) == MAX_MESSAGES
+    assert work(opened) == {"open": MAX_MESSAGES, "os.scandir": 2}
     opened.clear()
     await deliver(letter("new"))
     opened.clear()

@@ -14,7 +14,7 @@ from tortoise.exceptions import OperationalError
 from api.delivery import build_relay
 from api.mail import relay as relay_module
 from api.mail.compose import Composer
-from api.mail.letters import MOST_IN_ONE_MAIL
+from api.mail.letters import MAX_ENTRIES_PER_MAIL
 from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, RECORDING_SECONDS, Relay
 from api.mail.transports import ContentRefusedError, HandOver, MailboxRefusedError, TransportError, at_any_time
 from models.account import Account
@@ -610,7 +610,7 @@ async def test_a_full_mailbox_is_found_full_once(
         return message
 
     monkeypatch.setattr(OutboxMessage, "claim", counted)
-    assert await relay.deliver_due() == {"sent": 1, "deferred": 50 - 1 - MOST_IN_ONE_MAIL}
+    assert await relay.deliver_due() == {"sent": 1, "deferred": 50 - 1 - MAX_ENTRIES_PER_MAIL}
     assert claimed == 2
 
 
@@ -639,11 +639,11 @@ async def test_a_merged_mail_has_so_many_links_at_most(
 ) -> None:
     """Where more links wait than one mail should have, the rest come in the next."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
-    for number in range(MOST_IN_ONE_MAIL + 3):
+    for number in range(MAX_ENTRIES_PER_MAIL + 3):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
         await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
     await drain(capped(settings, clock, letterbox, "1/hour"), clock)
-    assert [len(tokens_in(mail)) for mail in letterbox.messages] == [1, MOST_IN_ONE_MAIL, 2]
+    assert [len(tokens_in(mail)) for mail in letterbox.messages] == [1, MAX_ENTRIES_PER_MAIL, 2]
 
 
 @pytest.mark.usefixtures("stored")
@@ -767,7 +767,7 @@ async def test_every_attempt_has_its_turn(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where more attempts wait than one mail has links, who asks again gets the others'."""
-    monkeypatch.setattr("api.mail.letters.MOST_IN_ONE_MAIL", 3)
+    monkeypatch.setattr("api.mail.letters.MAX_ENTRIES_PER_MAIL", 3)
     relay = build_relay(settings, clock=clock, transport=letterbox)
     await a_registration(now=clock(), first_name="Camille")
     for number in range(5):

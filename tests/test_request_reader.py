@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from api.http import connections
 from api.http.connections import BoundedProtocol
-from api.http.request_reader import LARGEST_FRAMING
+from api.http.request_reader import MAX_FRAMING_BYTES
 from tests.browser import serving
 from tests.conftest import sqlite_only
 from tests.lines import HEAD, QUESTION, REQUEST, is_answered, line, until
@@ -103,7 +103,7 @@ async def test_framing_of_a_body_is_bounded(server: str, beginning: bytes, more:
 
 async def test_body_may_come_in_the_smallest_chunks(recording: str, recorder: Recorder) -> None:
     """What surrounds a body is bounded in proportion to it."""
-    body = b"x" * LARGEST_FRAMING
+    body = b"x" * MAX_FRAMING_BYTES
     async with line(recording) as client:
         await client.send(CHUNKED + b"\r\n" + b"1\r\nx\r\n" * len(body) + b"0\r\n\r\n")
         assert await client.status() == 200
@@ -348,7 +348,7 @@ async def test_who_never_reads_is_given_up(recording: str, recorder: Recorder, m
 
 async def test_who_never_reads_makes_room(recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many connections as there may be, none of which reads: another client is served at once."""
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     recorder.size = 20_000_000
     async with line(recording) as one, line(recording) as two, line(recording) as three:
         for deaf in (one, two, three):

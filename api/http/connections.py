@@ -22,12 +22,12 @@ from api.settings.trusted_proxies import UNIX_PEER
 
 logger = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 1_000
-LARGEST_DISCARDED = 1024 * 1024
+MAX_CONNECTIONS = 1_000
+MAX_DISCARDED_BYTES = 1024 * 1024
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 20.0
 READING_SECONDS = 20.0
-SLOWEST_READING = 1024
+MIN_READ_BYTES_PER_SECOND = 1024
 """Bytes in a second: who reads an answer more slowly is given up after :data:`READING_SECONDS`."""
 GOODBYE_SECONDS = 5.0
 RESET = struct.pack("ii", 1, 0)  # To linger, for no time: socket(7).
@@ -68,7 +68,7 @@ class BoundedProtocol(RequestReader):
         super().connection_made(transport)
         self.client = (UNIX_PEER, 0) if _is_unix(transport) else _as_ipv4(self.client)
         self._await_client()
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS:
             longest = next(iter(self._waiting))
             longest._stop_waiting()  # Else the next connection of the same moment would choose it again.
             longest._cut()
@@ -80,7 +80,7 @@ class BoundedProtocol(RequestReader):
     def data_received(self, data: bytes) -> None:
         if self._part is Part.DISCARDED:
             self._discarded += len(data)
-            if self._discarded > LARGEST_DISCARDED:
+            if self._discarded > MAX_DISCARDED_BYTES:
                 self.transport.abort()
         else:
             super().data_received(data)
@@ -157,7 +157,7 @@ class BoundedProtocol(RequestReader):
     def _give_up_reading(self) -> None:
         """The client has had its time to read; who goes on reading, at a bearable speed, has more."""
         unread = self.transport.get_write_buffer_size()
-        if unread and self._unread - unread < SLOWEST_READING * READING_SECONDS:
+        if unread and self._unread - unread < MIN_READ_BYTES_PER_SECOND * READING_SECONDS:
             self._cut()
         else:
             self._await_reader()

@@ -9,7 +9,7 @@ LINE_BREAK = b"\r\n"
 EMPTY_LINE = b"\r\n\r\n"
 """Ends every head: the parser takes no line that ends otherwise."""
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+")
-LONGEST_SIZE = 32
+MAX_SIZE_LINE_BYTES = 32
 """Bytes of a line that are looked at: the parser refuses a size of more digits."""
 VERSIONS = frozenset({"1.0", "1.1"})
 
@@ -62,10 +62,10 @@ class ChunkedBody:
             end = data.find(b"\n", position)
             if end < 0:
                 self._skipped = max(0, position - len(data))
-                self._line = (self._line + data[position:])[:LONGEST_SIZE]
+                self._line = (self._line + data[position:])[:MAX_SIZE_LINE_BYTES]
                 return len(data)
             self._skipped = 0
-            self._read_line((self._line + data[position : min(end, position + LONGEST_SIZE)]).rstrip(b"\r"))
+            self._read_line((self._line + data[position : min(end, position + MAX_SIZE_LINE_BYTES)]).rstrip(b"\r"))
             self._line = b""
             position = end + 1
         return position

@@ -20,12 +20,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.framing import ChunkedBody, Incoming, body_length
 
-LARGEST_HEAD = 32 * 1024
-LARGEST_FRAMING = 32 * 1024
+MAX_HEAD_BYTES = 32 * 1024
+MAX_FRAMING_BYTES = 32 * 1024
 """How much a client may send beside a body: sizes and extensions of chunks, trailers."""
 FRAMING_PER_BYTE = 8
 """How much more of that each byte of the body earns, so that a body may come in the smallest chunks."""
-LARGEST_REST = 256 * 1024
+MAX_BYTES_AFTER_ANSWER = 256 * 1024
 """How much more is read of a body whose request is answered already; then the connection ends."""
 
 
@@ -135,7 +135,7 @@ class RequestReader(HttpToolsProtocol):
         """Parse *part*, which belongs to one request, or refuse it."""
         if self._part is Part.HEAD:
             self._head_bytes += len(part)
-            if self._head_bytes > LARGEST_HEAD:
+            if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
                 return
         else:
@@ -147,7 +147,7 @@ class RequestReader(HttpToolsProtocol):
             return
         if self._part is Part.BODY and self.cycle.response_complete:
             self._rest_bytes += len(part)
-        if self._framing_bytes > LARGEST_FRAMING or self._rest_bytes > LARGEST_REST:
+        if self._framing_bytes > MAX_FRAMING_BYTES or self._rest_bytes > MAX_BYTES_AFTER_ANSWER:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._part is Part.BODY and self._chunks.is_complete:
             self._refuse(HTTPStatus.BAD_REQUEST)  # The parser sees no end where there is one.

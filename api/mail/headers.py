@@ -10,8 +10,8 @@ from email.header import Header
 from email.headerregistry import Address, AddressHeader
 from email.policy import EmailPolicy
 
-LONGEST_LINE = 76  # RFC 2045, 6.7: quoted-printable has no longer ones.
-LONGEST_ENCODED_LINE = 75  # RFC 2047, 2, with the blank before it.
+MAX_LINE_LENGTH = 76  # RFC 2045, 6.7: quoted-printable has no longer ones.
+MAX_ENCODED_LINE_LENGTH = 75  # RFC 2047, 2, with the blank before it.
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~ -]*")
 TEXT = re.compile(r"[ -~]*")
 NEVER_FOLDED = frozenset({"message-id"})
@@ -34,7 +34,7 @@ class MailPolicy(EmailPolicy):
         return f"{name}: {value}".replace("\n", self.linesep) + self.linesep
 
 
-MAIL_POLICY = MailPolicy(max_line_length=LONGEST_LINE)
+MAIL_POLICY = MailPolicy(max_line_length=MAX_LINE_LENGTH)
 WIRE_POLICY = MAIL_POLICY.clone(linesep="\r\n")
 
 
@@ -54,9 +54,9 @@ def _address(header: str, address: Address) -> str:
     if not address.display_name:
         return address.addr_spec
     written = _short_name(address.display_name)
-    if written is not None and len(f"{header}: {written} <{address.addr_spec}>") <= LONGEST_LINE:
+    if written is not None and len(f"{header}: {written} <{address.addr_spec}>") <= MAX_LINE_LENGTH:
         return f"{written} <{address.addr_spec}>"
-    encoded = Header(address.display_name, "utf-8", LONGEST_ENCODED_LINE, header).encode(linesep="\n")
+    encoded = Header(address.display_name, "utf-8", MAX_ENCODED_LINE_LENGTH, header).encode(linesep="\n")
     return f"{encoded}\n <{address.addr_spec}>"
 
 

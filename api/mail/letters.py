@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from email.message import EmailMessage
 
-MOST_IN_ONE_MAIL = 30
+MAX_ENTRIES_PER_MAIL = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,11 @@ class LetterWriter:
 
     async def _links_again(self, message: OutboxMessage, owner: str) -> Letter:
         """New links for all that waits, or a word to the owner of an account: what any such request comes to."""
-        await message.answer_for_others(now=self._clock())
+        await message.supersede_others(now=self._clock())
         account = await Account.get_or_none(email_canonical=message.recipient)
-        waiting = await Registration.waiting_for_activation(message.recipient, now=self._clock(), most=MOST_IN_ONE_MAIL)
+        waiting = await Registration.waiting_for_activation(
+            message.recipient, now=self._clock(), most=MAX_ENTRIES_PER_MAIL
+        )
         mail = await self._activation(waiting, message, owner)
         word = self._account_exists(account, message)
         if account is not None:
@@ -110,7 +112,7 @@ class LetterWriter:
         """The messages that were deferred with this one and come to the same mail, and what they are about."""
         if not message.deferred:
             return
-        for companion in await message.claim_companions(owner, now=self._clock(), most=MOST_IN_ONE_MAIL - 1):
+        for companion in await message.claim_companions(owner, now=self._clock(), most=MAX_ENTRIES_PER_MAIL - 1):
             registration = await self._registration(companion)
             if registration is not None and await registration.decide_mail() is outcome:
                 yield companion, registration

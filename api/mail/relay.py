@@ -137,7 +137,7 @@ class Relay:
         """
         spread = timedelta(seconds=random.uniform(0, SPREAD_SECONDS))  # noqa: S311  # No secret.
         await OutboxMessage.postpone([message], until + spread, self._owner, deferred=True)
-        return 1 + await message.postpone_others(until + timedelta(seconds=SPREAD_SECONDS), now=self._clock())
+        return 1 + await message.defer_others(until + timedelta(seconds=SPREAD_SECONDS), now=self._clock())
 
     async def _deliver(self, message: OutboxMessage) -> Counter[str]:
         """Deliver one claimed message, or put it off; what became of it. A failure is this message's alone."""
@@ -148,7 +148,7 @@ class Relay:
             return Counter([await self._deliver_or_raise(message)])
         except Exception as exc:
             logger.error("Message %s can't be delivered\n%s", message.id, trace_of(exc))
-            await message.leave_alone(self._owner, now=self._clock())
+            await message.separate(self._owner, now=self._clock())
             return Counter([await self._try_again([message], type(exc).__name__)])
 
     async def _deliver_or_raise(self, message: OutboxMessage) -> str:
@@ -159,7 +159,7 @@ class Relay:
         try:
             return await self._send(letter, letter.mail)
         except CalledOffError:
-            await OutboxMessage.give_back(letter.told, self._owner, now=self._clock())
+            await OutboxMessage.return_unsent(letter.told, self._owner, now=self._clock())
             return "given back"
         except InDoubtError:
             logger.warning("Message %s has left, and nobody says whether it is taken: a copy may follow", message.id)
@@ -210,7 +210,7 @@ class Relay:
         message, now = letter.told[0], self._clock()
         logger.warning("Message %s is refused (%s): each of its attempts leaves by itself", message.id, reason)
         if message.kind is not MessageKind.RESEND:
-            await message.leave_alone(self._owner, now=now)
+            await message.separate(self._owner, now=now)
             await OutboxMessage.postpone([message], now, self._owner)
             return "split"
         async with in_transaction():

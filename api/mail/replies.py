@@ -10,7 +10,7 @@ import aiosmtplib
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST_QUOTATION = 200
+MAX_QUOTATION_LENGTH = 200
 COMMANDS: dict[type[aiosmtplib.SMTPResponseException], str] = {
     aiosmtplib.SMTPConnectResponseError: "Greeting",
     aiosmtplib.SMTPHeloError: "EHLO/HELO",
@@ -48,4 +48,4 @@ def _words(message: str, private: Iterable[str]) -> str:
     for secret in sorted(filter(None, private), key=len, reverse=True):
         text = re.sub(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", "[address]", text, flags=re.IGNORECASE)
     text = " ".join(LONG_TOKEN.sub("[…]", text).split())
-    return text if len(text) <= LONGEST_QUOTATION else f"{text[:LONGEST_QUOTATION]}…"
+    return text if len(text) <= MAX_QUOTATION_LENGTH else f"{text[:MAX_QUOTATION_LENGTH]}…"

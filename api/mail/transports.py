@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 PERMANENT = range(500, 600)
 # Of a mailbox that does not exist, has moved or takes nothing (RFC 3463, 3.2 and 3.3). Other refusals may speak of us:
 # Postfix refuses whom it does not know, and a sender that it does not like, in its answer to RCPT TO.
-OF_THE_MAILBOX = re.compile(r"5\.(1\.([12346]|10)|2\.\d+)\b")
+MAILBOX_REFUSAL = re.compile(r"5\.(1\.([12346]|10)|2\.\d+)\b")
 ENVELOPE_SECONDS = 30
 CONTENT_SECONDS = 600  # RFC 5321, 4.5.3.2.6: who gives up earlier sends what has been taken a second time.
 QUIT_SECONDS = 2
-SHORTEST_PRIVATE_PART = 3  # Of a local part, in letters: a server may quote a surname alone.
+MIN_PRIVATE_PART_LENGTH = 3  # Of a local part, in letters: a server may quote a surname alone.
 OWNER_ONLY = 0o700
 
 
@@ -199,9 +199,9 @@ class SmtpTransport:
 def _private_words(message: EmailMessage) -> list[str]:
     """What a server may quote of the recipient: the address, or a part of it."""
     recipient = message["To"].addresses[0]
-    parts = [part for part in re.split(r"[._+-]", recipient.username) if len(part) >= SHORTEST_PRIVATE_PART]
+    parts = [part for part in re.split(r"[._+-]", recipient.username) if len(part) >= MIN_PRIVATE_PART_LENGTH]
     return [recipient.addr_spec, recipient.username, recipient.username.partition("+")[0], *parts, recipient.domain]
 
 
 def _is_of_the_mailbox(exc: aiosmtplib.SMTPResponseException) -> bool:
-    return exc.code in PERMANENT and OF_THE_MAILBOX.match(exc.message) is not None
+    return exc.code in PERMANENT and MAILBOX_REFUSAL.match(exc.message) is not None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Summary: TypeAlias = "dict[str, str]"
 
-MOST_MESSAGES = 50
+MAX_MESSAGES = 50
 NO_STORE = HEADERS | {"Cache-Control": "no-store"}  # The mails have links that can be used.
 ONLY_SHOWN = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
@@ -105,7 +105,7 @@ class Mailbox:
     def _newest(self) -> dict[str, Path]:
         """The file of each of the newest messages, by its id: found by their names alone."""
         files = (Path(file) for name in ("new", "cur") for file in _names(self._folder / name))
-        newest = heapq.nlargest(MOST_MESSAGES, files, key=lambda file: _delivered(_key(file)))
+        newest = heapq.nlargest(MAX_MESSAGES, files, key=lambda file: _delivered(_key(file)))
         return {_digest(_key(file)): file for file in newest}
 
     def _summaries(self, newest: dict[str, Path]) -> list[Summary]:

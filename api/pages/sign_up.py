@@ -35,7 +35,7 @@ NO_TEXT_BECOMES_CODE = "require-trusted-types-for 'script'; trusted-types 'none'
 # A "#" or the "=" of a token in a path: a mail gateway has encoded them, maybe more than once.
 DAMAGED_LINK = re.compile(rb"%(?:25)*23|token(?:=|%(?:25)*3d)", re.IGNORECASE)
 RELATIVE_FILE = re.compile(r'<(?:link|script)\b[^>]*?(?:href|src)="')
-DEEPEST_LINK = 20
+MAX_LINK_DEPTH = 20
 """Slashes in the path of a link that somebody could have been sent."""
 HOME = "index.html"
 
@@ -82,7 +82,7 @@ class SignUpPage(Pages):
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         depth = raw_path.removeprefix(scope.get("root_path", "").encode()).count(b"/") - 1
-        if depth <= DEEPEST_LINK and DAMAGED_LINK.search(raw_path):
+        if depth <= MAX_LINK_DEPTH and DAMAGED_LINK.search(raw_path):
             scope[LOGGED_PATH] = "/"
             return self._at_depth(depth)
         response = await super().get_response(path, scope)

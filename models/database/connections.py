@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
-NEWEST = MigrationTarget(app_label="models", name="__latest__")
+LATEST = MigrationTarget(app_label="models", name="__latest__")
 # What a database raises that is away, or not as expected: some of them come through Tortoise as they are.
 DATABASE_FAILURES = (
     BaseORMException,
@@ -71,7 +71,7 @@ async def migrate(url: str) -> None:
         if file is None and await is_migrated():  # Most starts of most replicas end here, without a lock.
             return
         async with _locked_by_server() if file is None else _locked_by_file(Path(file)):
-            await MigrationExecutor(_connection(), config["apps"]).migrate([NEWEST])
+            await MigrationExecutor(_connection(), config["apps"]).migrate([LATEST])
 
 
 async def check_encoding(url: str) -> None:

@@ -45,7 +45,7 @@ class IdentifierFormat:
     """What a value must begin with, in capitals; empty if no country is part of it."""
     canonicalise: Callable[[str], str] = str.upper
     """From what the pattern accepts to the one form that is stored."""
-    holds_together: Callable[[str], bool] = lambda _: True
+    has_valid_checksum: Callable[[str], bool] = lambda _: True
     """Whether the check digits of a canonical value are right."""
     layout: Callable[[str], str] = str
     """From a canonical value to what people write."""
@@ -64,7 +64,7 @@ _FORMATS = (
         numeric=True,
         has_checksum=True,
         has_lookup=True,
-        holds_together=siret.holds_together,
+        has_valid_checksum=siret.has_valid_checksum,
         layout=lambda digits: f"{digits[:3]} {digits[3:6]} {digits[6:9]} {digits[9:]}",
     ),
     IdentifierFormat(
@@ -79,7 +79,7 @@ _FORMATS = (
         has_lookup=True,
         countries=vat_numbers.COUNTRIES,
         canonicalise=vat_numbers.canonicalise,
-        holds_together=vat_numbers.holds_together,
+        has_valid_checksum=vat_numbers.has_valid_checksum,
         layout=lambda number: f"{number[:2]} {number[2:]}",
     ),
     IdentifierFormat(

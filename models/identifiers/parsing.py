@@ -62,12 +62,12 @@ def parse_identifier(type: IdentifierType, typed: str) -> Identifier:  # noqa: A
             raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_COUNTRY)
         raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_FORMAT)
     value = expected.canonicalise(left)
-    if not expected.holds_together(value):
+    if not expected.has_valid_checksum(value):
         raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_CHECKSUM)
     return Identifier(type, value)
 
 
-_LONGEST_TYPED = 100
+_MAX_INPUT_LENGTH = 100
 """The longest canonical value has 18 characters: the rest is room for separators."""
 
 _HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
@@ -79,7 +79,7 @@ def _plain(typed: str) -> str:
 
     NFC and not NFKC: a full-width or superscript digit stays what it is, and no pattern accepts it.
     """
-    if len(typed) > _LONGEST_TYPED:
+    if len(typed) > _MAX_INPUT_LENGTH:
         raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_LENGTH)
     text = visible(typed).translate(_HYPHENS)
     plain = text.isascii() and text.isprintable()  # What nearly everybody types, and quick to tell.

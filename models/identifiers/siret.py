@@ -5,7 +5,7 @@ from stdnum import luhn
 _LA_POSTE = "356000000"
 
 
-def holds_together(siret: str) -> bool:
+def has_valid_checksum(siret: str) -> bool:
     """Whether 14 digits pass Luhn, as a whole and in their SIREN; zeros pass it too, and name nobody.
 
     La Poste has more establishments than Luhn leaves it numbers: there, a digit sum divisible by 5 does as

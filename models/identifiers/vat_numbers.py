@@ -61,6 +61,6 @@ def canonicalise(number: str) -> str:
     return vat.compact("EL" + number[2:] if number.startswith("GR") else number)
 
 
-def holds_together(number: str) -> bool:
+def has_valid_checksum(number: str) -> bool:
     """Whether stdnum finds the number valid, dates and provinces included; zeros alone name nobody."""
     return number[2:].strip("0") != "" and vat.is_valid(number)

@@ -7,7 +7,7 @@
  */
 
 const TOKEN_LENGTH = 43; // 32 bytes in base64url.
-const MOST_ENCODINGS = 8; // Of gateways one behind the other.
+const MAX_ENCODINGS = 8; // Of gateways one behind the other.
 const HOME = new URL("./", import.meta.url); // The page's own address, whatever the link has become.
 
 const TOKEN = /token\s*=([\w\s=-]*)/gi; // Up to what a mail program has put behind it: & . > ) and so on.
@@ -75,7 +75,7 @@ function tokenAtStart(value) {
  */
 function decoded(text) {
   let plain = text;
-  for (let turn = 0, before = ""; turn < MOST_ENCODINGS && plain !== before; turn++) {
+  for (let turn = 0, before = ""; turn < MAX_ENCODINGS && plain !== before; turn++) {
     before = plain;
     plain = percentDecoded(plain)
       .replace(/&amp;/gi, "&")

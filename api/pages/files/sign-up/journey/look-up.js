@@ -12,7 +12,7 @@ import { visible } from "../typed.js";
 const PAUSE_MILLISECONDS = 350;
 const LONG_PAUSE_MILLISECONDS = 1_000;
 const SLOW_MILLISECONDS = 500;
-const MOST_REMEMBERED = 50;
+const MAX_REMEMBERED = 50;
 
 /** The newest look-up; those before it are given up. */
 export class LookUp {
@@ -72,7 +72,7 @@ export class LookUp {
    * @param {any} result
    */
   #remember(key, result) {
-    if (this.#remembered.size >= MOST_REMEMBERED) this.#remembered.clear();
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     this.#remembered.set(key, result);
   }
 }
