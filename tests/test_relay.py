@@ -13,7 +13,7 @@ from tortoise.exceptions import OperationalError
 
 from api.delivery import build_relay
 from api.mail import relay as relay_module
-from api.mail.compose import Composer
+from api.mail.composer import Composer
 from api.mail.letters import MAX_ENTRIES_PER_MAIL
 from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, RECORDING_SECONDS, Relay
 from api.mail.transports import ContentRefusedError, HandOver, MailboxRefusedError, TransportError, at_any_time

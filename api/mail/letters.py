@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from tortoise.transactions import in_transaction
 
-from api.mail.compose import Composer, Link
+from api.mail.composer import Composer, Link
 from api.messages.words import Language
 from models.account import Account
 from models.identifiers import IdentifierType
