@@ -353,7 +353,7 @@ async def test_who_never_reads_makes_room(recording: str, recorder: Recorder, mo
     async with line(recording) as one, line(recording) as two, line(recording) as three:
         for deaf in (one, two, three):
             await deaf.send(REQUEST)
-        await until(lambda: sum(bool(each._reading) for each in BoundedProtocol._waiting) == 3)
+        await until(lambda: sum(bool(each._read_deadline) for each in BoundedProtocol._waiting) == 3)
         for deaf in (one, two, three):
             await deaf.send(SMUGGLED)
         recorder.size = 0

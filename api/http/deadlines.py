@@ -1,4 +1,4 @@
-"""Time limits of one connection, none of which cancels another."""
+"""Time limits of one connection, each independent of the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Deadline:
-    """A limit for one cause: it runs from when it is set, until it is cancelled or has passed."""
+    """A limit for one cause. It is true while it runs: from when it is set until it is cancelled or expires."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_expiry: Callable[[], None]) -> None:
         self._loop = loop
@@ -18,12 +18,12 @@ class Deadline:
         return self._timer is not None
 
     def set(self, seconds: float) -> None:
-        """Let the limit pass in *seconds* from now."""
+        """Expire in *seconds* from now, and at no other time."""
         self.cancel()
         self._timer = self._loop.call_later(seconds, self._expire)
 
     def cancel(self) -> None:
-        """Let the limit never pass."""
+        """Never expire."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""Where a request ends, in the bytes that a client has sent: no part that is handed out belongs to two requests."""
+"""The ends of requests in the bytes that a client sends. No part that is taken belongs to two requests."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator
 
 LINE_BREAK = b"\r\n"
 EMPTY_LINE = b"\r\n\r\n"
-"""Ends every head: the parser takes no line that ends otherwise."""
+"""The end of every head: the parser refuses lines that end otherwise."""
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+")
 MAX_SIZE_LINE_BYTES = 32
-"""Bytes of a line that are looked at: the parser refuses a size of more digits."""
+"""Bytes that are read of the line with a chunk's size: the parser refuses a size of more digits."""
 VERSIONS = frozenset({"1.0", "1.1"})
 
 
 class MalformedHeadError(ValueError):
-    """The head can be read in more than one way, or not at all."""
+    """The head has more than one meaning, or none."""
 
 
 def body_length(version: str, headers: Iterable[tuple[bytes, bytes]]) -> int | None:
-    """Return the length of the body that a request with this head has; None for a body in chunks.
+    """Return the length of the body of a request with this head; None for a body in chunks.
 
-    :raises MalformedHeadError: two servers could disagree on the length, or on the host.
+    :raises MalformedHeadError: two servers could disagree on the length or on the host.
     """
     codings, lengths, hosts = (
         list(_values(headers, name)) for name in (b"transfer-encoding", b"content-length", b"host")
@@ -43,19 +43,19 @@ def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> Iterator[byt
 
 
 class ChunkedBody:
-    """Follows the sizes of chunks (RFC 9112, 7.1), to tell where a body ends. It takes little work for a chunk.
+    """Finds the end of a body in chunks by their sizes (RFC 9112, 7.1), with little work for each chunk.
 
-    The parser judges what the chunks are; a size that can't be read ends nothing here, and is refused there.
+    The parser judges the chunks: it refuses a size that can't be read, which this class ignores.
     """
 
     def __init__(self) -> None:
-        self._skipped = 0  # Bytes that are still to come of the chunk in hand, with the line break behind it.
-        self._line = b""  # The beginning of a line whose end is still to come.
+        self._skipped = 0  # Bytes still to come of the current chunk and of the line break after it.
+        self._line = b""  # The beginning of an incomplete line.
         self._is_in_trailers = False
         self.is_complete = False
 
     def end_in(self, data: bytes, start: int) -> int:
-        """Return the place in *data* behind the end of the body, which goes on at *start*; else that of its end."""
+        """Return the position in *data* after the end of the body, which continues at *start*, or the end of *data*."""
         position = start
         while not self.is_complete:
             position += self._skipped
@@ -80,12 +80,12 @@ class ChunkedBody:
 
 
 class Incoming:
-    """The bytes of one connection that have come and that nobody has parsed."""
+    """The received bytes of one connection that have not been parsed."""
 
     def __init__(self) -> None:
         self._bytes = b""
         self._start = 0
-        self._last = b""  # The last bytes that were taken: an empty line may have begun in them.
+        self._last = b""  # The last bytes taken: an empty line may begin in them.
 
     def __len__(self) -> int:
         return len(self._bytes) - self._start
@@ -96,7 +96,7 @@ class Incoming:
         self._start = 0
 
     def clear(self) -> None:
-        """Forget what is left."""
+        """Drop all bytes."""
         self._bytes, self._start = b"", 0
 
     def take(self, length: int) -> bytes:
@@ -109,11 +109,11 @@ class Incoming:
         return taken
 
     def take_chunks(self, body: ChunkedBody) -> bytes:
-        """Take all bytes up to the end of *body*, or as many as there are."""
+        """Take the bytes up to the end of *body*, or as many as there are."""
         return self.take(body.end_in(self._bytes, self._start) - self._start)
 
     def take_head(self) -> bytes:
-        """Take all bytes up to the next empty line, with it, or as many as there are."""
+        """Take the bytes up to and including the next empty line, or as many as there are."""
         before = self._last
         beginning = before + self._bytes[self._start : self._start + len(EMPTY_LINE) - 1]
         found = beginning.find(EMPTY_LINE)

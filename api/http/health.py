@@ -1,4 +1,4 @@
-"""Health checks for balancers and supervisors: the process lives, and it is ready."""
+"""Health checks for load balancers and supervisors: is the process alive, is it ready?"""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
 WAIT_SECONDS = 4.0
-"""Longer than a probe takes by its own deadline."""
+"""More than the probe's own deadline."""
 
 
 class SharedProbe:
-    """A probe whose result serves everybody who asks within a second of its beginning, or while it runs."""
+    """A probe that runs at most once a second. All callers of that second, or while it runs, share its result."""
 
     def __init__(self, probe: Callable[[], Awaitable[bool]], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._probe = probe
@@ -36,13 +36,13 @@ class SharedProbe:
         self._running: asyncio.Task[bool] | None = None
 
     async def passes(self) -> bool:
-        """Whether the newest probe passes; one that takes too long fails for those who wait, and isn't repeated."""
+        """Return whether the latest probe passes. One that takes too long fails for its callers, and keeps running."""
         if self._running is None or (self._running.done() and self._clock() - self._began_at >= EVERY_SECONDS):
             self._began_at = self._clock()
             self._running = asyncio.ensure_future(self._probe())
             self._running.add_done_callback(_log_failure)
         running = self._running
-        await asyncio.wait([running], timeout=WAIT_SECONDS)  # A caller that goes away doesn't cancel it for others.
+        await asyncio.wait([running], timeout=WAIT_SECONDS)  # A caller that leaves doesn't cancel it for others.
         return running.done() and not running.cancelled() and running.exception() is None and running.result()
 
 
@@ -52,7 +52,7 @@ def _log_failure(probe: asyncio.Task[bool]) -> None:
 
 
 def health_routes(is_ready: Callable[[], Awaitable[bool]]) -> list[BaseRoute]:
-    """`/health/live` and `/health/ready`."""
+    """Return the routes `/health/live` and `/health/ready`."""
     probe = SharedProbe(is_ready)
 
     async def ready(_: Request) -> Response:

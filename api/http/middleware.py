@@ -1,4 +1,4 @@
-"""What surrounds every request, whichever path it is for: its id, its line in the log, headers, other origins."""
+"""Middleware around every request: its id, its line in the log, safe headers, other origins."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ REQUEST_ID_HEADER = "X-Request-Id"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 NOT_LOGGED = "guichet.not_logged"
 LOGGED_PATH = "guichet.logged_path"
-"""In a request's scope: the path that its line in the log has. Whatever answers for a path of its own puts it there."""
+"""The key in a request's scope for the path that the access log shows. The endpoint of a path sets it."""
 UNKNOWN_PATH = "(unknown path)"
 SHARED_PATHS = {"/graphql", "/schema.graphql"}
-# For what is no page: nothing may be made of it, or around it. Pages bring their own policy.
+# For answers that are no page: no browser may run or frame them. Pages bring their own policy.
 SAFE: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -44,9 +44,9 @@ HTTPS_ONLY: Mapping[str, str] = {"Strict-Transport-Security": "max-age=31536000"
 
 
 class RequestIds:
-    """Gives each request an id, which every line of the log that comes of it has, and its answer's `X-Request-Id`.
+    """Gives each request an id, for all of its lines in the log and the header `X-Request-Id` of its answer.
 
-    An id that one of *trusted_proxies* has given is kept, where it looks like one.
+    A well-formed id from one of *trusted_proxies* is kept.
     """
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: TrustedProxies) -> None:
@@ -57,8 +57,8 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._given(scope) or secrets.token_hex(8)
-        REQUEST_ID.set(request_id)  # For the task of this request alone.
+        request_id = self._id_from_proxy(scope) or secrets.token_hex(8)
+        REQUEST_ID.set(request_id)  # In the task of this request alone.
         header = (REQUEST_ID_HEADER.lower().encode(), request_id.encode())
 
         async def send_with_id(message: Message) -> None:
@@ -68,20 +68,20 @@ class RequestIds:
 
         await self._app(scope, receive, send_with_id)
 
-    def _given(self, scope: Scope) -> str | None:
-        """The id that a trusted proxy has given; what others send is their own word."""
+    def _id_from_proxy(self, scope: Scope) -> str | None:
+        """Return the id that a trusted proxy has set; None if the peer is no such proxy, or the id is malformed."""
         if not scope.get("client") or scope["client"][0] not in self._trusted:
             return None
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        return given if ACCEPTED_ID.fullmatch(given) else None
+        request_id = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        return request_id if ACCEPTED_ID.fullmatch(request_id) else None
 
 
 class AccessLog:
-    """Logs method, path, status and duration in milliseconds of what *app* answers.
+    """Logs the method, path, status and duration in milliseconds of each request to *app*.
 
-    Never a query string, nor a path that is not known here: those may carry what nobody should keep, such as a link
-    that a mail gateway has changed. Nor a request whose scope says :data:`NOT_LOGGED`:
-    one of many by which a page asks whether there is anything new, and there is not.
+    Neither query strings nor unknown paths are logged: they may hold secrets, such as an activation link that a mail
+    gateway has changed. An endpoint keeps a request out of the log by :data:`NOT_LOGGED` in its scope: the page of
+    mails asks every few seconds whether there are new ones.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -104,11 +104,11 @@ class AccessLog:
         finally:
             if NOT_LOGGED not in scope:
                 milliseconds = (time.perf_counter() - started) * 1000
-                logger.info("%s %d %.1f ms", _asked_for(scope), status, milliseconds)
+                logger.info("%s %d %.1f ms", _method_and_path(scope), status, milliseconds)
 
 
 class LastResort:
-    """Answers 500 for a failure that nothing else has caught. The log has its classes and places, not its words."""
+    """Answers 500 for a failure that nothing else catches. The log gets its classes and places, not its messages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -126,13 +126,13 @@ class LastResort:
         except Exception as exc:
             if scope["type"] != "http":
                 raise
-            logger.error("%s failed\n%s", _asked_for(scope), trace_of(exc))
-            if begun:  # The answer can't be taken back: whoever reads it must see that it is not whole.
+            logger.error("%s failed\n%s", _method_and_path(scope), trace_of(exc))
+            if begun:  # The answer can't be taken back: its reader must see that it is incomplete.
                 raise ConnectionAbortedError from None
-            await self._apologise(send)
+            await self._send_error(send)
 
     @staticmethod
-    async def _apologise(send: Send) -> None:
+    async def _send_error(send: Send) -> None:
         content = orjson.dumps({"error": "Internal error", "requestId": REQUEST_ID.get()})
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": 500, "headers": headers})
@@ -140,7 +140,7 @@ class LastResort:
 
 
 class SafeHeaders:
-    """Adds the headers of :data:`SAFE` that an answer does not have, and those of *more*."""
+    """Adds the headers of :data:`SAFE` and of *more* that an answer does not have."""
 
     def __init__(self, app: ASGIApp, *, more: Mapping[str, str]) -> None:
         self._app = app
@@ -158,11 +158,11 @@ class SafeHeaders:
 
 
 class CrossOrigin(CORSMiddleware):
-    """Starlette's own, for the API alone, and out of the way of requests that come from no browser's page."""
+    """Starlette's CORS, for the API alone. Requests without an Origin, which come from no page, skip it."""
 
     @staticmethod
     def allow_explicit_origin(headers: MutableHeaders, origin: str) -> None:
-        """Let *origin* read the answer, whose `Vary` names Origin already, whoever asks."""
+        """Let *origin* read the answer. Its `Vary` names Origin already, for all callers."""
         headers["Access-Control-Allow-Origin"] = origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -188,8 +188,8 @@ class At:
         await (self._endpoint if straight else self._app)(scope, receive, send)
 
 
-def _asked_for(scope: Scope) -> str:
-    """Method and path, as whatever answers for it calls it: a route says its own, with its parameters unfilled."""
+def _method_and_path(scope: Scope) -> str:
+    """Return the method and the path as its endpoint names it: a route's own path has no values of parameters."""
     route = scope.get("route")
     path = scope.get(LOGGED_PATH) or (scope.get("root_path", "") + route.path if isinstance(route, Route) else None)
     return f"{scope['method']} {UNKNOWN_PATH if path is None else repr(path)}"

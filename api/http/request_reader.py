@@ -1,74 +1,50 @@
-"""Requests of one connection, one at a time: uvicorn's protocol, without what it and its parser take for a request.
+"""A reader of one connection's requests, one at a time, on top of uvicorn's protocol.
 
-Uvicorn queues all requests that come, adds the trailers of a body to the headers, and takes the body behind an offer
-to upgrade for the next request. Here, nothing is parsed before the answer to what came before is complete, and each
-request has a parser of its own.
+Uvicorn queues all requests that come, adds the trailers of a body to the headers, and takes the body after an offer to
+upgrade for the next request. This reader parses nothing before the previous answer is complete, and gives each request
+a parser of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.framing import ChunkedBody, Incoming, body_length
+from api.http.uvicorn_protocol import UvicornProtocol
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_FRAMING_BYTES = 32 * 1024
-"""How much a client may send beside a body: sizes and extensions of chunks, trailers."""
+"""Bytes that a client may send around a body: sizes and extensions of chunks, trailers."""
 FRAMING_PER_BYTE = 8
-"""How much more of that each byte of the body earns, so that a body may come in the smallest chunks."""
+"""Additional bytes of framing that each byte of the body allows, so that a body may come in the smallest chunks."""
 MAX_BYTES_AFTER_ANSWER = 256 * 1024
-"""How much more is read of a body whose request is answered already; then the connection ends."""
+"""Bytes that are read of a body whose request is answered already; then the connection ends."""
 
 
 class RefusedError(Exception):
-    """The request is refused before it reaches the application; the parser stops there."""
+    """The request is refused before it reaches the application. The parser stops when a callback raises this."""
 
 
 class Part(Enum):
-    """What of a request the next bytes belong to."""
+    """The part of a request that the next bytes belong to."""
 
     HEAD = auto()
     BODY = auto()
     NONE = auto()  # The request is complete, its answer is not.
-    DISCARDED = auto()  # The connection has ended; what still comes is thrown away.
+    DISCARDED = auto()  # The connection has ended; the rest of its bytes is thrown away.
 
 
-class HeldFlow(FlowControl):
-    """Uvicorn's control of reading and writing, which reads no more as long as it is *held*."""
+class RequestReader(UvicornProtocol):
+    """Reads one request to its end, and the next one after the answer.
 
-    held = False
-
-    def resume_reading(self) -> None:
-        if not self.held:
-            super().resume_reading()
-
-
-class AnsweringTransport:
-    """The transport as uvicorn has it for one answer, with an end of its own: *close*."""
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close
-
-
-class RequestReader(HttpToolsProtocol):
-    """Reads a request up to its end, and the next one when it is answered.
-
-    A head has 32 KiB at most, and so has what surrounds a body. What comes meanwhile waits: as much as was received
-    at once, since nothing more is read then.
+    A head has at most 32 KiB, and so has the framing of a body. Bytes that come before the answer wait: at most one
+    receipt of them, because reading then pauses.
     """
-
-    flow: HeldFlow
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -76,33 +52,29 @@ class RequestReader(HttpToolsProtocol):
         self._has_client_ended = False
         self._begin_message()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
-        super().connection_made(transport)
-        self.flow = HeldFlow(transport)
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._incoming.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._incoming.append(data)
-        self._read_on()
+        self._parse_incoming()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # As asyncio has it.
-        """Stay where requests have come whole: a client may end its side and go on reading (RFC 9112, 9.6)."""
+        """Keep the connection if all requests are whole: a client may end its side and still read (RFC 9112, 9.6)."""
         self._has_client_ended = True
         return self._part is Part.NONE
 
     @abstractmethod
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer with *status*, or cut the answer that has begun, and end the connection."""
+        """Answer with *status*, or break off an answer that has begun, and end the connection."""
 
     @abstractmethod
     def _close(self) -> None:
-        """End the connection behind the answer."""
+        """End the connection after the answer."""
 
     def _begin_message(self) -> None:
-        """Expect the next request, with a parser that knows nothing of what came before."""
+        """Expect the next request, with a parser that knows nothing of earlier ones."""
         self.parser = httptools.HttpRequestParser(self)
         self._part = Part.HEAD
         self._has_begun = False
@@ -110,29 +82,29 @@ class RequestReader(HttpToolsProtocol):
         self._framing_bytes = 0
         self._body_left: int | None = None
         self._chunks = ChunkedBody()
-        self._rest_bytes = 0
+        self._bytes_after_answer = 0
         self._refusal = HTTPStatus.BAD_REQUEST
 
-    def _read_on(self) -> None:
-        """Parse what has come, up to the end of a request whose answer is not complete; then read no more."""
+    def _parse_incoming(self) -> None:
+        """Parse the bytes that have come, up to the end of an unanswered request; pause reading if some are left."""
         while self._incoming and self._part in {Part.HEAD, Part.BODY} and not self.transport.is_closing():
-            self._read(self._next_part())
+            self._handle(self._take_part())
         if self._incoming and not self.transport.is_closing():
             self.flow.held = True
             self.flow.pause_reading()
         elif self._has_client_ended and self._part in {Part.HEAD, Part.BODY}:
-            self.transport.close()  # Nothing more can come.
+            self.transport.close()  # The rest of the request can't come any more.
 
-    def _next_part(self) -> bytes:
-        """Take what has come of the head or the body that is being read, and nothing behind it."""
+    def _take_part(self) -> bytes:
+        """Take the bytes of the current head or body, and none after its end."""
         if self._part is Part.HEAD:
             return self._incoming.take_head()
         if self._body_left is None:
             return self._incoming.take_chunks(self._chunks)
         return self._incoming.take(self._body_left)
 
-    def _read(self, part: bytes) -> None:
-        """Parse *part*, which belongs to one request, or refuse it."""
+    def _handle(self, part: bytes) -> None:
+        """Parse *part*, which belongs to one request, or refuse the request."""
         if self._part is Part.HEAD:
             self._head_bytes += len(part)
             if self._head_bytes > MAX_HEAD_BYTES:
@@ -145,24 +117,24 @@ class RequestReader(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._refusal)
             return
-        if self._part is Part.BODY and self.cycle.response_complete:
-            self._rest_bytes += len(part)
-        if self._framing_bytes > MAX_FRAMING_BYTES or self._rest_bytes > MAX_BYTES_AFTER_ANSWER:
+        if self._part is Part.BODY and not self._is_answering:
+            self._bytes_after_answer += len(part)
+        if self._framing_bytes > MAX_FRAMING_BYTES or self._bytes_after_answer > MAX_BYTES_AFTER_ANSWER:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._part is Part.BODY and self._chunks.is_complete:
             self._refuse(HTTPStatus.BAD_REQUEST)  # The parser sees no end where there is one.
-        elif self._is_answered:
+        elif self._is_done:
             self._begin_message()
 
     @property
-    def _is_answered(self) -> bool:
-        """Whether the request is complete, and its answer, which need not have waited for the body, is as well."""
-        return self._part is Part.NONE and self.cycle.response_complete
+    def _is_done(self) -> bool:
+        """Whether both the request and its answer are complete; the answer may be complete first."""
+        return self._part is Part.NONE and not self._is_answering
 
     def _parse(self, part: bytes) -> None:
-        """Parse *part*; a head that offers to upgrade, again without the offer, as if it had not come (RFC 9110, 7.8).
+        """Parse *part*. Parse a head that offers to upgrade a second time, without the offer (RFC 9110, 7.8).
 
-        With an offer the parser would take the body for bytes of another protocol, and never read it.
+        With an offer, the parser would take the body for bytes of another protocol, and never read it.
         """
         try:
             self.parser.feed_data(part)
@@ -175,7 +147,7 @@ class RequestReader(HttpToolsProtocol):
             self.parser = httptools.HttpRequestParser(self)
             self.parser.feed_data(b"\r\n".join([*head, b"", b""]))
 
-    # --- What the parser tells ---
+    # --- Callbacks of the parser ---
 
     def on_message_begin(self) -> None:
         if self._has_begun:
@@ -184,7 +156,7 @@ class RequestReader(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._part is Part.HEAD:  # Else a trailer, which is no header (RFC 9110, 6.5.1).
+        if self._part is Part.HEAD:  # Else it is a trailer, which is no header (RFC 9110, 6.5.1).
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -197,7 +169,7 @@ class RequestReader(HttpToolsProtocol):
             self.scope["method"] = method.decode()
             return
         super().on_headers_complete()
-        self.cycle.transport = AnsweringTransport(self.transport, self._close)  # type: ignore[assignment]  # In part.
+        self._set_answer_close(self._close)
         self._part, self._body_left = Part.BODY, length
 
     def on_body(self, body: bytes) -> None:
@@ -207,13 +179,13 @@ class RequestReader(HttpToolsProtocol):
             self._body_left -= len(body)
 
     def on_message_complete(self) -> None:
-        if self._part is Part.BODY:  # Else the head is parsed again.
+        if self._part is Part.BODY:  # Else the head is parsed a second time.
             super().on_message_complete()
             self._part = Part.NONE
 
     def on_response_complete(self) -> None:
         self.flow.held = False
         super().on_response_complete()
-        if self._is_answered:
+        if self._is_done:
             self._begin_message()
-        self.loop.call_soon(self._read_on)
+        self.loop.call_soon(self._parse_incoming)
