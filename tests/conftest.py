@@ -33,7 +33,8 @@ from api.passwords.hashing import Hasher
 from api.settings.environment import Settings
 from api.settings.mail_destination import Maildir
 from api.settings.sender import Sender
-from models.database.connections import database, migrate
+from models.database.connections import database
+from models.database.migration import migrate
 from tests.browser import browser, server
 from tests.canary import files_with_canary, pytest_runtest_makereport
 from tests.client import Portal

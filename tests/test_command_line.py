@@ -26,7 +26,7 @@ import asyncpg
 import httpx
 import pytest
 
-from models.database.connections import migrate
+from models.database.migration import migrate
 from tests.client import ACTIVATE_ACCOUNT, CREATE_ACCOUNT, PASSWORD, VERIFY_CAPTCHA, Answer, Portal, form, token_in
 from tests.conftest import Clock, sqlite_only
 from tests.ports import free_port

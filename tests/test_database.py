@@ -12,7 +12,8 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
-from models.database.connections import database, migrate
+from models.database.connections import database
+from models.database.migration import migrate
 from models.database.url import POSTGRES_DEFAULTS, DatabaseUrlError, tortoise_config
 from models.outbox import MessageKind, OutboxMessage
 from models.readiness import is_ready

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tortoise.connection import get_connections
 
-from models.database.connections import database, migrate
+from models.database.connections import database
+from models.database.migration import migrate
 from tests.client import Portal
 from tests.clusters import PGBOUNCER, database_at, execute, pooler
 from tests.sirene_files import establishment, legal_unit, sirene_files

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from api.app import build_app
 from api.http.health import SharedProbe
 from api.settings.environment import Settings
-from models.database.connections import database, migrate
+from models.database.connections import database
+from models.database.migration import migrate
 from models.outbox import OutboxMessage
 from models.readiness import ROOM_BYTES, is_ready
 from tests.client import client_of

@@ -28,7 +28,8 @@ import models.database.sqlite
 from api.sirene.importing import IMPORT_FAILURES, ImportRefusedError, import_sirene
 from api.sirene.progress import Terminal
 from api.sirene.rules import ESTABLISHMENTS, LEGAL_UNITS, columns_of
-from models.database.connections import database, migrate
+from models.database.connections import database
+from models.database.migration import migrate
 from models.identifiers import Identifier, IdentifierType
 from models.organisation import OrganisationSource, find_organisations
 from models.sirene import on_postgres, on_sqlite

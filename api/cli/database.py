@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    from models.database.connections import migrate as migrate_database
+    from models.database.migration import migrate as migrate_database
 
     run(migrate_database(read_settings().database_url.get_secret_value()))
     typer.echo("The database has the newest schema.")

@@ -49,7 +49,8 @@ def read_settings(*, workers: int = 1) -> Settings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run *work* and return its result. A database that fails, or an interrupt, is one line and exit code 1."""
-    from models.database.connections import DATABASE_FAILURES, lacks_migrations
+    from models.database.connections import DATABASE_FAILURES
+    from models.database.migration import lacks_migrations
 
     try:
         return asyncio.run(work)

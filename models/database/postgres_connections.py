@@ -1,7 +1,7 @@
-"""How a connection to PostgreSQL is opened: which host, through a pooler or not, and with which deadlines.
+"""Connections to PostgreSQL: the right host of several, with or without a pooler, with deadlines.
 
-asyncpg waits for a silent host for all of its time and then asks no other, believes what a pooler remembers of
-the server behind it, and names its statements, which a pooler that hands on transactions mixes up.
+Left alone, asyncpg spends its whole timeout on a silent host and then tries no other; it believes a pooler's memory of
+the server behind it; and it names its statements, which a pooler of transactions mixes up.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ENCODING = "UTF8"
 READ_COMMITTED = "read committed"
 HOST_SECONDS = 2.0
 CLOSE_SECONDS = 1.0
-# A connection whose other end is gone fails within about ten seconds, and not after a quarter of an hour.
+# A connection to a dead peer fails within about ten seconds instead of a quarter of an hour.
 SOCKET_OPTIONS = {"TCP_USER_TIMEOUT": 5_000, "TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 2}
-# Another host knows the role and the database no better.
+# Other hosts would refuse the role or the database as well.
 FINAL = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 LOOK = """
@@ -32,7 +32,7 @@ SELECT pg_backend_pid(), NOT pg_is_in_recovery(),
 
 
 class DatabaseEncodingError(Exception):
-    """The database can't store what people type."""
+    """The database can't store all text that people enter."""
 
     def __init__(self, encoding: str) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ class DatabaseEncodingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is behind a connection: found out by a query, since a pooler answers all else from its memory."""
+    """The server behind a connection, as a query finds it: a pooler answers all else from its memory."""
 
     is_pooled: bool
     is_primary: bool
@@ -57,9 +57,9 @@ class Server:
 
 
 class PostgresConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped.
-    """A connection that notices a dead peer, and goes back to its pool without a question to the server.
+    """A connection that notices a dead peer, and returns to its pool without a query to reset the session.
 
-    Nothing in the service changes the state of a session. What does, as an import, resets it itself.
+    The service changes no session's state, but for the import, which restores it.
     """
 
     __slots__ = ("is_pooled", "needs_isolation")
@@ -82,9 +82,9 @@ async def connect(
     target_session_attrs: str | None = None,
     **options: Any,
 ) -> PostgresConnection:
-    """Open a connection to the first of *hosts* that answers and is what *target_session_attrs* asks for.
+    """Open a connection to the first of *hosts* that answers and meets *target_session_attrs*.
 
-    Of several hosts it is the primary, where nothing else is asked for: this service writes.
+    By default, that is the primary of several hosts, because this service writes.
 
     :raises DatabaseEncodingError: the database is not in UTF-8.
     """
@@ -106,7 +106,7 @@ async def connect(
 
 
 async def _open(options: dict[str, Any]) -> tuple[PostgresConnection, Server]:
-    """Open a connection to one host; through a pooler, without named statements unless the URL says otherwise."""
+    """Open a connection to one host; through a pooler, without named statements, unless the URL asks for them."""
     connection, server = await _open_once(options)
     if server.is_pooled and "statement_cache_size" not in options:
         await _close(connection)
@@ -116,7 +116,7 @@ async def _open(options: dict[str, Any]) -> tuple[PostgresConnection, Server]:
 
 async def _open_once(options: dict[str, Any]) -> tuple[PostgresConnection, Server]:
     options = {**options, "connection_class": PostgresConnection}
-    if root_certificate := options.pop("sslrootcert", None):  # Read from a DSN only.
+    if root_certificate := options.pop("sslrootcert", None):  # asyncpg reads it from a DSN only.
         options["dsn"] = f"postgresql://?{urlencode({'sslrootcert': root_certificate})}"
     connection: PostgresConnection = await asyncpg.connect(**options)
     try:
@@ -130,9 +130,9 @@ async def _open_once(options: dict[str, Any]) -> tuple[PostgresConnection, Serve
 
 
 async def _look(connection: PostgresConnection, seconds: float) -> Server:
-    """Find out what is behind *connection*, and give it the isolation that this service is written for.
+    """Return the server behind *connection*, and set the isolation that this service is written for.
 
-    The statement has no name, and a transaction keeps a pooler from handing it to two servers.
+    The statement has no name, and its transaction keeps a pooler from sending it to two servers.
     """
     async with connection.transaction(isolation="read_committed"):
         statement = await connection.prepare(LOOK, name="", timeout=seconds)
@@ -140,7 +140,7 @@ async def _look(connection: PostgresConnection, seconds: float) -> Server:
     server = Server(pid != connection.get_server_pid(), is_primary, read_only == "on", isolation)
     connection.is_pooled = server.is_pooled
     if isolation != READ_COMMITTED:
-        if server.is_pooled:  # A pooler keeps no setting for us: each statement brings its own.
+        if server.is_pooled:  # A pooler keeps no setting of a session: each statement brings its own.
             connection.needs_isolation = True
         else:
             await connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -159,5 +159,5 @@ def _set_deadlines(connected: socket.socket) -> None:
         return
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in SOCKET_OPTIONS.items():
-        if hasattr(socket, name):  # Linux has them all.
+        if hasattr(socket, name):  # Linux has all of them.
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,7 +1,10 @@
-"""Tortoise's SQLite engine, with transactions that take the write lock when they begin.
+"""Tortoise's engine for SQLite, with transactions that take the write lock when they begin.
 
-Tortoise begins deferred transactions: one that reads and then writes, while another process has written in
-between, fails at once with "database is locked", whatever the busy timeout. `BEGIN IMMEDIATE` waits instead.
+Tortoise begins deferred transactions. One that reads, and writes after another process has written, fails at once with
+"database is locked", in spite of the busy timeout. `BEGIN IMMEDIATE` waits instead.
+
+This overrides private parts of Tortoise, and calls one of aiosqlite. Tried on Tortoise 1.1.9 and aiosqlite 0.22.1;
+`tests/test_private_parts.py` fails when a release changes them.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ class ImmediateTransactionWrapper(SqliteTransactionWrapper):
     """The connection of one transaction."""
 
     async def begin(self) -> None:
-        """Begin; a caller that is cancelled meanwhile leaves no transaction behind that nobody owns."""
+        """Begin the transaction. Roll it back if the caller is cancelled meanwhile: else nobody would end it."""
         beginning = asyncio.ensure_future(self._begin())
         try:
             await asyncio.shield(beginning)
@@ -42,14 +45,14 @@ class ImmediateTransactionWrapper(SqliteTransactionWrapper):
 
 
 class ImmediateTransactionContext(SqliteTransactionContext):
-    """`async with` around one transaction, which owns the connection's lock from before BEGIN to after COMMIT."""
+    """`async with` around one transaction. It holds the connection's lock from before BEGIN to after COMMIT."""
 
     async def __aenter__(self) -> TransactionalDBClient:
         await self._trxlock.acquire()
         try:
             await self.ensure_connection()
             await self.connection.begin()
-        except BaseException:  # A lock that is kept here, where Tortoise keeps it, would end all work for good.
+        except BaseException:  # Tortoise would keep the lock here, and all later work would wait for ever.
             self._trxlock.release()
             raise
         self.token = get_connections().set(self.connection_name, self.connection)
@@ -57,7 +60,7 @@ class ImmediateTransactionContext(SqliteTransactionContext):
 
 
 class ReleasingConnectionWrapper(ConnectionWrapper[Any]):
-    """`async with` around one query, which gives the lock back where the connection can't be opened."""
+    """`async with` around one query. It releases the lock if the connection can't be opened."""
 
     async def __aenter__(self) -> Any:
         await self._lock.acquire()
@@ -70,19 +73,19 @@ class ReleasingConnectionWrapper(ConnectionWrapper[Any]):
 
 
 class ImmediateSqliteClient(SqliteClient):
-    """One connection, whose transactions are all immediate."""
+    """One connection; all of its transactions are immediate."""
 
     async def create_connection(self, with_db: bool) -> None:
-        """Open the file, to the end even for a caller that is cancelled.
+        """Open the file; finish that even if the caller is cancelled.
 
-        Broken off, aiosqlite would leave a thread that nobody waits for, or a connection without its pragmas.
+        Interrupted, aiosqlite would leave a thread behind, or a connection without its pragmas.
         """
         opening = asyncio.ensure_future(self._open(with_db))
         try:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
             await asyncio.wait([opening])
-            opening.exception()  # Retrieved: whoever comes next tries again.
+            opening.exception()  # Retrieved, so that asyncio does not log it. The next caller tries again.
             raise
 
     async def _open(self, with_db: bool) -> None:
@@ -100,10 +103,10 @@ class ImmediateSqliteClient(SqliteClient):
         return ImmediateTransactionContext(ImmediateTransactionWrapper(self), self._lock)
 
     async def at_once(self, work: Callable[[sqlite3.Connection], T]) -> tuple[T, float]:
-        """What *work* comes to in one transaction, and for how many seconds that held the write lock.
+        """Run *work* in one transaction. Return its result, and the seconds for which it held the write lock.
 
-        All of it happens in the connection's own thread: other transactions go through the event loop for each
-        statement, with the lock in hand, which takes long where the machine is busy.
+        All of it runs in the connection's own thread. Other transactions hold the lock while each statement goes
+        through the event loop, which takes long on a busy machine.
         """
         async with self.acquire_connection() as connection:
             try:

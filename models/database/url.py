@@ -1,4 +1,4 @@
-"""What a database URL says: its scheme, hosts, credentials and options, as Tortoise's configuration."""
+"""Database URLs: scheme, hosts, credentials and options, turned into Tortoise's configuration."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MODEL_MODULES = (
     "models.outbox",
 )
 UNREADABLE = "can't be read as a database URL"
-# Hosts are divided by commas, each with its port, as libpq has it; Tortoise's own parser knows one host only.
+# As in libpq, commas separate hosts, each with its port. Tortoise's own parser knows one host only.
 POSTGRES_URL = re.compile(
     r"(?:postgres|postgresql|asyncpg)://"
     r"(?:(?P<credentials>[^/?#]*)@)?(?P<hosts>[^@/?#]*)(?:/(?P<database>[^@?#]*))?(?:\?(?P<options>[^#]*))?"
 )
 DEFAULT_PORT = 5432
-# A server that falls silent must not be waited for without end, nor one that is away be called while nobody asks:
-# asyncpg opens at least `minsize` connections again and again, and logs the trace of each failure.
+# Nothing waits for a silent server without end. `minsize` is 0 because asyncpg would open that many connections again
+# and again while the server is down, and log the trace of each failure.
 POSTGRES_DEFAULTS: dict[str, Any] = {"minsize": 0, "maxsize": 20, "timeout": 10.0, "command_timeout": 30.0}
 SESSION_ATTRIBUTES = frozenset({"any", "primary", "read-write"})
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
@@ -36,11 +36,11 @@ SQLITE_BUSY_TIMEOUT_MS = 10_000
 
 
 class DatabaseUrlError(ValueError):
-    """The URL names no database that this project can use."""
+    """The URL names no database that the service can use."""
 
 
 def one_of(allowed: frozenset[str]) -> Callable[[str], str]:
-    """Make a reader that accepts the *allowed* words."""
+    """Return a reader that accepts the *allowed* words."""
 
     def read(value: str) -> str:
         if value not in allowed:
@@ -51,7 +51,7 @@ def one_of(allowed: frozenset[str]) -> Callable[[str], str]:
 
 
 def certificates_file(value: str) -> str:
-    """Accept a file of certificates that this process can read."""
+    """Return *value* if it is a file of certificates that this process can read."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
     except OSError:
@@ -59,7 +59,7 @@ def certificates_file(value: str) -> str:
     return value
 
 
-# Options of asyncpg and of its pool, and what of libpq's: each with its reader, and what a reader expects.
+# Options of asyncpg, of its pool and of libpq, each with its reader and a name for the expected value.
 POSTGRES_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
     "host": (str, "a folder"),
     "port": (int, "a number"),
@@ -78,11 +78,11 @@ POSTGRES_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
 
 
 def tortoise_config(url: str) -> dict[str, Any]:
-    """Tortoise's configuration for *url*: `sqlite://var/guichet.db` or `postgres://user:password@host/name`.
+    """Return Tortoise's configuration for *url*: `sqlite://var/guichet.db` or `postgres://user:password@host/name`.
 
-    Query parameters go to the engine: pragmas of SQLite, `maxsize` and such of asyncpg.
+    Query parameters go to the engine: SQLite's pragmas, or options of asyncpg such as `maxsize`.
 
-    :raises DatabaseUrlError: another scheme, or no database in it. Its message quotes no part of the URL.
+    :raises DatabaseUrlError: the URL has another scheme, or names no database. The message quotes no part of it.
     """
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
@@ -93,7 +93,7 @@ def tortoise_config(url: str) -> dict[str, Any]:
         raise DatabaseUrlError("must begin with sqlite:// or postgres://")
     app = {"models": list(MODEL_MODULES), "migrations": "models.migrations", "default_connection": name}
     return {
-        "connections": {name: connection},  # Named by its kind: Tortoise caches statements by this name.
+        "connections": {name: connection},  # Named for its kind, because Tortoise caches statements by this name.
         "apps": {"models": app},
         "use_tz": True,
         "timezone": "UTC",
@@ -101,7 +101,7 @@ def tortoise_config(url: str) -> dict[str, Any]:
 
 
 def credentials_of(url: str) -> dict[str, Any]:
-    """What *url* says of its one connection: `file_path` of SQLite, `hosts`, `ssl` and more of PostgreSQL."""
+    """Return the credentials in *url*: `file_path` for SQLite; `hosts`, `ssl` and more for PostgreSQL."""
     (connection,) = tortoise_config(url)["connections"].values()
     credentials: dict[str, Any] = connection["credentials"]
     return credentials
@@ -119,11 +119,11 @@ def _sqlite_connection(url: str) -> dict[str, Any]:
 
 def _postgres_credentials(url: str) -> dict[str, Any]:
     try:
-        urlsplit(url.replace(",", ""))  # Finds characters that turn into / or @ once they are normalised.
+        urlsplit(url.replace(",", ""))  # Refuses characters that normalise to / or @.
     except ValueError:
         raise DatabaseUrlError(UNREADABLE) from None
     parts = POSTGRES_URL.fullmatch(url)
-    if parts is None:  # A slash in the password, say, which belongs there as %2F, has ended the host too early.
+    if parts is None:  # A slash in the password, for example, which has to be %2F, ends the host too early.
         raise DatabaseUrlError(UNREADABLE)
     options = _options(parts["options"] or "")
     port = options.pop("port", DEFAULT_PORT)
@@ -147,7 +147,7 @@ def _postgres_credentials(url: str) -> dict[str, Any]:
 
 
 def _host(text: str, port: int) -> tuple[str | None, int]:
-    """The name and the port of one host; a folder of Unix sockets is one, too, written `%2Frun%2Fpostgresql`."""
+    """Return the name and the port of one host, which may be a folder of Unix sockets: `%2Frun%2Fpostgresql`."""
     if text.startswith("/"):
         return text, port
     parts = urlsplit(f"//{text}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from models.sirene.rows import Rows
     from models.sirene.tables import RegisterEdition
 
-IMPORT_LOCK = 0x6775_6963_6865_7401  # Next to the lock of migrations: see `models.database.connections`.
+IMPORT_LOCK = 0x6775_6963_6865_7401  # Next to the lock of migrations: see `models.database.migration`.
 CHARACTERS_AT_ONCE = 256 * 1024
 STEP_SECONDS = 24 * 3600.0  # A step of an import may last longer than any query of the service.
 LOCK_MILLISECONDS = 250  # Whoever looks up meanwhile waits behind us, so we wait shortly, and often.
