@@ -1,7 +1,7 @@
-"""Messages that were promised, and who is sending them: the outbox of the mail relay.
+"""The outbox: messages that were promised, and the relay that is sending each.
 
-A message is enqueued in the transaction that makes the promise. A relay claims it with a lease: while the
-lease runs nobody else can claim it, and when a relay dies the message is claimable again once it has run out.
+A message is enqueued in the transaction that makes the promise. A relay claims it with a lease. While the lease runs,
+no other relay can claim it; when a relay dies, others can claim it after the lease.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLAIM_CANDIDATES = 20
 
 
 class MessageKind(StrEnum):
-    """What a message is to say; the relay decides, when it sends, whether that is still so."""
+    """The subject of a message. The relay decides, when it sends, whether that still applies."""
 
     SUMMARY = "SUMMARY"
     ACTIVATION = "ACTIVATION"
@@ -33,10 +33,10 @@ class MessageKind(StrEnum):
 
 
 class MessageState(StrEnum):
-    """How a message has ended.
+    """The state of a message; all but QUEUED are final.
 
-    DISCARDED: its mail was composed and thrown away, since the address gets none. SUPERSEDED: another message says it,
-    or what it is about is over. ABANDONED: the mail server refuses it for good.
+    DISCARDED: its mail was composed and thrown away, because the address gets none. SUPERSEDED: another message says
+    the same, or its subject is over. ABANDONED: the mail server refuses it for good.
     """
 
     QUEUED = "QUEUED"
@@ -47,17 +47,17 @@ class MessageState(StrEnum):
 
 
 COUNTED = (MessageState.SENT, MessageState.DISCARDED)
-"""What uses up a mailbox's share: how soon it is full must not tell whether its mails were sent or thrown away."""
+"""States that count towards a mailbox's limit: reaching it must not tell whether mails were sent or discarded."""
 
 
 def mailbox_of(canonical: str) -> str:
-    """The address of the mailbox that *canonical* leads to: without its subaddress (RFC 5233), `name+…@`."""
+    """Return the mailbox of the address *canonical*: the address without its subaddress (RFC 5233), `name+…@`."""
     local_part, at, domain = canonical.rpartition("@")
     return f"{local_part.partition('+')[0] or local_part}{at}{domain}"
 
 
 class OutboxMessage(Model):
-    """One message to one address. What may come is counted by mailbox; what is merged is of one address.
+    """One message to one address. Limits count by mailbox; only messages to the same address are merged.
 
     *mailbox* is None only while a release that does not know it runs beside this one: see `assign_mailboxes`.
     """
@@ -97,7 +97,7 @@ class OutboxMessage(Model):
         now: datetime,
         registration_id: uuid.UUID | None = None,
     ) -> None:
-        """Promise a message to *recipient*, a canonical address. To be called in the promise's transaction."""
+        """Promise a message to *recipient*, a canonical address. Call this in the transaction of the promise."""
         await cls.create(
             kind=kind,
             recipient=recipient,
@@ -110,15 +110,15 @@ class OutboxMessage(Model):
 
     @classmethod
     async def assign_mailboxes(cls) -> None:
-        """Give each message its mailbox, where a release that knew of none has stored it: else nobody claims it."""
+        """Assign a mailbox to messages that a release without mailboxes has stored: else no relay would claim them."""
         for message in await cls.filter(mailbox=None).only("id", "recipient"):
             await cls.filter(id=message.id).update(mailbox=mailbox_of(message.recipient))
 
     @classmethod
     async def claim(cls, owner: str, *, now: datetime) -> OutboxMessage | None:
-        """The message that has waited longest, leased to *owner*; None where nothing is due.
+        """Lease the message that has waited longest to *owner*, and return it; None if nothing is due.
 
-        One to a mailbox that somebody sends to already waits: a mailbox that keeps its senders waiting has one of them.
+        Skip mailboxes that a relay is sending to: a slow mailbox occupies one sender at most.
         """
         in_hand = cls.filter(
             state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now, mailbox__isnull=False
@@ -130,27 +130,27 @@ class OutboxMessage(Model):
         return None
 
     async def claim_companions(self, owner: str, *, now: datetime, most: int) -> list[OutboxMessage]:
-        """Messages of the same kind to the same address that were deferred as this one was, leased as well."""
-        deferred = _in_nobodys_hands(now) & Q(deferred=True, kind=self.kind, recipient=self.recipient)
+        """Lease and return deferred messages of this kind to this address, *most* at once."""
+        deferred = _is_unleased(now) & Q(deferred=True, kind=self.kind, recipient=self.recipient)
         candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(most)
         return [message for message in candidates if await message._lease(deferred, owner, now=now)]
 
     async def supersede_others(self, *, now: datetime) -> int:
-        """Close what else of this kind waits for this address, since this message says the same; return the count.
+        """Supersede all other unleased messages of this kind to this address. Return the count.
 
-        In one statement: else each of thousands of requests for a link would bring its mail, hour after hour.
+        One statement does it: else each of thousands of requests for a link would bring a mail, hour after hour.
         """
-        others = OutboxMessage.filter(_in_nobodys_hands(now), kind=self.kind, recipient=self.recipient)
+        others = OutboxMessage.filter(_is_unleased(now), kind=self.kind, recipient=self.recipient)
         return await others.exclude(id=self.id).update(state=MessageState.SUPERSEDED, finished_at=now, lease_owner=None)
 
     async def separate(self, owner: str, *, now: datetime) -> None:
-        """Have this message, and those that *owner* has claimed with it, each leave in a mail of its own."""
+        """Make this message, and those that *owner* has claimed with it, leave in separate mails."""
         together = OutboxMessage.filter(recipient=self.recipient, state=MessageState.QUEUED, lease_owner=owner)
         await together.exclude(id=self.id).update(available_at=now, lease_owner=None, deferred=False)
         await together.filter(id=self.id).update(deferred=False)
 
     async def _lease(self, condition: Q, owner: str, *, now: datetime) -> bool:
-        """Lease this message, if *condition* still holds: one conditional UPDATE, however many relays try."""
+        """Lease this message if *condition* still holds. One conditional UPDATE decides between racing relays."""
         leased = await OutboxMessage.filter(condition, id=self.id).update(
             lease_owner=owner, available_at=now + LEASE, attempts=F("attempts") + 1
         )
@@ -159,18 +159,18 @@ class OutboxMessage(Model):
         return leased == 1
 
     async def defer_others(self, until: datetime, *, now: datetime) -> int:
-        """Put off what else is due at this message's mailbox, and in nobody's hands, in one statement; how many.
+        """Defer all other messages due for this mailbox, in one statement. Return the count.
 
-        Else each of thousands would have to be claimed to find out that the mailbox is full.
+        Otherwise each of thousands would have to be claimed to find that the mailbox is full.
         """
         others = OutboxMessage.filter(mailbox=self.mailbox, state=MessageState.QUEUED, available_at__lte=now)
         return await others.exclude(id=self.id).update(available_at=until, lease_owner=None, deferred=True, attempts=0)
 
     async def mailbox_full_until(self, most: int, window: timedelta, *, now: datetime) -> datetime | None:
-        """Until when this message's mailbox can get no more, at *most* mails in *window*; None where it can.
+        """Return the time until which this mailbox has its *most* mails in *window*; None if it has room.
 
-        Mails that other relays have in hand count as sent, so that racing relays stay under the cap together. Links
-        that are asked for again have half of a mailbox's share: anybody can ask, and must not keep back a sign-up.
+        Mails that other relays are sending count as sent, so that racing relays stay under the limit together. Resent
+        links get half of a mailbox's limit: anybody can ask for them, and must not hold up a sign-up.
         """
         others = OutboxMessage.filter(mailbox=self.mailbox).exclude(id=self.id)
         in_hand = await others.filter(
@@ -188,28 +188,28 @@ class OutboxMessage(Model):
 
     @classmethod
     async def renew(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
-        """Begin the lease of *messages* anew, as far as *owner* has it still."""
+        """Renew the lease of those *messages* that *owner* still has."""
         ids = [message.id for message in messages]
         leased = cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner)
         await leased.update(available_at=now + LEASE)
 
     @classmethod
     async def return_unsent(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
-        """Make *messages* claimable at once, as if *owner* had never claimed them."""
+        """Return *messages* to the queue, as if *owner* had never claimed them."""
         ids = [message.id for message in messages]
         leased = cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner)
         await leased.update(available_at=now, lease_owner=None, attempts=F("attempts") - 1)
 
     @classmethod
     async def finish(cls, messages: Iterable[OutboxMessage], state: MessageState, owner: str, *, now: datetime) -> bool:
-        """Put *messages* into a final *state*; False where *owner* has lost the lease of one meanwhile."""
+        """Put *messages* into a final *state*. Return False if *owner* has lost the lease of one."""
         return await cls._release(messages, owner, state=state, finished_at=now)
 
     @classmethod
     async def postpone(
         cls, messages: Iterable[OutboxMessage], until: datetime, owner: str, *, deferred: bool = False
     ) -> bool:
-        """Give *messages* back to the queue until then; *deferred* ones may be merged when they come up again."""
+        """Return *messages* to the queue until then. *deferred* ones may be merged when they are claimed again."""
         changes = {"deferred": True, "attempts": 0} if deferred else {}
         return await cls._release(messages, owner, available_at=until, **changes)
 
@@ -222,11 +222,11 @@ class OutboxMessage(Model):
         return kept == len(ids)
 
 
-def _in_nobodys_hands(now: datetime) -> Q:
-    """Queued, and leased to nobody, or to a relay that has died since."""
+def _is_unleased(now: datetime) -> Q:
+    """Return the condition that a message is queued and has no lease, or one that has run out."""
     return Q(state=MessageState.QUEUED) & (Q(lease_owner=None) | Q(available_at__lte=now))
 
 
 def _end_of_window(message: OutboxMessage, window: timedelta, now: datetime) -> datetime:
-    """When *message*, which is finished, counts no more."""
+    """Return the time from which the finished *message* counts no more."""
     return now + LEASE if message.finished_at is None else message.finished_at + window

@@ -1,4 +1,4 @@
-"""How long data is kept that serves no purpose any more."""
+"""Retention: how long data is kept after it has served its purpose."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FINISHED_MESSAGES_KEPT = timedelta(days=7)
 
 
 async def purge(*, now: datetime) -> dict[str, int]:
-    """Delete what has outlived its purpose; how many rows of each table. Idempotent.
+    """Delete data that has served its purpose. Return the number of rows for each table. Idempotent.
 
-    Registrations go an hour after the end of their life, so that a link that left at the last moment works for
-    all of its time. Their life is half an hour without a captcha, else seven days after it, activated or not: who
-    knows an id must not learn from its end which it was. Their links go with them. Messages go a week after they
-    were sent or set aside; one that is queued never does.
+    A registration is deleted an hour after it expires, so that a link that left at the last moment works for its full
+    time. It expires half an hour after it was made, or seven days after its captcha was passed, activated or not:
+    nobody who knows its id may learn from its end which it was. Its links are deleted with it. Messages are deleted a
+    week after they were sent or set aside; queued messages never are.
     """
     ended = Registration.filter(expires_at__lte=now - LINK_LIFETIME)
-    # Links first: SQLite would count those that go by cascade as registrations.
+    # Links first: SQLite would count links that are deleted by cascade as registrations.
     links = await ActivationToken.filter(registration_id__in=Subquery(ended.values("id"))).delete()
     return {
         "registrations": await ended.delete(),

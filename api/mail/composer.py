@@ -1,8 +1,8 @@
-"""The words and the form of the e-mails: a registration or an account becomes a message to send.
+"""The composer of e-mails: it fills the templates with a registration or an account.
 
-Mails carry a stranger's words to any address. Whatever was typed is shown as inert text on one line, in a row
-with its label: never in a subject, a greeting or a sentence. A blank keeps a mail program from making a link of it.
-There is no remote resource, and no link but to the activation page and to the sign-in page.
+Mails carry a stranger's words to any address. All entered text is shown as inert text on one line, in a row with its
+label: never in a subject, a greeting or a sentence. A blank keeps mail programs from turning it into a link. Mails load
+no remote resource, and link only to the activation page and the sign-in page.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MONTHS = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An activation link: what it would activate, and where it leads, the token in the fragment."""
+    """An activation link: the registration that it activates, and its URL with the token in the fragment."""
 
     registration: Registration
     url: str = field(repr=False)
@@ -47,7 +47,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a registration says, ready to be shown: texts on one line, instants and types in words."""
+    """A registration, ready to be shown: texts on one line, times and types in words."""
 
     email: str
     first_name: str
@@ -79,7 +79,7 @@ class Entry:
 
     @property
     def organisation(self) -> str:
-        """By what an entry is told from others in the same mail."""
+        """The name that distinguishes this entry from others in the same mail."""
         return self.organisation_name or f"{self.identifier_type} – {self.identifier}"
 
 
@@ -106,7 +106,7 @@ class Composer:
         message_id: str,
         now: datetime,
     ) -> EmailMessage:
-        """What was entered, and how the procedure goes on."""
+        """Compose the summary of what was entered, and of the next steps."""
         entries = [Entry.of(registration, language) for registration in registrations]
         message = self._message("mail-summary-subject", to, language, message_id, now)
         return self._write(message, "summary", language, entries=entries)
@@ -114,7 +114,7 @@ class Composer:
     def activation(
         self, links: Sequence[Link], *, to: str, language: Language, message_id: str, now: datetime
     ) -> EmailMessage:
-        """The links, each with what it would activate, so that a stranger's attempt is recognised."""
+        """Compose the activation mail. Each link comes with its registration, so that a stranger's is recognised."""
         entries = [(Entry.of(link.registration, language), link.url) for link in links]
         message = self._message("mail-activation-subject", to, language, message_id, now)
         return self._write(message, "activation", language, links=entries)
@@ -122,7 +122,10 @@ class Composer:
     def account_exists(
         self, account: Account, *, to: str, language: Language, message_id: str, now: datetime
     ) -> EmailMessage:
-        """To the owner of *account*: somebody tried to sign up with its address. Nothing of what they typed."""
+        """Compose the notice to the owner of *account* that somebody tried to sign up with its address.
+
+        It holds nothing that they entered.
+        """
         address = shown_address(account.email)
         message = self._message("mail-account-exists-subject", to, language, message_id, now)
         return self._write(message, "account_exists", language, address=address, url=self._sign_in_url)
@@ -139,7 +142,7 @@ class Composer:
         return message
 
     def _write(self, message: EmailMessage, name: str, language: Language, **content: object) -> EmailMessage:
-        """Write both parts of *message*; the richer comes last, as RFC 2046 wants it."""
+        """Write both parts of *message*. The richer one comes last, as RFC 2046 asks."""
         context = {
             "language": str(language),
             "words": self._templates.get_template(f"words.{language}.jinja").module,
@@ -160,7 +163,7 @@ class Composer:
 
 
 def one_line(text: str) -> str:
-    """*text* as inert as it can be: single blanks, and no control, line break or mark that turns the writing."""
+    """Return *text* on one line: single blanks, and no control character or mark of writing direction."""
     visible = (
         " " if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS else char
         for char in text
@@ -169,16 +172,16 @@ def one_line(text: str) -> str:
 
 
 def shown_address(address: str) -> str:
-    """*address* on one line, as it was typed; a mail program makes a link of all of it, to write to, or of nothing."""
+    """Return *address* on one line, as it was entered. Mail programs link all of it, as an address, or none of it."""
     try:
         accepted = parse_email_address(address).address
-    except TypedTextError:  # It was stored when more was accepted.
+    except TypedTextError:  # It was stored under older, laxer rules.
         return unlinked(one_line(address))
     return as_shown_to_strangers(accepted)
 
 
 def in_words(instant: datetime, language: Language) -> str:
-    """*instant* as people read it: 23 November 2026 at 09:30 UTC."""
+    """Return *instant* as people read it: 23 November 2026 at 09:30 UTC."""
     utc = instant.astimezone(UTC)
     day = "1er" if language is Language.FR and utc.day == 1 else utc.day
     at = {Language.FR: "à", Language.EN: "at"}[language]

@@ -1,6 +1,6 @@
-"""Headers on the wire: no name, long or odd, makes another address of one.
+"""Headers on the wire. A long or odd name never changes the address that it belongs to.
 
-Python's own folding drops the quotes of a long name, which then ends at its comma, and encodes a long Message-ID.
+Python's own folding drops the quotes of a long name, which then ends at its comma, and it encodes a long Message-ID.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from email.header import Header
 from email.headerregistry import Address, AddressHeader
 from email.policy import EmailPolicy
 
-MAX_LINE_LENGTH = 76  # RFC 2045, 6.7: quoted-printable has no longer ones.
+MAX_LINE_LENGTH = 76  # RFC 2045, 6.7: the limit of quoted-printable.
 MAX_ENCODED_LINE_LENGTH = 75  # RFC 2047, 2, with the blank before it.
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~ -]*")
 TEXT = re.compile(r"[ -~]*")
@@ -18,15 +18,15 @@ NEVER_FOLDED = frozenset({"message-id"})
 
 
 class MailPolicy(EmailPolicy):
-    """The standard policy, but for addresses, each of which stands on one line, and for ids."""
+    """The standard policy, except that addresses and ids are never broken."""
 
     def fold(self, name: str, value: str) -> str:
-        """The header as lines of ASCII, each ended by the policy's line separator."""
+        """Return the header as lines of ASCII, each ended by the policy's line separator."""
         unfolded = _unfolded(name, value)
         return super().fold(name, value) if unfolded is None else self._lines(name, unfolded)
 
     def fold_binary(self, name: str, value: str) -> bytes:
-        """The same, as bytes."""
+        """Return the folded header as bytes."""
         unfolded = _unfolded(name, value)
         return super().fold_binary(name, value) if unfolded is None else self._lines(name, unfolded).encode("ascii")
 
@@ -39,7 +39,7 @@ WIRE_POLICY = MAIL_POLICY.clone(linesep="\r\n")
 
 
 def _unfolded(name: str, value: str) -> str | None:
-    """What the library must not fold, in the lines that it has; None for all else."""
+    """Return the lines of a header that the library must not fold; None for any other."""
     if isinstance(value, AddressHeader):
         return _addresses(name, value.addresses)
     return str(value) if name.lower() in NEVER_FOLDED else None
@@ -50,7 +50,7 @@ def _addresses(name: str, addresses: tuple[Address, ...]) -> str:
 
 
 def _address(header: str, address: Address) -> str:
-    """The name as it is where it is short and plain, in quotes where it is short, else in encoded words."""
+    """Return the address with its name: plain or in quotes if it is short enough, else in encoded words."""
     if not address.display_name:
         return address.addr_spec
     written = _short_name(address.display_name)

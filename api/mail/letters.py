@@ -1,4 +1,4 @@
-"""What an address gets: decided when its mail leaves, out of any caller's sight."""
+"""Letters: the decision, when a mail leaves, what its address gets. No caller can see it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ MAX_ENTRIES_PER_MAIL = 30
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail, and whether it *leaves* or is thrown away; None where what it was to be about is over.
+    """A mail for the *messages* that it answers, the first of which leads, and the *registrations* that it is about.
 
-    Beside it, the messages that it speaks for, and the attempts that it is about.
+    The mail is None if its subject is over. One to *discard* is composed, and thrown away.
     """
 
     mail: EmailMessage | None
-    told: Sequence[OutboxMessage]
+    messages: Sequence[OutboxMessage]
     registrations: Sequence[Registration] = ()
-    leaves: bool = True
+    discard: bool = False
 
 
 class Heading(TypedDict):
-    """What every mail is composed with."""
+    """The arguments that every mail is composed with."""
 
     to: str
     language: Language
@@ -45,11 +45,11 @@ class Heading(TypedDict):
 
 
 class LetterWriter:
-    """Makes letters of messages: each says what is so when it leaves, not when it was promised.
+    """Turns messages into letters. A letter states the facts at the time it leaves, not when it was promised.
 
-    Whether an address has an account makes no difference to the work: the same statements, and the mails of either
-    case composed, of which one leaves at most. Else the relay would take its time over one kind of address, and
-    whoever shares its machine, its database or its disk could notice.
+    The work is the same whether or not an address has an account: the same statements, and both mails composed, of
+    which at most one leaves. Otherwise the relay would take longer over one kind of address, and anybody who shares its
+    machine, its database or its disk could notice.
     """
 
     def __init__(self, *, composer: Composer, activation_url: str, clock: Callable[[], datetime]) -> None:
@@ -58,58 +58,57 @@ class LetterWriter:
         self._clock = clock
 
     async def write(self, message: OutboxMessage, owner: str) -> Letter:
-        """What *message* comes to, together with those that were deferred with it, which *owner* claims as well."""
+        """Return the letter for *message* and for the messages deferred with it, which *owner* claims as well."""
         if message.kind is MessageKind.RESEND:
-            return await self._links_again(message, owner)
+            return await self._write_new_links(message, owner)
         registration = await self._registration(message)
         if registration is None:
             return Letter(None, [message])
         outcome = await registration.decide_mail()
-        told, registrations = [message], [registration]
-        async for companion, other in self._companions(message, outcome, owner):
-            told.append(companion)
+        messages, registrations = [message], [registration]
+        async for companion, other in self._claim_companions(message, outcome, owner):
+            messages.append(companion)
             registrations.append(other)
         account = await Account.get_or_none(email_canonical=message.recipient)
         exists = outcome is MailOutcome.ACCOUNT_EXISTS
         if message.kind is MessageKind.SUMMARY:
-            return self._summary(message, told, registrations, account, exists=exists)
+            return self._write_summary(messages, registrations, account, exists=exists)
         usable = [attempt for attempt in registrations if attempt.state is RegistrationState.VERIFIED]
-        mail = await self._activation(usable, message, owner)
-        return Letter(mail, told, registrations, leaves=bool(usable) and account is None and not exists)
+        mail = await self._compose_activation(usable, message, owner)
+        return Letter(mail, messages, registrations, discard=not usable or account is not None or exists)
 
-    def _summary(
+    def _write_summary(
         self,
-        message: OutboxMessage,
-        told: Sequence[OutboxMessage],
+        messages: Sequence[OutboxMessage],
         registrations: Sequence[Registration],
         account: Account | None,
         *,
         exists: bool,
     ) -> Letter:
-        """What was entered; in its place, where the address had an account then, a word to its owner."""
-        summary = self._composer.summary(registrations, **self._heading(registrations[0], message))
-        word = self._account_exists(account, message)
+        """Write the summary or, if the address had an account at the decision, a notice to its owner."""
+        summary = self._composer.summary(registrations, **self._heading(registrations[0], messages[0]))
+        notice = self._compose_account_exists(account, messages[0])
         if exists:
-            return Letter(word, told, leaves=account is not None)
-        return Letter(summary, told, registrations)
+            return Letter(notice, messages, discard=account is None)
+        return Letter(summary, messages, registrations)
 
-    async def _links_again(self, message: OutboxMessage, owner: str) -> Letter:
-        """New links for all that waits, or a word to the owner of an account: what any such request comes to."""
+    async def _write_new_links(self, message: OutboxMessage, owner: str) -> Letter:
+        """Write new links for all waiting registrations or, if the address has an account, a notice to its owner."""
         await message.supersede_others(now=self._clock())
         account = await Account.get_or_none(email_canonical=message.recipient)
         waiting = await Registration.waiting_for_activation(
             message.recipient, now=self._clock(), most=MAX_ENTRIES_PER_MAIL
         )
-        mail = await self._activation(waiting, message, owner)
-        word = self._account_exists(account, message)
+        mail = await self._compose_activation(waiting, message, owner)
+        notice = self._compose_account_exists(account, message)
         if account is not None:
-            return Letter(word, [message])
-        return Letter(mail, [message], waiting, leaves=bool(waiting))
+            return Letter(notice, [message])
+        return Letter(mail, [message], waiting, discard=not waiting)
 
-    async def _companions(
+    async def _claim_companions(
         self, message: OutboxMessage, outcome: MailOutcome, owner: str
     ) -> AsyncIterator[tuple[OutboxMessage, Registration]]:
-        """The messages that were deferred with this one and come to the same mail, and what they are about."""
+        """Claim the messages deferred with this one that lead to the same mail. Yield each with its registration."""
         if not message.deferred:
             return
         for companion in await message.claim_companions(owner, now=self._clock(), most=MAX_ENTRIES_PER_MAIL - 1):
@@ -122,12 +121,14 @@ class LetterWriter:
     async def _registration(self, message: OutboxMessage) -> Registration | None:
         return await Registration.get_or_none(id=message.registration_id, expires_at__gt=self._clock())
 
-    async def _activation(self, usable: Sequence[Registration], message: OutboxMessage, owner: str) -> EmailMessage:
-        """New links for *usable* attempts, or for one that nobody has made.
+    async def _compose_activation(
+        self, usable: Sequence[Registration], message: OutboxMessage, owner: str
+    ) -> EmailMessage:
+        """Compose new links for *usable* registrations, or for an invented one.
 
-        They are stored in one transaction, which the lease gives something to commit in any case.
+        One transaction stores the links and renews the lease, so that it always has something to commit.
         """
-        attempts = usable or [_nobody(message, self._clock())]
+        attempts = usable or [_invented_registration(message, self._clock())]
         async with in_transaction():
             await OutboxMessage.renew([message], owner, now=self._clock())
             tokens = await ActivationToken.issue(attempts, now=self._clock())
@@ -135,13 +136,13 @@ class LetterWriter:
         links = [Link(attempt, url) for attempt, url in zip(attempts, urls, strict=True)]
         return self._composer.activation(links, **self._heading(attempts[0], message))
 
-    def _account_exists(self, account: Account | None, message: OutboxMessage) -> EmailMessage:
-        """A word to the owner of *account*, or of one that nobody has."""
+    def _compose_account_exists(self, account: Account | None, message: OutboxMessage) -> EmailMessage:
+        """Compose a notice to the owner of *account*, or of an invented one."""
         owner = account or Account(email=message.recipient, language=message.language)
         return self._composer.account_exists(owner, **self._heading(owner, message))
 
     def _heading(self, addressee: Registration | Account, message: OutboxMessage) -> Heading:
-        """To whom, in which language, and under which Message-ID, which stays the same over all attempts."""
+        """Return the arguments for a mail to *addressee*. Its Message-ID is the same at each attempt to send it."""
         return Heading(
             to=addressee.email,
             language=Language(addressee.language),
@@ -150,8 +151,8 @@ class LetterWriter:
         )
 
 
-def _nobody(message: OutboxMessage, now: datetime) -> Registration:
-    """An attempt that nobody has made, for the mail that is composed and thrown away where nothing waits."""
+def _invented_registration(message: OutboxMessage, now: datetime) -> Registration:
+    """Return a registration that nobody made, for the mail that is discarded when no real one waits."""
     return Registration(
         email=message.recipient,
         email_canonical=message.recipient,

@@ -1,4 +1,4 @@
-"""The relay: empties the outbox, whatever becomes of mail servers, databases and other relays meanwhile."""
+"""The relay: it empties the outbox, and survives failures of mail servers, databases and other relays."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ logger = logging.getLogger(__name__)
 CONCURRENT_SENDINGS = 4
 RENEWAL_SECONDS = LEASE.total_seconds() / 3
 RECORDING_SECONDS = 2
-"""What a stop leaves of its time to note down what has become of the last mails."""
+"""The part of the time to stop that is left for recording the outcomes of the last mails."""
 GIVE_UP_AFTER = timedelta(days=7)  # As long as a registration waits for its activation.
-POLL_SECONDS = (0.4, 0.6)  # At no fixed time after whatever has put a message into the outbox.
+POLL_SECONDS = (0.4, 0.6)  # Random, so that nobody can tell from the delay what put a message into the outbox.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
 RECORDING_PAUSES = (0, 0.5, 2, 5)
 SPREAD_SECONDS = 10
 
 
-Turn: TypeAlias = "asyncio.Task[Counter[str]]"
+Worker: TypeAlias = "asyncio.Task[Counter[str]]"
 
 
 class Relay:
-    """Sends what is due; several may run at once, in one process or many."""
+    """Sends the messages that are due. Several relays may run at once, in one process or many."""
 
     def __init__(
         self,
@@ -66,42 +66,42 @@ class Relay:
         self._is_failing = False
 
     def stop(self) -> None:
-        """Claim nothing more, and end what is in hand: `run` then returns, and `deliver_due` as well.
+        """Claim no more messages, and finish those in hand: then `run` and `deliver_due` return.
 
-        What nobody has been given yet is given back at once. An answer of the mail server is waited for until the
-        deadline; where there is none, the lease goes on, as the mail may have been taken.
+        Messages whose mail has not been handed over return to the queue at once. The relay waits for the mail server's
+        answer until the deadline; without one, the lease continues, because the server may have accepted the mail.
         """
         self._stopping.set()
         self._sendings.end(self._seconds_to_stop - RECORDING_SECONDS)
 
     async def run(self) -> None:
-        """Deliver until stopped. A database that is away is waited for; no message waits for another to be sent."""
-        turns: set[Turn] = set()
+        """Deliver until stopped. Wait for a database that is down. No message waits for another to be sent."""
+        workers: set[Worker] = set()
         try:
             while not self._stopping.is_set():
-                turns = self._with_one_more(turns)
+                workers = self._add_worker(workers)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(random.uniform(*POLL_SECONDS)):  # noqa: S311  # No secret.
                         await self._stopping.wait()
-            if turns:
-                await asyncio.wait(turns, timeout=self._seconds_to_stop - RECORDING_SECONDS / 2)
+            if workers:
+                await asyncio.wait(workers, timeout=self._seconds_to_stop - RECORDING_SECONDS / 2)
         finally:
-            for turn in turns:
-                turn.cancel()
-            await asyncio.gather(*turns, return_exceptions=True)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
-    def _with_one_more(self, turns: set[Turn]) -> set[Turn]:
-        """Those of *turns* that go on, and another where there is room: each ends where nothing is due."""
-        ended = {turn for turn in turns if turn.done()}
-        self._note_failures(ended)
-        going_on = turns - ended
-        if len(going_on) < CONCURRENT_SENDINGS:
-            going_on.add(asyncio.create_task(self._deliver_in_turn()))
-        return going_on
+    def _add_worker(self, workers: set[Worker]) -> set[Worker]:
+        """Return the *workers* that still run, and another if there is room. Each ends when nothing is due."""
+        ended = {worker for worker in workers if worker.done()}
+        self._log_failures(ended)
+        running = workers - ended
+        if len(running) < CONCURRENT_SENDINGS:
+            running.add(asyncio.create_task(self._deliver_while_due()))
+        return running
 
-    def _note_failures(self, ended: set[Turn]) -> None:
-        """Say when the outbox can't be read, and when it can again; not each time that it is tried."""
-        failures = [failure for turn in ended if (failure := turn.exception())]
+    def _log_failures(self, ended: set[Worker]) -> None:
+        """Log when the outbox becomes unreadable, and when it is readable again, but no failure in between."""
+        failures = [failure for worker in ended if (failure := worker.exception())]
         if failures and not self._is_failing:
             logger.error("The outbox can't be read; it is tried again and again\n%s", trace_of(failures[0]))
         elif ended and not failures and self._is_failing:
@@ -110,20 +110,20 @@ class Relay:
             self._is_failing = bool(failures)
 
     async def deliver_due(self) -> Counter[str]:
-        """Deliver all that is due, a few at once, until stopped; how many were sent, postponed, and so on."""
-        turns = await asyncio.gather(
-            *(self._deliver_in_turn() for _ in range(CONCURRENT_SENDINGS)), return_exceptions=True
+        """Deliver all messages that are due, a few at once, until stopped. Return the count of each outcome."""
+        results = await asyncio.gather(
+            *(self._deliver_while_due() for _ in range(CONCURRENT_SENDINGS)), return_exceptions=True
         )
-        for turn in turns:  # A failure breaks off no sending of another.
-            if isinstance(turn, BaseException):
-                raise turn
-        return sum((turn for turn in turns if isinstance(turn, Counter)), Counter[str]())
+        for result in results:  # Only now, so that a failure interrupts no other sending.
+            if isinstance(result, BaseException):
+                raise result
+        return sum((result for result in results if isinstance(result, Counter)), Counter[str]())
 
-    async def _deliver_in_turn(self) -> Counter[str]:
+    async def _deliver_while_due(self) -> Counter[str]:
         outcomes: Counter[str] = Counter()
         await OutboxMessage.assign_mailboxes()
         while not self._stopping.is_set():
-            async with self._claiming:  # Two at the same moment would take two messages to one mailbox.
+            async with self._claiming:  # Two claims at once could take two messages to one mailbox.
                 message = await OutboxMessage.claim(self._owner, now=self._clock())
             if message is None:
                 break
@@ -131,16 +131,16 @@ class Relay:
         return outcomes
 
     async def _defer(self, message: OutboxMessage, until: datetime) -> int:
-        """Put off *message*, which comes back a little before all else that is due at its mailbox; how many they are.
+        """Defer *message*, and everything else due for that mailbox until slightly later. Return the count.
 
-        Those that kept each other from a full mailbox must not come back together.
+        The random delay separates messages that kept each other waiting: together, they would do so again.
         """
         spread = timedelta(seconds=random.uniform(0, SPREAD_SECONDS))  # noqa: S311  # No secret.
         await OutboxMessage.postpone([message], until + spread, self._owner, deferred=True)
         return 1 + await message.defer_others(until + timedelta(seconds=SPREAD_SECONDS), now=self._clock())
 
     async def _deliver(self, message: OutboxMessage) -> Counter[str]:
-        """Deliver one claimed message, or put it off; what became of it. A failure is this message's alone."""
+        """Deliver or defer one claimed message. Return the count of each outcome. A failure concerns this one alone."""
         try:
             full_until = await self._mailbox_full_until(message)
             if full_until is not None:
@@ -149,65 +149,65 @@ class Relay:
         except Exception as exc:
             logger.error("Message %s can't be delivered\n%s", message.id, trace_of(exc))
             await message.separate(self._owner, now=self._clock())
-            return Counter([await self._try_again([message], type(exc).__name__)])
+            return Counter([await self._retry_later([message], type(exc).__name__)])
 
     async def _deliver_or_raise(self, message: OutboxMessage) -> str:
         letter = await self._letters.write(message, self._owner)
         if letter.mail is None:
-            await self._finish(letter.told, MessageState.SUPERSEDED)
+            await self._finish(letter.messages, MessageState.SUPERSEDED)
             return "superseded"
         try:
             return await self._send(letter, letter.mail)
         except CalledOffError:
-            await OutboxMessage.return_unsent(letter.told, self._owner, now=self._clock())
+            await OutboxMessage.return_unsent(letter.messages, self._owner, now=self._clock())
             return "given back"
         except InDoubtError:
             logger.warning("Message %s has left, and nobody says whether it is taken: a copy may follow", message.id)
-            await OutboxMessage.renew(letter.told, self._owner, now=self._clock())
+            await OutboxMessage.renew(letter.messages, self._owner, now=self._clock())
             return "in doubt"
 
     async def _send(self, letter: Letter, mail: EmailMessage) -> str:
-        """Send *mail*, or throw it away, and note down what has become of it."""
-        message = letter.told[0]
+        """Send or discard *mail*. Record and return the outcome."""
+        message = letter.messages[0]
         try:
-            async with self._renewing(letter.told):
-                await self._sendings.send(mail, leaves=letter.leaves)
+            async with self._renewing(letter.messages):
+                await self._sendings.send(mail, discard=letter.discard)
         except MailboxRefusedError as exc:
             logger.warning("Message %s is set aside: the mail server refuses its mailbox (%s)", message.id, exc)
-            await self._finish(letter.told, MessageState.ABANDONED)
+            await self._finish(letter.messages, MessageState.ABANDONED)
             return "abandoned"
         except TransportError as exc:
             if isinstance(exc, ContentRefusedError) and len(letter.registrations) > 1:
                 return await self._split(letter, str(exc))
-            return await self._try_again(letter.told, str(exc))
-        outcome = MessageState.SENT if letter.leaves else MessageState.DISCARDED
+            return await self._retry_later(letter.messages, str(exc))
+        outcome = MessageState.DISCARDED if letter.discard else MessageState.SENT
         logger.info("Message %s is %s (%s)", message.id, outcome.lower(), message.kind)
-        await self._record(letter.told, outcome)
+        await self._record(letter.messages, outcome)
         return outcome.lower()
 
     @asynccontextmanager
-    async def _renewing(self, told: Sequence[OutboxMessage]) -> AsyncIterator[None]:
-        """Keep the lease of *told*, however long the mail server takes: nobody else may send what is being sent."""
+    async def _renewing(self, messages: Sequence[OutboxMessage]) -> AsyncIterator[None]:
+        """Keep the lease of *messages* in the block: no other relay may send them, even if the server is slow."""
         over = asyncio.Event()
-        renewing = asyncio.create_task(self._renew_until(over, told))
+        renewing = asyncio.create_task(self._renew_until(over, messages))
         try:
             yield
         finally:
             over.set()
             await renewing
 
-    async def _renew_until(self, over: asyncio.Event, told: Sequence[OutboxMessage]) -> None:
+    async def _renew_until(self, over: asyncio.Event, messages: Sequence[OutboxMessage]) -> None:
         while not over.is_set():
             try:
                 async with asyncio.timeout(RENEWAL_SECONDS):
                     await over.wait()
             except TimeoutError:
-                with suppress(Exception):  # What the lease is for: a second copy may leave, and `_finish` says so.
-                    await OutboxMessage.renew(told, self._owner, now=self._clock())
+                with suppress(Exception):  # The lease may then run out and a second copy leave; `_finish` logs that.
+                    await OutboxMessage.renew(messages, self._owner, now=self._clock())
 
     async def _split(self, letter: Letter, reason: str) -> str:
-        """Have each attempt of *letter* leave in a mail of its own: the words of one may be what is refused of all."""
-        message, now = letter.told[0], self._clock()
+        """Have each registration of *letter* leave in its own mail: the server may refuse the words of only one."""
+        message, now = letter.messages[0], self._clock()
         logger.warning("Message %s is refused (%s): each of its attempts leaves by itself", message.id, reason)
         if message.kind is not MessageKind.RESEND:
             await message.separate(self._owner, now=now)
@@ -225,32 +225,32 @@ class Relay:
             await OutboxMessage.finish([message], MessageState.SUPERSEDED, self._owner, now=now)
         return "split"
 
-    async def _record(self, told: Sequence[OutboxMessage], outcome: MessageState) -> None:
-        """Close what has left. It has, even where the database is away: then, a second copy will follow."""
+    async def _record(self, messages: Sequence[OutboxMessage], outcome: MessageState) -> None:
+        """Finish *messages* whose mail has left. If the database stays down, a second copy will follow."""
         for pause in RECORDING_PAUSES:
             await asyncio.sleep(pause)
             try:
-                await self._finish(told, outcome)
+                await self._finish(messages, outcome)
             except Exception as exc:
-                logger.error("Message %s is sent, but that can't be recorded\n%s", told[0].id, trace_of(exc))
+                logger.error("Message %s is sent, but that can't be recorded\n%s", messages[0].id, trace_of(exc))
             else:
                 return
 
-    async def _finish(self, told: Sequence[OutboxMessage], state: MessageState) -> None:
-        """Close the message that led, and those that were merged into it: all or none."""
+    async def _finish(self, messages: Sequence[OutboxMessage], state: MessageState) -> None:
+        """Put the leading message into *state* and the merged ones into SUPERSEDED: all or none."""
         now = self._clock()
         async with in_transaction():
-            in_time = await OutboxMessage.finish(told[:1], state, self._owner, now=now)
-            await OutboxMessage.finish(told[1:], MessageState.SUPERSEDED, self._owner, now=now)
+            in_time = await OutboxMessage.finish(messages[:1], state, self._owner, now=now)
+            await OutboxMessage.finish(messages[1:], MessageState.SUPERSEDED, self._owner, now=now)
         if not in_time:
-            logger.warning("Message %s took longer than its lease: a second copy may leave", told[0].id)
+            logger.warning("Message %s took longer than its lease: a second copy may leave", messages[0].id)
 
-    async def _try_again(self, told: Sequence[OutboxMessage], reason: str) -> str:
-        """Put off the message that led, and a little longer those that it takes with it when it comes back.
+    async def _retry_later(self, messages: Sequence[OutboxMessage], reason: str) -> str:
+        """Postpone the leading message, and the merged ones slightly longer, so that it can claim them again.
 
-        One that nobody has taken for a week is given up: who waited for it has asked anew, or never will.
+        Abandon a message after a week: its recipient has asked again by then, or never will.
         """
-        message, *merged = told
+        message, *merged = messages
         if self._clock() - message.created_at >= GIVE_UP_AFTER:
             logger.warning("Message %s is set aside: it could not be sent for a week (%s)", message.id, reason)
             await self._finish([message], MessageState.ABANDONED)

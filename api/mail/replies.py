@@ -1,4 +1,4 @@
-"""What a mail server answers, fit for the log: an operator reads what to mend, and nobody reads an address."""
+"""Answers of a mail server, made fit for the log: they show an operator the fault, and nobody an address."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ LONG_TOKEN = re.compile(r"[\w+/=%-]{24,}", re.ASCII)
 
 
 def describe_failure(exc: Exception, private: Iterable[str]) -> str:
-    """The command, the codes and the words of the server, without addresses, links and any of *private*.
+    """Return the command, the codes and the words of the server, without addresses, links and *private* words.
 
-    Where the server has not answered, the kind of failure is all.
+    Without an answer, return the kind of failure.
     """
     if not isinstance(exc, aiosmtplib.SMTPResponseException):
         return type(exc).__name__
     enhanced = ENHANCED_CODE.match(exc.message)
     codes = f"{exc.code} {enhanced[0]}" if enhanced else str(exc.code)
-    words = _words(exc.message, private)
+    words = _redact(exc.message, private)
     answer = f"{COMMANDS.get(type(exc), 'A command')} answered {codes}"
     return f"{answer}: {words}" if words else answer
 
 
-def _words(message: str, private: Iterable[str]) -> str:
-    """On one line of bounded length; the enhanced code, which begins each line of an answer, is said already."""
+def _redact(message: str, private: Iterable[str]) -> str:
+    """Return *message* on one line of bounded length, without *private* words and the enhanced code of each line."""
     lines = (re.sub(rf"^{ENHANCED_CODE.pattern}", "", line) for line in message.splitlines())
     visible = "".join(char if char.isprintable() else " " for char in " ".join(lines))
     text = URL.sub("[link]", visible)

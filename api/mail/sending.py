@@ -1,4 +1,4 @@
-"""Mails on their way to a transport, which can be called off until their content is handed over."""
+"""Mails on their way to a transport. Each can be called off until its content is handed over."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from api.mail.transports import MailTransport, TransportError
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-SENDING_DEADLINE = timedelta(minutes=12)  # Longer than a transport takes by itself to give up.
+SENDING_DEADLINE = timedelta(minutes=12)  # More than a transport's own deadlines.
 
 
 class CalledOffError(Exception):
-    """The relay stops, and nobody has been given the mail."""
+    """The relay stops, and nobody has received the mail."""
 
 
 class InDoubtError(Exception):
-    """The relay's time is over before the mail server has said whether it takes the mail that it has been given."""
+    """The relay stops before the mail server has said whether it accepts the mail that it has received."""
 
 
 @dataclass(eq=False, slots=True)
@@ -33,17 +33,17 @@ class _Sending:
 
 
 class Sendings:
-    """All mails on their way, which end together."""
+    """All mails on their way. They end together."""
 
     def __init__(self, transport: MailTransport) -> None:
         self._transport = transport
         self._under_way: set[_Sending] = set()
         self._ends_at: float | None = None
 
-    async def send(self, mail: EmailMessage, *, leaves: bool) -> None:
-        """Send *mail*, or do the same work and throw it away.
+    async def send(self, mail: EmailMessage, *, discard: bool) -> None:
+        """Send *mail*, or do the same work and *discard* it.
 
-        :raises TransportError: as the transport does, or there is no answer in time.
+        :raises TransportError: the transport raises it, or there is no answer in time.
         :raises CalledOffError: see `end`.
         :raises InDoubtError: see `end`.
         """
@@ -53,10 +53,10 @@ class Sendings:
         try:
             async with sending.timeout:
                 self._under_way.add(sending)
-                if leaves:
-                    await self._transport.send(mail, partial(self._hand_over, sending))
-                else:
+                if discard:
                     await self._transport.rehearse(mail)
+                else:
+                    await self._transport.send(mail, partial(self._hand_over, sending))
         except TimeoutError:
             if self._ends_at is None:
                 raise TransportError("no answer in time") from None
@@ -65,7 +65,7 @@ class Sendings:
             self._under_way.discard(sending)
 
     def end(self, seconds: float) -> None:
-        """Call off at once what is not handed over yet; break off all else in so many *seconds*. Idempotent."""
+        """Call off mails that are not handed over, at once, and all others in so many *seconds*. Idempotent."""
         if self._ends_at is not None:
             return
         now = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""Where mails go: a mail server, or a mailbox folder."""
+"""Transports of mails: a mail server, or a mailbox folder."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PERMANENT = range(500, 600)
-# Of a mailbox that does not exist, has moved or takes nothing (RFC 3463, 3.2 and 3.3). Other refusals may speak of us:
-# Postfix refuses whom it does not know, and a sender that it does not like, in its answer to RCPT TO.
+# The mailbox does not exist, has moved or takes no mail (RFC 3463, 3.2 and 3.3). Other refusals may concern us: Postfix
+# refuses unknown clients and unwelcome senders in its answer to RCPT TO, too.
 MAILBOX_REFUSAL = re.compile(r"5\.(1\.([12346]|10)|2\.\d+)\b")
 ENVELOPE_SECONDS = 30
-CONTENT_SECONDS = 600  # RFC 5321, 4.5.3.2.6: who gives up earlier sends what has been taken a second time.
+CONTENT_SECONDS = 600  # RFC 5321, 4.5.3.2.6: a client that gives up earlier sends accepted mails twice.
 QUIT_SECONDS = 2
-MIN_PRIVATE_PART_LENGTH = 3  # Of a local part, in letters: a server may quote a surname alone.
+MIN_PRIVATE_PART_LENGTH = 3  # In letters: a server may quote a surname from the local part alone.
 OWNER_ONLY = 0o700
 
 
 class MailboxRefusedError(Exception):
-    """The mail server says that this mailbox does not exist, or takes nothing: no mail to it will ever leave."""
+    """The mail server says that this mailbox does not exist or takes no mail: no mail to it will ever leave."""
 
 
 class TransportError(Exception):
-    """Anything else: the message may leave another time, and an operator may have something to mend."""
+    """Any other failure: the message may leave another time, and an operator may have something to fix."""
 
 
 class ContentRefusedError(TransportError):
-    """The mail server does not take this mail as it stands: a filter dislikes its words, or us."""
+    """The mail server refuses this mail as it stands: a filter objects to its words, or to us."""
 
 
 HandOver: TypeAlias = Callable[[], None]
-"""Called right before the content leaves; what it raises keeps the content here."""
+"""A function that is called right before the content leaves. If it raises, the content does not leave."""
 
 
 def at_any_time() -> None:
@@ -54,34 +54,34 @@ def at_any_time() -> None:
 
 
 class MailTransport(Protocol):
-    """Hands a message on."""
+    """A way to hand messages on."""
 
     async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
-        """Returns once the message is safe with the next in line.
+        """Hand *message* on. Return once the receiver is responsible for it.
 
-        Until *hand_over* is called, nobody has the message; from then on, somebody may, whatever is raised.
+        Until *hand_over* is called, nobody has the message. Afterwards somebody may, even if an exception follows.
 
-        :raises MailboxRefusedError: no message to this mailbox will ever be taken.
-        :raises ContentRefusedError: this message is not taken as it stands; another to the same mailbox may be.
-        :raises TransportError: no message can be handed on now, or not this one yet.
+        :raises MailboxRefusedError: this mailbox will never take a message.
+        :raises ContentRefusedError: this message is refused as it stands; another to the same mailbox may pass.
+        :raises TransportError: no message can be handed on now, or this one can't yet.
         """
 
     async def rehearse(self, message: EmailMessage) -> None:
-        """Do the work of sending a message that nobody is to get, without handing it on.
+        """Do the work of sending *message*, but don't hand it on.
 
         :raises TransportError: no message can be handed on now.
         """
 
 
 def open_transport(destination: MailDestination, *, helo_name: str | None = None) -> MailTransport:
-    """The transport to what `GUICHET_MAIL_URL` names."""
+    """Return the transport to *destination*, which `GUICHET_MAIL_URL` names."""
     if isinstance(destination, Maildir):
         return MaildirTransport(destination.path)
     return SmtpTransport(destination, helo_name=helo_name)
 
 
 class MaildirTransport:
-    """A standard Maildir, that any mail program can read."""
+    """A standard Maildir, which any mail program can read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -91,7 +91,7 @@ class MaildirTransport:
         await self._write(self._deliver, message)
 
     async def rehearse(self, message: EmailMessage) -> None:
-        await self._write(self._throw_away, message)
+        await self._write(self._discard, message)
 
     @staticmethod
     async def _write(write: Callable[[EmailMessage], None], message: EmailMessage) -> None:
@@ -104,7 +104,7 @@ class MaildirTransport:
         self._make_folders()
         mailbox.Maildir(self._path).add(message.as_bytes())
 
-    def _throw_away(self, message: EmailMessage) -> None:
+    def _discard(self, message: EmailMessage) -> None:
         self._make_folders()
         with tempfile.NamedTemporaryFile(dir=self._path / "tmp", prefix="discarded-") as file:
             file.write(message.as_bytes())
@@ -113,12 +113,12 @@ class MaildirTransport:
 
     def _make_folders(self) -> None:
         self._path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-        for folder in ("cur", "new", "tmp"):  # Here, since `mailbox` makes none of them in a folder that is there.
+        for folder in ("cur", "new", "tmp"):  # `mailbox` itself makes none of them in an existing folder.
             (self._path / folder).mkdir(mode=OWNER_ONLY, exist_ok=True)
 
 
 class SmtpTransport:
-    """A mail server, over a connection of its own for each message."""
+    """A mail server. Each message gets a connection of its own."""
 
     def __init__(self, server: SmtpServer, *, helo_name: str | None = None) -> None:
         self._helo_name = helo_name
@@ -128,22 +128,22 @@ class SmtpTransport:
         async with self._client(message) as client:
             async with asyncio.timeout(ENVELOPE_SECONDS):
                 await client.connect()
-                await self._address(client, message)
+                await self._send_envelope(client, message)
             async with asyncio.timeout(CONTENT_SECONDS):
                 hand_over()
-                await self._transmit(client, message)
-            await self._take_leave(client)
+                await self._send_content(client, message)
+            await self._quit(client)
 
     async def rehearse(self, message: EmailMessage) -> None:
         async with self._client(message) as client:
             message.as_bytes(policy=WIRE_POLICY)
             async with asyncio.timeout(ENVELOPE_SECONDS):
                 await client.connect()
-            await self._take_leave(client)
+            await self._quit(client)
 
     @asynccontextmanager
     async def _client(self, message: EmailMessage) -> AsyncIterator[aiosmtplib.SMTP]:
-        """A client that is not connected yet, and whose failures are a transport's."""
+        """Give a client that is not connected yet. Its failures become those of a transport."""
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
             port=self._server.port,
@@ -152,7 +152,7 @@ class SmtpTransport:
             username=self._server.username,
             password=self._server.password,
             local_hostname=self._helo_name or message["From"].addresses[0].domain,
-            timeout=None,  # Ours are of whole steps.
+            timeout=None,  # Our own deadlines cover whole steps.
         )
         try:
             yield client
@@ -163,45 +163,43 @@ class SmtpTransport:
         finally:
             client.close()
 
-    async def _address(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
-        """The envelope."""
+    async def _send_envelope(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
         await client.mail(message["From"].addresses[0].addr_spec)
         try:
             await client.rcpt(message["To"].addresses[0].addr_spec)
         except aiosmtplib.SMTPResponseException as exc:
-            if _is_of_the_mailbox(exc):
+            if _refuses_mailbox(exc):
                 raise MailboxRefusedError(self._reason(exc, message)) from exc
             raise
 
-    async def _transmit(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
-        """What is in the envelope."""
+    async def _send_content(self, client: aiosmtplib.SMTP, message: EmailMessage) -> None:
         try:
             await client.data(message.as_bytes(policy=WIRE_POLICY))
         except aiosmtplib.SMTPResponseException as exc:
-            if _is_of_the_mailbox(exc):
+            if _refuses_mailbox(exc):
                 raise MailboxRefusedError(self._reason(exc, message)) from exc
             if exc.code in PERMANENT:
                 raise ContentRefusedError(self._reason(exc, message)) from exc
             raise
 
     def _reason(self, exc: Exception, message: EmailMessage) -> str:
-        """For the log."""
+        """Return the reason of a failure, fit for the log."""
         credentials = [self._server.username or "", self._server.password or ""]
         return describe_failure(exc, [*_private_words(message), *credentials])
 
     @staticmethod
-    async def _take_leave(client: aiosmtplib.SMTP) -> None:
-        """QUIT, for courtesy: the message is taken, whatever becomes of the connection."""
+    async def _quit(client: aiosmtplib.SMTP) -> None:
+        """Send QUIT, for courtesy. The message is accepted, so a failure doesn't matter."""
         with suppress(aiosmtplib.SMTPException, OSError):
             await client.quit(timeout=QUIT_SECONDS)
 
 
 def _private_words(message: EmailMessage) -> list[str]:
-    """What a server may quote of the recipient: the address, or a part of it."""
+    """Return the words by which a server may quote the recipient: the address, and parts of it."""
     recipient = message["To"].addresses[0]
     parts = [part for part in re.split(r"[._+-]", recipient.username) if len(part) >= MIN_PRIVATE_PART_LENGTH]
     return [recipient.addr_spec, recipient.username, recipient.username.partition("+")[0], *parts, recipient.domain]
 
 
-def _is_of_the_mailbox(exc: aiosmtplib.SMTPResponseException) -> bool:
+def _refuses_mailbox(exc: aiosmtplib.SMTPResponseException) -> bool:
     return exc.code in PERMANENT and MAILBOX_REFUSAL.match(exc.message) is not None
