@@ -1,4 +1,4 @@
-"""The current time; tests hand in another clock."""
+"""The clock of the service. Tests pass another one."""
 
 from datetime import UTC, datetime
 

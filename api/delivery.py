@@ -1,4 +1,4 @@
-"""The one place that wires the relay: settings become what empties the outbox."""
+"""The one place that wires the relay from settings, and runs it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def build_relay(
     transport: MailTransport | None = None,
     seconds_to_stop: float = SHUTDOWN_SECONDS,
 ) -> Relay:
-    """The relay that empties the outbox into what `GUICHET_MAIL_URL` names."""
+    """Return the relay that empties the outbox into the transport of `GUICHET_MAIL_URL`."""
     composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
     return Relay(
         transport=transport or open_transport(settings.mail_url, helo_name=settings.mail_helo_name),
@@ -44,7 +44,7 @@ def build_relay(
 
 
 async def deliver(settings: Settings, *, once: bool = False, parent: int | None = None) -> Counter[str]:
-    """Relay what is due, *once* or until SIGINT, SIGTERM, or the end of the process behind the sentinel *parent*."""
+    """Relay due messages, *once* or until SIGINT, SIGTERM, or the end of the process with the sentinel *parent*."""
     loop = asyncio.get_running_loop()
     async with _open_relay(settings) as relay:
         for stop in STOPS:
@@ -61,7 +61,7 @@ async def deliver(settings: Settings, *, once: bool = False, parent: int | None 
 
 
 def _stop_once(loop: asyncio.AbstractEventLoop, parent: int, relay: Relay) -> None:
-    """Stop *relay*, and watch *parent* no more: its sentinel stays readable, and would keep the loop busy."""
+    """Stop *relay*, and stop watching *parent*: its sentinel stays readable, and would keep the loop busy."""
     loop.remove_reader(parent)
     relay.stop()
 

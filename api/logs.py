@@ -1,4 +1,4 @@
-"""What is logged, on standard error: each line has the id of the request that it comes of."""
+"""The log, on standard error. Each line has the id of its request."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import traceback
 from contextvars import ContextVar
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")
-"""The id of the request that is being answered; `-` for what the service does by itself."""
+"""The id of the current request; `-` outside of requests."""
 FORMAT = "%(asctime)s %(levelname)s %(request_id)s %(name)s %(message)s"
 QUIET_LOGGERS = ("tortoise", "aiosqlite", "asyncio", "limits", "PIL")
 
 
 def configure_logging() -> None:
-    """Everything on standard error; libraries only from warnings on."""
-    # What no record shows need not be found out for each: see "Optimization" in the documentation of logging.
+    """Log everything to standard error; of libraries, only warnings and errors."""
+    # Don't collect what no line shows: see "Optimization" in the documentation of logging.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     handler = logging.StreamHandler()
@@ -26,7 +26,7 @@ def configure_logging() -> None:
 
 
 class LineByLine(logging.Formatter):
-    """Begins each line of a record as its first: whoever looks for a request finds its traces whole."""
+    """Begins each line of a record like its first, so that a search for a request finds whole traces."""
 
     def format(self, record: logging.LogRecord) -> str:
         first, *others = super().format(record).split("\n")
@@ -35,13 +35,13 @@ class LineByLine(logging.Formatter):
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:
-    if not hasattr(record, "request_id"):  # Which a record may bring.
+    if not hasattr(record, "request_id"):  # A record may bring its own.
         record.request_id = REQUEST_ID.get()
     return True
 
 
 def trace_of(exc: BaseException) -> str:
-    """Where *exc* comes from, its class and those of its causes, without their words, which may quote an address."""
+    """Return the places of *exc*, its class and those of its causes, without messages, which may quote an address."""
     frames = "".join(traceback.format_tb(exc.__traceback__))
     causes: list[str] = []
     cause: BaseException | None = exc

@@ -1,4 +1,4 @@
-"""How long the service may take to end."""
+"""The time that the service has to shut down."""
 
 SHUTDOWN_SECONDS = 30
-"""From SIGTERM to the end of all processes: the one deadline of requests and of mails that are in hand."""
+"""From SIGTERM to the end of all processes: one deadline for all requests and mails in hand."""

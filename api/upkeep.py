@@ -1,4 +1,4 @@
-"""What the service does for itself each hour, beside the requests."""
+"""The chores that the service does each hour, beside the requests."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ GRACE_SECONDS = 10
 
 @asynccontextmanager
 async def upkeep(clock: Callable[[], datetime]) -> AsyncIterator[None]:
-    """The chores, now and each hour until the block ends."""
-    going_on = asyncio.create_task(_go_on(clock))
+    """Run the chores now, and each hour until the block ends."""
+    running = asyncio.create_task(_run_hourly(clock))
     try:
         yield
     finally:
-        going_on.cancel()
-        await asyncio.wait([going_on], timeout=GRACE_SECONDS)
+        running.cancel()
+        await asyncio.wait([running], timeout=GRACE_SECONDS)
 
 
-async def _go_on(clock: Callable[[], datetime]) -> None:
+async def _run_hourly(clock: Callable[[], datetime]) -> None:
     while True:
         for chore in CHORES:
             try:
@@ -43,12 +43,12 @@ async def _go_on(clock: Callable[[], datetime]) -> None:
 
 
 async def purge_expired_data(now: datetime) -> None:
-    """Purge: see `models.retention`."""
+    """Delete data that has served its purpose: see `models.retention`."""
     await purge(now=now)
 
 
 async def warn_of_stale_register(now: datetime) -> None:
-    """Say once a day, of all processes one, that the register is of an edition that is old."""
+    """Warn once a day, in one of all processes, that the register is old."""
     if register := await RegisterEdition.claim_reminder(now=now):
         logger.warning(
             "The register is of the edition of %s, %d days old: guichet import-sirene loads a newer one",

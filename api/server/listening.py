@@ -1,4 +1,4 @@
-"""The sockets that `serve` listens on, the same for one process as for several."""
+"""The sockets that `serve` listens on, in one process or several."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BACKLOG = 2048
 PROBE_SECONDS = 1
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 UNIX_MODE = 0o660
-"""Owner and group of a Unix socket: whoever may connect may speak for every client where `unix` is trusted."""
+"""Access for owner and group only: where `unix` is a trusted proxy, a peer can speak for every client."""
 
 
 class ListeningError(Exception):
-    """The server can't listen: where, and why."""
+    """The server can't listen. The message says where, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class TcpAddress:
 
     @property
     def url(self) -> str:
-        """Where the server is reached, as it is typed."""
+        """The URL of the server."""
         return f"http://[{self.host}]:{self.port}/" if ":" in self.host else f"http://{self.host}:{self.port}/"
 
     def __str__(self) -> str:
@@ -64,9 +64,9 @@ Address: TypeAlias = TcpAddress | UnixAddress
 
 @contextmanager
 def listening(address: Address) -> Iterator[list[socket.socket]]:
-    """Listen on *address*; a Unix socket is removed in the end, unless another server has taken its path.
+    """Listen on *address*. In the end, remove a Unix socket, unless another server has taken its path.
 
-    :raises ListeningError: that can't be done.
+    :raises ListeningError: the address can't be used.
     """
     try:
         sockets = [_unix_socket(address.path)] if isinstance(address, UnixAddress) else _tcp_sockets(address)
@@ -85,7 +85,7 @@ def listening(address: Address) -> Iterator[list[socket.socket]]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file at *path* from any other, or None if there is no file."""
+    """Return the identity of the file at *path*; None if there is no file."""
     try:
         status = path.lstat()
     except OSError:
@@ -100,7 +100,7 @@ def _tcp_sockets(address: TcpAddress) -> list[socket.socket]:
     try:
         for family, _, _, _, name in dict.fromkeys(found):
             port = sockets[0].getsockname()[1] if sockets else address.port
-            # `::` is every address, of IPv4 too, whatever the system's default.
+            # `::` includes all of IPv4, even where that is not the system's default.
             both = family == socket.AF_INET6 and name[0] == "::"
             bound = socket.create_server((name[0], port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
             sockets.append(bound)
@@ -112,7 +112,7 @@ def _tcp_sockets(address: TcpAddress) -> list[socket.socket]:
 
 
 def _unix_socket(path: Path) -> socket.socket:
-    """Bind a socket to *path*, to which only its owner and group may connect, from its first moment."""
+    """Bind a socket to *path*. From its first moment, only its owner and group can connect."""
     _remove_stale(path)
     bound = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o777 & ~UNIX_MODE)
@@ -128,7 +128,7 @@ def _unix_socket(path: Path) -> socket.socket:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove the socket of a server that has gone.
+    """Remove the socket of a server that has ended.
 
     :raises OSError: another server listens on it, or the file is no socket.
     """
@@ -143,5 +143,5 @@ def _remove_stale(path: Path) -> None:
                 path.unlink()
                 return
             except (TimeoutError, BlockingIOError):
-                pass  # A server whose line is full is there as well.
+                pass  # A server with a full backlog is running too.
         raise FileExistsError(f"another server listens on {path}")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from api.settings.environment import Settings
 
 WORKER_SILENCE_SECONDS = 30
-"""After which a worker is replaced. Uvicorn's five would kill one that only starts, or works, on a busy machine."""
+"""Silence after which a worker is replaced. Uvicorn's five seconds would kill workers that start on a busy machine."""
 UVICORN: Mapping[str, Any] = {
     "http": BoundedProtocol,
     "ws": "none",
@@ -55,27 +55,27 @@ UVICORN: Mapping[str, Any] = {
     "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
     "timeout_worker_healthcheck": WORKER_SILENCE_SECONDS,
 }
-"""How uvicorn is run, wherever it listens."""
+"""The options of uvicorn, for all kinds of addresses."""
 COLLECT_EVERY = (5_000, 20, 50)
-"""Answers leave no cycles, the validation of a new document does. To collect them keeps callers waiting for 2 ms."""
+"""Thresholds of the garbage collector: answers leave no cycles, validation does. A collection takes 2 ms."""
 OPEN_FILES = 4_096
 
 logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings, *, address: Address, workers: int) -> None:
-    """Serve at *address* until SIGINT or SIGTERM; requests and mails that are in hand are finished first.
+    """Serve at *address* until SIGINT or SIGTERM, then finish the requests and mails in hand.
 
-    :raises SystemExit: with 1, the server can't start.
+    :raises SystemExit: with 1, if the server can't start.
     """
-    settings = _lead_to_this_server(settings, address)
+    settings = _with_activation_url(settings, address)
     if not settings.in_production:
-        _show_around(settings, address)
+        _log_development_pages(settings, address)
     elif "terms_url" not in settings.model_fields_set:
         logger.warning("%sTERMS_URL is not set: people accept conditions that are a placeholder", PREFIX)
     if isinstance(address, UnixAddress) and UNIX_PEER not in settings.trusted_proxies:
         logger.warning("%sTRUSTED_PROXIES does not name unix: all callers are counted as one network", PREFIX)
-    # Uvicorn raises the signal again once it has shut down: that end is as planned.
+    # Uvicorn raises the signal again after it has shut down: that is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _allow_open_files()
     try:
@@ -93,12 +93,12 @@ def run(settings: Settings, *, address: Address, workers: int) -> None:
 
 
 def _serve(settings: Settings, sockets: list[socket], relay: RelayProcess, workers: int) -> None:
-    """Answer what comes to *sockets*, in this process or in *workers* others.
+    """Answer requests to *sockets*, in this process or in *workers* others.
 
     :raises SystemExit: the application can't start.
     """
     if workers == 1:
-        server = _Server(uvicorn.Config(_settled(build_app(settings)), **UVICORN), relay)
+        server = _Server(uvicorn.Config(_tune_garbage_collector(build_app(settings)), **UVICORN), relay)
         server.run(sockets)
         if not server.started:
             raise SystemExit(STARTUP_FAILURE)
@@ -109,7 +109,7 @@ def _serve(settings: Settings, sockets: list[socket], relay: RelayProcess, worke
 
 
 class _Server(uvicorn.Server):
-    """Has the relay end at the moment at which it is told to end itself."""
+    """A server of one process, which stops the relay as soon as it is told to end."""
 
     def __init__(self, config: uvicorn.Config, relay: RelayProcess) -> None:
         super().__init__(config)
@@ -121,7 +121,7 @@ class _Server(uvicorn.Server):
 
 
 class _Workers(Multiprocess):
-    """The same of several processes, which end together."""
+    """A supervisor of several processes, which stops the relay together with them."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket], relay: RelayProcess) -> None:
         super().__init__(config, sockets)
@@ -133,15 +133,15 @@ class _Workers(Multiprocess):
 
 
 def build_worker_app() -> Starlette:
-    """The application of one of several processes."""
+    """Return the application for one of several processes."""
     configure_logging()
     _allow_open_files()
     _end_with_supervisor()
-    return _settled(build_app(load_settings()))
+    return _tune_garbage_collector(build_app(load_settings()))
 
 
 def _end_with_supervisor() -> None:
-    """Have this worker shut down, as by SIGTERM, once its supervisor has died: it would hold the port for ever."""
+    """Shut this worker down, as by SIGTERM, when its supervisor dies: else it would hold the port for ever."""
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         threading.Thread(target=_end_after, args=(supervisor.sentinel,), name="supervisor", daemon=True).start()
@@ -152,10 +152,10 @@ def _end_after(sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _settled(app: Starlette) -> Starlette:
-    """*app*, with all that start-up made out of the garbage collector's sight, and a collector that runs less often.
+def _tune_garbage_collector(app: Starlette) -> Starlette:
+    """Hide all objects that exist after start-up from the collector, and run it less often. Return *app*.
 
-    Nothing of it ever dies, and walking it again and again cost a fifth of the time of a look-up.
+    These objects live as long as the process, and walking them took a fifth of the time of a look-up.
     """
     gc.collect()
     gc.freeze()
@@ -164,24 +164,24 @@ def _settled(app: Starlette) -> Starlette:
 
 
 def _allow_open_files() -> None:
-    """Let this process open as many files as its connections may need, where the system lets it."""
+    """Let this process open as many files as its connections may need, as far as the system allows."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
     if allowed != resource.RLIM_INFINITY and allowed < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def _lead_to_this_server(settings: Settings, address: Address) -> Settings:
-    """In development, where no page is set, activation links lead to the reference page of this server."""
+def _with_activation_url(settings: Settings, address: Address) -> Settings:
+    """Return *settings* whose activation links lead to this server's page, in development, if no page is set."""
     if settings.in_production or "activation_url" in settings.model_fields_set or isinstance(address, UnixAddress):
         return settings
     return settings.replace(activation_url=address.url)
 
 
-def _show_around(settings: Settings, address: Address) -> None:
-    """Tell a developer what there is to open."""
+def _log_development_pages(settings: Settings, address: Address) -> None:
+    """Log the pages that a developer can open."""
     if isinstance(address, UnixAddress):
-        return  # A browser can't come here.
+        return  # A browser can't open it.
     here = address.url
     logger.info("Sign up at %s, or send queries from %sgraphql", here, here)
     if isinstance(settings.mail_url, Maildir):

@@ -1,4 +1,4 @@
-"""The relay in a process of its own, beside the server: the time that it takes is taken from no request."""
+"""The relay in a process of its own beside the server, so that it takes no time from requests."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 
 
 class RelayProcess:
-    """Starts the relay, starts it again where it dies, and ends it with the server.
+    """Starts the relay, restarts it when it dies, and ends it with the server.
 
-    It ends by itself where the server has died: see `_relay`.
+    If the server dies, the relay ends by itself: see `_relay`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -44,7 +44,7 @@ class RelayProcess:
 
     @contextmanager
     def running(self, *, on: bool = True) -> Iterator[RelayProcess]:
-        """Keep the relay running, unless it is not *on*, until the block ends; then it has ended, too."""
+        """Keep the relay running until the block ends, and end it then. Do nothing if it is not *on*."""
         keeping = threading.Thread(target=self._keep_running, name="relay", daemon=True)
         if on:
             keeping.start()
@@ -56,7 +56,7 @@ class RelayProcess:
                 keeping.join()
 
     def stop(self) -> None:
-        """Tell the relay to end. A signal handler may call this, even while it is called already. Idempotent."""
+        """Tell the relay to end. A signal handler may call this at any time, even during another call. Idempotent."""
         if self._ends_at is None:
             self._ends_at = time.monotonic() + SHUTDOWN_SECONDS
             self._terminate()
@@ -69,20 +69,20 @@ class RelayProcess:
 
     def _keep_running(self) -> None:
         while self._ends_at is None:
-            resource_tracker.ensure_running()  # Else `start` does, and lifts what is blocked here.
-            # A process inherits what its starter blocks: so no signal ends it before it can handle them.
+            resource_tracker.ensure_running()  # Else `start` does this, and unblocks the signals that are blocked here.
+            # A process inherits blocked signals, so no signal ends it before it can handle them.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
             process = multiprocessing.get_context("spawn").Process(target=_relay, args=(self._settings,), daemon=True)
             process.start()
             self._process = process
-            if self._ends_at is not None:  # Since the loop asked: then, `stop` has known of no process.
+            if self._ends_at is not None:  # `stop` was called meanwhile, and knew of no process.
                 self._terminate()
             self._wait_for(process)
             if not self._ending.wait(RESTART_SECONDS):
                 logger.error("The relay has ended, with exit code %s: it is started again", process.exitcode)
 
     def _wait_for(self, process: SpawnProcess) -> None:
-        """Wait for the end of *process*; once it is told to end, until the deadline."""
+        """Wait for the end of *process*. Kill it at the deadline after `stop`."""
         while not wait([process.sentinel], timeout=1):
             if self._ends_at is not None and time.monotonic() > self._ends_at:
                 logger.error("The relay does not end in time: it is killed")
@@ -91,8 +91,8 @@ class RelayProcess:
 
 
 def _relay(settings: Settings) -> None:
-    """What the process does: relay at the lowest priority, until it is told to end or its parent has died."""
-    _give_way()
+    """Relay at the lowest priority, until this process is told to end or its parent dies."""
+    _lower_priority()
     from api.delivery import deliver
 
     configure_logging()
@@ -100,8 +100,8 @@ def _relay(settings: Settings) -> None:
     asyncio.run(deliver(settings, parent=None if parent is None else parent.sentinel))
 
 
-def _give_way() -> None:
-    """Let whoever answers requests go first."""
+def _lower_priority() -> None:
+    """Let the processes that answer requests go first."""
     os.nice(NICENESS)
-    with suppress(AttributeError, OSError):  # Of Linux.
+    with suppress(AttributeError, OSError):  # Linux has it.
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
