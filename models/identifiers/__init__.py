@@ -1,6 +1,6 @@
-"""Identifiers of organisations: which types there are, what each looks like, and how a typed value is read.
+"""Identifiers of organisations: the types, the format of each, and how an entered value is parsed.
 
-`IDENTIFIER_FORMATS` holds what differs between types, `parse_identifier` what they share. No ORM, no I/O.
+`IDENTIFIER_FORMATS` holds the differences between types; `parse_identifier` holds the common rules. No ORM, no I/O.
 """
 
 from .formats import IDENTIFIER_FORMATS, IdentifierFormat, IdentifierType

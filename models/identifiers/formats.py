@@ -1,4 +1,4 @@
-"""The table of identifier types: what differs from one type to another, and nothing else."""
+"""The table of identifier types and of their differences."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from . import outside_union, siret, vat_numbers
 
 
 class IdentifierType(StrEnum):
-    """The types, in the order in which a form lists them. The names are those of Chorus Pro's own API."""
+    """The types, in the order of a form. Their names are those of Chorus Pro's API."""
 
     SIRET = "SIRET"
     UE_HORS_FRANCE = "UE_HORS_FRANCE"
@@ -22,12 +22,12 @@ class IdentifierType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdentifierFormat:
-    """What a form needs to guide a person who types an identifier, and `parse_identifier` to read it.
+    """The format of one type: it guides a person who fills in a form, and `parse_identifier`.
 
-    `pattern` is the form: characters, positions, lengths and countries. Given one line of visible text in NFC
-    without blanks around, once `ignored_characters` are dropped, it accepts what is left if and only if
-    `parse_identifier` finds nothing wrong, or only the checksum: what takes a calculation, a calendar or a list of
-    provinces. It is anchored, sees to letter case by itself, and says the same in ECMAScript (u or v), ICU and Python.
+    `pattern` describes characters, positions, lengths and countries. Apply it to one line of visible text in NFC,
+    without blanks around it and without `ignored_characters`. It accepts the text if and only if `parse_identifier`
+    finds no fault but the checksum, which takes a calculation, a calendar or a list of provinces. It is anchored,
+    handles letter case by itself, and means the same in ECMAScript (u or v), ICU and Python.
     """
 
     type: IdentifierType
@@ -37,18 +37,18 @@ class IdentifierFormat:
     max_length: int
     example: str
     numeric: bool
-    """Whether digits are all it takes: then a telephone shows its number pad."""
+    """Whether digits suffice: then a telephone shows its number pad."""
     has_checksum: bool
     has_lookup: bool
-    """False for what identifies nobody in public, and is never looked up or joined."""
+    """False for types that identify nobody in public: nobody can look them up or join them."""
     countries: tuple[str, ...] = ()
-    """What a value must begin with, in capitals; empty if no country is part of it."""
+    """The prefixes, in capitals, of which a value has one; empty if no country is part of it."""
     canonicalise: Callable[[str], str] = str.upper
-    """From what the pattern accepts to the one form that is stored."""
+    """Return the one form that is stored, for a value that the pattern accepts."""
     has_valid_checksum: Callable[[str], bool] = lambda _: True
-    """Whether the check digits of a canonical value are right."""
+    """Return whether the check digits of a canonical value are right."""
     layout: Callable[[str], str] = str
-    """From a canonical value to what people write."""
+    """Return a canonical value as people write it."""
 
 
 _SEPARATORS = " .-"
@@ -147,4 +147,4 @@ _FORMATS = (
 IDENTIFIER_FORMATS: Mapping[IdentifierType, IdentifierFormat] = MappingProxyType(
     {expected.type: expected for expected in _FORMATS}
 )
-"""Every type and its format, in the order of IdentifierType. Read-only."""
+"""Each type and its format, in the order of IdentifierType. Read-only."""

@@ -1,4 +1,4 @@
-"""From what a person typed to an identifier in canonical form, or to the one thing that is wrong with it."""
+"""The parser of identifiers: entered text becomes a canonical identifier, or the first problem with it."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from .formats import IDENTIFIER_FORMATS, IdentifierType
 
 
 class IdentifierProblem(StrEnum):
-    """What can be wrong with a typed value: names of the API's FieldProblemCode."""
+    """The problems of an entered value: names of the API's FieldProblemCode."""
 
     INVALID_CHARACTERS = "INVALID_CHARACTERS"
     REQUIRED = "REQUIRED"
@@ -22,7 +22,7 @@ class IdentifierProblem(StrEnum):
 
 
 class IdentifierError(ValueError):
-    """A value can't be an identifier of its type; `problem` says why. The message never quotes the value."""
+    """The value is no identifier of its type; `problem` says why. The message never quotes the value."""
 
     def __init__(self, problem: IdentifierProblem) -> None:
         super().__init__(problem)
@@ -33,7 +33,7 @@ class IdentifierError(ValueError):
 class Identifier:
     """A type and a canonical value, as `parse_identifier` returns them.
 
-    Nothing is checked here: what was stored can be built directly.
+    The class checks nothing, so that stored values can be wrapped directly.
     """
 
     type: IdentifierType
@@ -41,18 +41,18 @@ class Identifier:
 
     @property
     def formatted(self) -> str:
-        """The value as people write it, '732 829 320 00074'; typed again, it gives this same identifier."""
+        """The value as people write it, '732 829 320 00074'. Parsing it gives the same identifier."""
         return IDENTIFIER_FORMATS[self.type].layout(self.value)
 
 
-def parse_identifier(type: IdentifierType, typed: str) -> Identifier:  # noqa: A002 - the API's own word
-    """The identifier that a person means by *typed*; parsing its value again gives the same identifier.
+def parse_identifier(type: IdentifierType, text: str) -> Identifier:  # noqa: A002 - the API's own word
+    """Return the identifier that a person means by *text*. Parsing its value gives the same identifier.
 
-    Raises IdentifierError for the first thing wrong, in this order: characters, nothing left, length,
-    country, format, checksum. More than 100 characters are not read at all: their length is what is wrong.
+    :raises IdentifierError: the first problem, in this order: characters, missing text, length, country, format,
+        checksum. More than 100 characters are not read at all: their problem is the length.
     """
     expected = IDENTIFIER_FORMATS[type]
-    left = _plain(typed).translate(dict.fromkeys(map(ord, expected.ignored_characters)))
+    left = _plain(text).translate(dict.fromkeys(map(ord, expected.ignored_characters)))
     if not left:
         raise IdentifierError(IdentifierProblem.REQUIRED)
     if not expected.min_length <= len(left) <= expected.max_length:
@@ -68,26 +68,26 @@ def parse_identifier(type: IdentifierType, typed: str) -> Identifier:  # noqa: A
 
 
 _MAX_INPUT_LENGTH = 100
-"""The longest canonical value has 18 characters: the rest is room for separators."""
+"""Room for the longest canonical value, of 18 characters, and for separators."""
 
 _HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
-"""What word processors put in place of '-': hyphen, non-breaking hyphen, figure dash, en dash, minus."""
+"""Characters that word processors put in place of '-': hyphen, non-breaking hyphen, figure dash, en dash, minus."""
 
 
-def _plain(typed: str) -> str:
-    """*typed* as a person sees it, with ordinary hyphens.
+def _plain(entered: str) -> str:
+    """Return the visible text of *entered*, with ordinary hyphens.
 
-    NFC and not NFKC: a full-width or superscript digit stays what it is, and no pattern accepts it.
+    It is in NFC, not NFKC: a full-width or superscript digit stays as it is, and no pattern accepts it.
     """
-    if len(typed) > _MAX_INPUT_LENGTH:
+    if len(entered) > _MAX_INPUT_LENGTH:
         raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_LENGTH)
-    text = visible(typed).translate(_HYPHENS)
-    plain = text.isascii() and text.isprintable()  # What nearly everybody types, and quick to tell.
+    text = visible(entered).translate(_HYPHENS)
+    plain = text.isascii() and text.isprintable()  # Nearly all input is, and this check is quick.
     if not plain and not all(map(_is_visible, text)):
         raise IdentifierError(IdentifierProblem.INVALID_CHARACTERS)
     return text
 
 
 def _is_visible(character: str) -> bool:
-    """False for controls, formats, surrogates, private and unassigned (C…), and line separators."""
+    """Return False for controls, formats, surrogates, private and unassigned characters (C…) and line separators."""
     return not unicodedata.category(character).startswith(("C", "Zl", "Zp"))

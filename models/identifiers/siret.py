@@ -1,4 +1,4 @@
-"""SIRET: the SIREN of a French company (9 digits) and the number of one of its establishments (5)."""
+"""SIRET: the SIREN of a French company (9 digits) and the number of one of its establishments (5 digits)."""
 
 from stdnum import luhn
 
@@ -6,10 +6,10 @@ _LA_POSTE = "356000000"
 
 
 def has_valid_checksum(siret: str) -> bool:
-    """Whether 14 digits pass Luhn, as a whole and in their SIREN; zeros pass it too, and name nobody.
+    """Return whether 14 digits pass Luhn, both as a whole and in their SIREN. Refuse zeros, which name nobody.
 
-    La Poste has more establishments than Luhn leaves it numbers: there, a digit sum divisible by 5 does as
-    well. stdnum.fr.siret is not asked: it wants that sum of all but the head office, and accepts all zeros.
+    La Poste has more establishments than Luhn leaves it numbers: for it, a digit sum divisible by 5 passes as well.
+    stdnum.fr.siret is not used: it requires that sum of all but the head office, and accepts all zeros.
     """
     siren = siret[:9]
     if siren == "000000000" or not luhn.is_valid(siren):

@@ -33,17 +33,17 @@ SHAPES = {
     "SI": "[1-9][0-9]{7}",
     "SK": "[0-9]{10}",
 }
-"""What follows each country code, in capitals: the characters, positions and lengths that stdnum accepts.
+"""The characters, positions and lengths after each country code, in capitals, as stdnum accepts them.
 
-Narrower than stdnum in two places: the Netherlands' leading zeros must be there, and nothing may follow the
-check letter of Ireland's old numbers (second place: a letter, + or *), where stdnum overlooks one.
+They are stricter than stdnum in two places. Dutch numbers need their leading zeros. Nothing may follow the check letter
+of Ireland's old numbers (second character: a letter, + or *), where stdnum overlooks a character.
 """
 
 COUNTRIES = tuple(SHAPES)
 
 
 def any_case(expression: str) -> str:
-    """A regular expression written in capitals, for either case: 'U[0-9A-F]' becomes '[Uu][0-9A-Fa-f]'."""
+    """Return *expression*, which is in capitals, for either case: 'U[0-9A-F]' becomes '[Uu][0-9A-Fa-f]'."""
     return re.sub(r"\[.*?\]|[A-Z]", _both_cases, expression)
 
 
@@ -56,11 +56,11 @@ PATTERN = "^(?:" + "|".join(f"{any_case(code)}(?:{any_case(shape)})" for code, s
 
 
 def canonicalise(number: str) -> str:
-    """Capitals, EL for Greece, and the zero that the old Belgian and Greek forms lack."""
+    """Return *number* in capitals, with EL for Greece and the zero that old Belgian and Greek numbers lack."""
     number = number.upper()
     return vat.compact("EL" + number[2:] if number.startswith("GR") else number)
 
 
 def has_valid_checksum(number: str) -> bool:
-    """Whether stdnum finds the number valid, dates and provinces included; zeros alone name nobody."""
+    """Return whether stdnum accepts the number, with its dates and provinces. Refuse zeros, which name nobody."""
     return number[2:].strip("0") != "" and vat.is_valid(number)
