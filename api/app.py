@@ -22,12 +22,13 @@ from api.http.middleware import (
     HTTPS_ONLY,
     REQUEST_ID_HEADER,
     AccessLog,
-    At,
     CrossOrigin,
+    DirectRoute,
     LastResort,
     RequestIds,
     SafeHeaders,
 )
+from api.http.paths import CONTRACT, GRAPHIQL, GRAPHQL, SIGN_UP
 from api.limits.rate_limits import RateLimits
 from api.limits.storage import open_storage
 from api.pages.graphiql import GraphiQL
@@ -94,17 +95,17 @@ def build_app(
 
     return Starlette(
         routes=[
-            *([Route("/schema.graphql", _schema_file)] if settings.introspection == "on" else []),
+            *([Route(CONTRACT, _contract)] if settings.introspection == "on" else []),
             *health_routes(is_ready),
-            *([Mount("/graphiql", graphiql)] if graphiql else []),
+            *([Mount(GRAPHIQL, graphiql)] if graphiql else []),
             *_mailbox_routes(settings),
-            Mount("/", SignUpPage()),
+            Mount(SIGN_UP, SignUpPage()),
         ],
         middleware=[
             *_middleware(settings),
             Middleware(
-                At,
-                path="/graphql",
+                DirectRoute,
+                path=GRAPHQL,
                 endpoint=GraphQLEndpoint(
                     schema._schema,
                     services,
@@ -170,5 +171,5 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return middleware
 
 
-async def _schema_file(_: Request) -> Response:
+async def _contract(_: Request) -> Response:
     return PlainTextResponse(sdl(), headers={"Vary": "Origin"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from api.http.paths import HEALTH_LIVE, HEALTH_READY
 from api.logs import trace_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def health_routes(is_ready: Callable[[], Awaitable[bool]]) -> list[BaseRoute]:
         passes = await probe.passes()
         return JSONResponse({"status": "ready" if passes else "not ready"}, 200 if passes else 503)
 
-    return [Route("/health/live", _live), Route("/health/ready", ready)]
+    return [Route(HEALTH_LIVE, _live), Route(HEALTH_READY, ready)]
 
 
 async def _live(_: Request) -> Response:

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
+from api.http.paths import CONTRACT, GRAPHQL
 from api.logs import REQUEST_ID, trace_of
 from api.settings.trusted_proxies import TrustedProxies
 
@@ -30,7 +31,7 @@ NOT_LOGGED = "guichet.not_logged"
 LOGGED_PATH = "guichet.logged_path"
 """The key in a request's scope for the path that the access log shows. The endpoint of a path sets it."""
 UNKNOWN_PATH = "(unknown path)"
-SHARED_PATHS = {"/graphql", "/schema.graphql"}
+SHARED_PATHS = {GRAPHQL, CONTRACT}
 # For answers that are no page: no browser may run or frame them. Pages bring their own policy.
 SAFE: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -173,8 +174,8 @@ class CrossOrigin(CORSMiddleware):
             await self.app(scope, receive, send)
 
 
-class At:
-    """Sends one path straight to its endpoint, past the router: it is nearly all of the traffic."""
+class DirectRoute:
+    """Sends requests for one path straight to its endpoint, past the router: nearly all of the traffic is for it."""
 
     def __init__(self, app: ASGIApp, *, path: str, endpoint: ASGIApp) -> None:
         self._app = app

@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 
 from api.http.middleware import NOT_LOGGED
+from api.http.paths import MAILBOX
 from api.pages.sign_up import HEADERS, Pages
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def mailbox_routes(folder: Path) -> list[BaseRoute]:
         Mount("/", Pages("mailbox")),
     ]
     return [
-        Route("/mailbox", RedirectResponse("/mailbox/")),
-        Mount("/mailbox", routes=routes, middleware=[Middleware(OwnNamesOnly)]),
+        Route(MAILBOX, RedirectResponse(f"{MAILBOX}/")),
+        Mount(MAILBOX, routes=routes, middleware=[Middleware(OwnNamesOnly)]),
     ]
 
 

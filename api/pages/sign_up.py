@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from api.http.middleware import LOGGED_PATH
+from api.http.paths import SIGN_UP
 
 if TYPE_CHECKING:
     import os
@@ -83,7 +84,7 @@ class SignUpPage(Pages):
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         depth = raw_path.removeprefix(scope.get("root_path", "").encode()).count(b"/") - 1
         if depth <= MAX_LINK_DEPTH and DAMAGED_LINK.search(raw_path):
-            scope[LOGGED_PATH] = "/"
+            scope[LOGGED_PATH] = SIGN_UP
             return self._at_depth(depth)
         response = await super().get_response(path, scope)
         if DAMAGED_LINK.search(scope["query_string"]):

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -25,6 +26,7 @@ from uvicorn.supervisors import Multiprocess
 
 from api.app import build_app
 from api.http.connections import BoundedProtocol
+from api.http.paths import GRAPHQL, MAILBOX
 from api.logs import configure_logging
 from api.server.listening import ListeningError, UnixAddress, listening
 from api.server.relay_process import RelayProcess
@@ -183,6 +185,6 @@ def _log_development_pages(settings: Settings, address: Address) -> None:
     if isinstance(address, UnixAddress):
         return  # A browser can't open it.
     here = address.url
-    logger.info("Sign up at %s, or send queries from %sgraphql", here, here)
+    logger.info("Sign up at %s, or send queries from %s", here, urljoin(here, GRAPHQL))
     if isinstance(settings.mail_url, Maildir):
-        logger.info("The mails come to %smailbox/", here)
+        logger.info("The mails come to %s", urljoin(here, f"{MAILBOX}/"))
