@@ -16,7 +16,7 @@ from api.captcha.pictures import CaptchaProvider, FixedCaptcha, PictureCaptcha
 from api.clock import utc_now
 from api.graphql.context import Services
 from api.graphql.engine.endpoint import GraphQLEndpoint
-from api.graphql.schema import schema
+from api.graphql.schema import graphql_schema, schema
 from api.http.health import health_routes
 from api.http.middleware import (
     HTTPS_ONLY,
@@ -107,7 +107,7 @@ def build_app(
                 DirectRoute,
                 path=GRAPHQL,
                 endpoint=GraphQLEndpoint(
-                    schema._schema,
+                    graphql_schema,
                     services,
                     introspection=settings.introspection == "on",
                     page=graphiql and graphiql.page,

@@ -8,7 +8,7 @@ import graphql
 from hypothesis import strategies as st
 
 from api.graphql.engine.limits import MAX_ALIASES, MAX_EQUAL_LEAVES, MAX_EQUAL_OBJECTS, MAX_TOKENS
-from api.graphql.schema import schema
+from api.graphql.schema import graphql_schema
 from tests.client import SIRET
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Draw = Callable[[st.SearchStrategy[Any]], Any]
 
-SCHEMA = schema._schema
+SCHEMA = graphql_schema
 IDENTIFIERS = [{"type": "SIRET", "value": SIRET}] * 100
 IDENTIFIER_TYPE = (
     "type label fieldLabel formatHint ignoredCharacters pattern minLength maxLength example inputMode hasChecksum"

@@ -12,7 +12,7 @@ from api.graphql.engine.cost import MAX_COST, USUAL_SIZE, OperationCost
 from api.graphql.engine.documents import Documents
 from api.graphql.engine.errors import DocumentRefused
 from api.graphql.engine.selections import fragments, operations
-from api.graphql.schema import schema
+from api.graphql.schema import graphql_schema
 from models.identifiers import IDENTIFIER_FORMATS
 from tests.client import CHECK_PASSWORD, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET
 from tests.conftest import sqlite_only
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.client import Answer, Portal
 
-SCHEMA = schema._schema
+SCHEMA = graphql_schema
 IDENTIFIER = {"type": "SIRET", "value": SIRET}
 ALL_OF_IT = graphql.get_introspection_query(
     specified_by_url=True,

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from api.app import build_app
 from api.graphql.engine.endpoint import LARGEST_BODY
-from api.graphql.schema import schema
+from api.graphql.schema import graphql_schema
 from api.settings.environment import Environment, Settings
 from models.identifiers import Identifier
 from tests.client import FIND_ORGANISATION, RENEW_CAPTCHA, SIRET, Answer, client_of
@@ -410,7 +410,7 @@ async def test_failures_of_one_request_are_told_a_few_times(
     def fail(*_: object) -> None:
         raise RuntimeError(WORDS)
 
-    is_one_of = schema._schema.type_map["__Type"].fields["isOneOf"]  # type: ignore[attr-defined]  # An object type.
+    is_one_of = graphql_schema.type_map["__Type"].fields["isOneOf"]  # type: ignore[attr-defined]  # An object type.
     monkeypatch.setattr(is_one_of, "resolve", fail)
     query = "{ __schema { types { fields { type { isOneOf } } } } }"
     response = await http.post("/graphql", json={"query": query})
@@ -420,7 +420,7 @@ async def test_failures_of_one_request_are_told_a_few_times(
     for error, line in zip(errors, logged, strict=True):
         assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
         assert error["extensions"]["reference"] in line
-    more = sum(len(getattr(type_, "fields", ())) for type_ in schema._schema.type_map.values() if is_output(type_)) - 5
+    more = sum(len(getattr(type_, "fields", ())) for type_ in graphql_schema.type_map.values() if is_output(type_)) - 5
     assert errors[-1]["message"].startswith(f"And {more} more internal errors. Reference: ")
     assert logged[-1].endswith(f": and {more} more in this request")
     assert WORDS not in response.text + caplog.text

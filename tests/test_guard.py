@@ -16,7 +16,7 @@ from api.app import build_app
 from api.graphql.engine import documents as documents_module
 from api.graphql.engine.documents import CACHED_DOCUMENTS, Documents
 from api.graphql.engine.errors import DocumentRefused
-from api.graphql.schema import schema
+from api.graphql.schema import graphql_schema
 from api.settings.environment import Settings
 from models.identifiers import Identifier
 from tests.client import (
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def documents() -> Documents:
-    return Documents(schema._schema, introspection=True)
+    return Documents(graphql_schema, introspection=True)
 
 
 def refusal(documents: Documents, text: str) -> list[graphql.GraphQLError]:
@@ -197,8 +197,8 @@ def test_fragments_that_spread_fragments_take_little_work(spread: str) -> None:
         text = chain(length, spread, "__typename")
 
         def answer() -> None:
-            document = Documents(schema._schema, introspection=True).get(text)
-            assert graphql.execute_sync(schema._schema, document.tree).data == {"__typename": "Query"}
+            document = Documents(graphql_schema, introspection=True).get(text)
+            assert graphql.execute_sync(graphql_schema, document.tree).data == {"__typename": "Query"}
 
         return calls_of(answer)
 
@@ -211,7 +211,7 @@ def test_aliases_in_many_fragments_are_counted_in_little_work() -> None:
 
     def work(length: int) -> int:
         text = chain(length, "NEXT NEXT", "a: __typename")
-        return calls_of(lambda: refusal(Documents(schema._schema, introspection=True), text))
+        return calls_of(lambda: refusal(Documents(graphql_schema, introspection=True), text))
 
     work(6)
     assert work(50) < 10 * work(6)
@@ -231,20 +231,20 @@ def test_aliases_in_many_fragments_are_counted_in_little_work() -> None:
 )
 def test_introspection_is_a_setting(text: str) -> None:
     """The schema can be asked for, or not at all."""
-    assert Documents(schema._schema, introspection=True).get(text)
-    assert codes(Documents(schema._schema, introspection=False), text) == {"GRAPHQL_VALIDATION_FAILED"}
+    assert Documents(graphql_schema, introspection=True).get(text)
+    assert codes(Documents(graphql_schema, introspection=False), text) == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 @pytest.mark.parametrize("text", ["{ __typename terms { __typename url } }", CREATE_ACCOUNT, FIND_ORGANISATIONS])
 def test_names_of_types_are_no_introspection(text: str) -> None:
     """Clients tell the members of unions apart, whatever the setting."""
-    assert Documents(schema._schema, introspection=False).get(text)
+    assert Documents(graphql_schema, introspection=False).get(text)
 
 
 def test_introspection_is_not_nested() -> None:
     """Types of fields of types of fields… would be millions of lines: no document gets far into that."""
     text = "{ __schema { types { " + "fields { type { " * 3 + "name" + " } }" * 3 + " } } }"
-    assert codes(Documents(schema._schema, introspection=True), text) == {"GRAPHQL_VALIDATION_FAILED"}
+    assert codes(Documents(graphql_schema, introspection=True), text) == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 # --- The cache ---

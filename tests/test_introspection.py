@@ -1,16 +1,15 @@
-"""Introspection: each of its fields holds for each type, and Strawberry's part of it is mended."""
+"""Introspection: each of its fields holds for each type."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import graphql
-import strawberry
 
-from api.graphql.engine.introspection import FOUND, mend_is_one_of
-from api.graphql.schema import schema
+from api.graphql.engine.introspection import FOUND
+from api.graphql.schema import graphql_schema
 
-SCHEMA = schema._schema
+SCHEMA = graphql_schema
 NAMES_OF_META = ("__Schema", "__Type", "__Field", "__InputValue", "__EnumValue", "__Directive")
 TYPES = [SCHEMA.type_map[name] for name in NAMES_OF_META]
 
@@ -55,25 +54,6 @@ def test_only_inputs_are_or_are_not_one_of() -> None:
     told = {(type_["kind"], type_["isOneOf"]) for type_ in walk(data, "isOneOf")}
     assert told >= {("INPUT_OBJECT", False), ("NON_NULL", None), ("LIST", None), ("OBJECT", None)}
     assert {kind for kind, value in told if value is not None} == {"INPUT_OBJECT"}
-
-
-def test_strawberry_still_needs_the_mend() -> None:
-    """Strawberry's own resolver fails for wrapping types: once it no longer does, the mend can go."""
-
-    @strawberry.type
-    class Query:
-        field: int
-
-    try:
-        own = strawberry.Schema(Query)._schema
-        query = graphql.parse('{ __type(name: "Query") { fields { type { isOneOf } } } }')
-        errors = graphql.execute_sync(own, query).errors
-        assert errors is not None
-        assert isinstance(errors[0].original_error, AttributeError)
-        mend_is_one_of(own)
-        assert graphql.execute_sync(own, query).errors is None
-    finally:
-        mend_is_one_of(SCHEMA)  # The types of introspection are the same objects in every schema of the process.
 
 
 def test_cost_knows_what_is_found_under_each_field() -> None:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import strawberry
-from graphql import GraphQLResolveInfo
-from graphql.execution.values import get_argument_values
+from graphql import get_argument_values
 
 from api.captcha.pictures import CaptchaProvider
+from api.graphql.engine.strawberry_internals import core_info
 from api.limits.rate_limits import RateLimits
 from api.messages.words import Language
 from api.use_cases.activation import Activation
@@ -69,7 +69,7 @@ def given(value: Any) -> Any:
 
 def language_of(info: Info) -> Language:
     """The language that a field answers in: its argument decides, or its input's, else the request's header."""
-    raw: GraphQLResolveInfo[Context] = info._raw_info
+    raw = core_info(info)
     arguments: Mapping[str, Any] = get_argument_values(
         raw.parent_type.fields[raw.field_name], raw.field_nodes[0], raw.variable_values
     )

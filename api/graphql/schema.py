@@ -1,30 +1,17 @@
 """The schema: a table of contents."""
 
 from datetime import UTC, datetime
-from functools import cache
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.name_converter import NameConverter
-from strawberry.utils.str_converters import to_camel_case
 
 from api.graphql import activation, captcha, passwords, problems, registration
 from api.graphql import organisations as lookups
-from api.graphql.engine.introspection import mend_is_one_of
+from api.graphql.engine.strawberry_internals import CachedNames, core_schema
 
 
 def _to_the_second(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-_camel_case = cache(to_camel_case)
-
-
-class RememberedNames(NameConverter):
-    """Strawberry's names, which it would make anew for each argument of each request."""
-
-    def apply_naming_config(self, name: str) -> str:
-        return _camel_case(name)
 
 
 DATE_TIME = strawberry.scalar(
@@ -95,7 +82,7 @@ class Mutation:
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    config=StrawberryConfig(name_converter=RememberedNames(), scalar_map={datetime: DATE_TIME}),
+    config=StrawberryConfig(name_converter=CachedNames(), scalar_map={datetime: DATE_TIME}),
     exception_handlers=(*problems.PROBLEM_HANDLERS, captcha.CaptchaRejectedHandler()),
 )
-mend_is_one_of(schema._schema)
+graphql_schema = core_schema(schema)

@@ -13,12 +13,11 @@ from graphql import (
     get_nullable_type,
     is_list_type,
 )
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.field import StrawberryField
 
 from api.graphql.engine.arguments import Arguments
 from api.graphql.engine.introspection import SCHEMA, TYPE, Introspection
 from api.graphql.engine.selections import fields_of
+from api.graphql.engine.strawberry_internals import metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +136,7 @@ class OperationCost:
         field = type_.fields.get(name)
         if field is None:  # It is __typename.
             return 1
-        cost = int(_declared(field, COST, 1))
+        cost = int(metadata_of(field, COST, 1))
         arguments = [argument.value for argument in node.arguments or ()]
         if node.selection_set is not None:
             value_type: Any = get_named_type(field.type)
@@ -150,12 +149,5 @@ def _size(field: GraphQLField, given: int) -> int:
     """How many values the field answers at most."""
     if not is_list_type(get_nullable_type(field.type)):
         return 1
-    size = _declared(field, SIZE, USUAL_SIZE)
+    size = metadata_of(field, SIZE, USUAL_SIZE)
     return given if size == GIVEN else int(size)
-
-
-def _declared(field: GraphQLField, key: str, default: int) -> int | str:
-    """The value that the field's definition has under *key* of its metadata."""
-    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    declared: int | str = definition.metadata.get(key, default) if isinstance(definition, StrawberryField) else default
-    return declared

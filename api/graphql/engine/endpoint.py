@@ -33,7 +33,7 @@ from api.graphql.engine.errors import (
     limit_error,
     masked_error,
 )
-from api.graphql.engine.executor import AttributeExecutor
+from api.graphql.engine.graphql_core_internals import AttributeExecutor
 from api.graphql.engine.media_types import (
     CONTENT_TYPES,
     GRAPHQL_RESPONSE,

@@ -1,4 +1,8 @@
-"""graphql-core's executor, with a short way for the fields that only read an attribute."""
+"""The private parts of graphql-core that the service depends on: the methods by which its executor executes fields.
+
+A new release may change them without notice: before `TRIED_ON` follows it, `tests/test_library_internals.py` says what
+has changed.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from graphql import get_nullable_type, is_leaf_type
-from graphql.execution.executor import Executor
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.field import StrawberryField
+from graphql import Executor, get_nullable_type, is_leaf_type
+
+from api.graphql.engine.strawberry_internals import attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,19 +21,22 @@ if TYPE_CHECKING:
     from graphql.execution.collect_fields import FieldDetails
     from graphql.pyutils import Path
 
+TRIED_ON = "3.3.2"
 TYPE_NAME = "__typename"
 
 
 class AttributeExecutor(Executor[Any]):
-    """Reads plain attributes without the ceremony that resolvers need: half of the time of an object of leaves.
+    """graphql-core's executor, with a short way for fields that only read an attribute.
 
-    Whatever is not as expected, a null or a value that can't be serialised, goes the long way, where graphql-core
-    deals with it. Nothing of an execution is left to the garbage collector, whose walks keep all callers waiting.
+    An object of such fields takes half of the time. A null, or a value that can't be serialised, goes the long way,
+    where graphql-core handles it. An execution leaves nothing to the garbage collector, whose walks make every caller
+    wait.
     """
 
     def build_response(self, data: dict[str, Any] | None) -> Any:
+        """Build the response, and break the cycle between the executor and its helpers for resolvers."""
         response = super().build_response(data)
-        del self.async_helpers  # They refer to this executor; what resolvers still hold of them goes on working.
+        del self.async_helpers  # A resolver that still holds them can go on using them.
         return response
 
     def execute_field(
@@ -41,6 +47,7 @@ class AttributeExecutor(Executor[Any]):
         path: Path,
         position_context: Any,
     ) -> Any:
+        """Read the field's attribute, or resolve the field as graphql-core does."""
         name = field_details_list[0].node.name.value
         if name == TYPE_NAME:
             return parent_type.name
@@ -60,7 +67,7 @@ class _Attribute:
     serialise: Callable[[Any], Any]
 
     def read(self, source: Any) -> Any:
-        """The serialised value; None where there is none, for whatever reason."""
+        """Return the serialised value; None if there is none, or if it can't be serialised."""
         value = getattr(source, self.name, None)
         try:
             return None if value is None else self.serialise(value)
@@ -70,13 +77,10 @@ class _Attribute:
 
 @cache
 def _attributes(type_: GraphQLObjectType) -> dict[str, _Attribute]:
-    """The fields of *type_* that only read an attribute."""
+    """Return the fields of *type_* that only read an attribute."""
     return {name: attribute for name, field in type_.fields.items() if (attribute := _attribute(field)) is not None}
 
 
 def _attribute(field: GraphQLField) -> _Attribute | None:
-    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    type_ = get_nullable_type(field.type)
-    if not isinstance(definition, StrawberryField) or not definition.is_basic_field or not is_leaf_type(type_):
-        return None
-    return _Attribute(definition.python_name, type_.coerce_output_value)
+    name, type_ = attribute_of(field), get_nullable_type(field.type)
+    return _Attribute(name, type_.coerce_output_value) if name is not None and is_leaf_type(type_) else None

@@ -1,4 +1,4 @@
-"""Introspection: how many fields it will answer, counted on the schema; and a mend of Strawberry's isOneOf."""
+"""Introspection: how many fields it will answer, counted on the schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from api.graphql.engine.selections import fields_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from graphql import FieldNode, FragmentDefinitionNode, GraphQLResolveInfo, GraphQLSchema, SelectionSetNode
+    from graphql import FieldNode, FragmentDefinitionNode, GraphQLSchema, SelectionSetNode
 
 SCHEMA, TYPE = "__schema", "__type"
 
@@ -126,17 +126,3 @@ class _Selection:
 
     leaves: int
     objects: Sequence[tuple[Callable[[Any, GraphQLSchema], Iterable[Any]], SelectionSetNode]]
-
-
-def is_one_of(type_: Any, _: GraphQLResolveInfo[Any]) -> bool | None:
-    """Say whether an input object is a OneOf; null of any other type, as the specification has it."""
-    return type_.is_one_of if isinstance(type_, GraphQLInputObjectType) else None
-
-
-def mend_is_one_of(schema: GraphQLSchema) -> None:
-    """Resolve `__Type.isOneOf` of lists and non-null types too.
-
-    Strawberry 0.341.2 replaces graphql-core's resolver by one that reads `extensions`, which wrapping types don't have:
-    each field of such a type that was asked for failed. None of our inputs is a OneOf of Strawberry's own making.
-    """
-    schema.type_map["__Type"].fields["isOneOf"].resolve = is_one_of  # type: ignore[attr-defined]  # An object type.

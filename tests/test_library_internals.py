@@ -1,0 +1,167 @@
+"""The private parts of Strawberry and graphql-core do what the engine expects of them, in the installed versions."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import graphql
+import pytest
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+
+from api.graphql.engine import graphql_core_internals, strawberry_internals
+from api.graphql.engine.graphql_core_internals import AttributeExecutor
+from api.graphql.engine.strawberry_internals import CachedNames, attribute_of, core_info, core_schema, metadata_of
+from api.graphql.schema import graphql_schema
+from tests.work import calls_of
+
+IS_ONE_OF = graphql.parse('{ __type(name: "Query") { fields { type { isOneOf } } } }')
+
+
+@strawberry.type
+class Leaves:
+    first_leaf: str = strawberry.field(default="first", metadata={"weight": 7})
+    second_leaf: int = 2
+    third_leaf: str | None = None
+
+    @strawberry.field
+    def resolved(self, info: strawberry.Info[Any, Any]) -> str:
+        return core_info(info).field_name
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def leaves(self) -> list[Leaves]:
+        return [Leaves() for _ in range(20)]
+
+    @strawberry.field
+    def echo(self, some_text: int) -> int:
+        return some_text
+
+
+@pytest.fixture
+def core() -> graphql.GraphQLSchema:
+    return core_schema(strawberry.Schema(Query))
+
+
+def execute(schema: graphql.GraphQLSchema, query: str, executor: type[graphql.Executor[Any]]) -> Any:
+    result = graphql.execute_sync(schema, graphql.parse(query), executor_class=executor)
+    assert result.errors is None
+    return result.data
+
+
+@pytest.mark.parametrize(
+    ("library", "tried_on"),
+    [("strawberry-graphql", strawberry_internals.TRIED_ON), ("graphql-core", graphql_core_internals.TRIED_ON)],
+)
+def test_private_parts_are_tried_on_the_installed_version(library: str, tried_on: str) -> None:
+    """A new version is installed only together with a look at the private parts that are used."""
+    assert version(library) == tried_on
+
+
+# --- Strawberry ---
+
+
+def test_core_schema_executes_what_strawberry_defines(core: graphql.GraphQLSchema) -> None:
+    """The schema that graphql-core executes is Strawberry's."""
+    data = execute(core, "{ leaves { firstLeaf } }", graphql.Executor)
+    assert data == {"leaves": [{"firstLeaf": "first"}] * 20}
+
+
+def test_resolvers_reach_the_info_of_graphql_core(core: graphql.GraphQLSchema) -> None:
+    """Strawberry's info holds that of graphql-core."""
+    assert execute(core, "{ leaves { resolved } }", AttributeExecutor)["leaves"][0] == {"resolved": "resolved"}
+
+
+def test_fields_of_graphql_core_lead_to_their_definitions(core: graphql.GraphQLSchema) -> None:
+    """A field of graphql-core tells its metadata, and the attribute that it reads."""
+    type_ = core.type_map["Leaves"]
+    assert isinstance(type_, graphql.GraphQLObjectType)
+    assert metadata_of(type_.fields["firstLeaf"], "weight", 1) == 7
+    assert metadata_of(type_.fields["secondLeaf"], "weight", 1) == 1
+    attributes = {name: attribute_of(field) for name, field in type_.fields.items()}
+    assert attributes == {
+        "firstLeaf": "first_leaf",
+        "secondLeaf": "second_leaf",
+        "thirdLeaf": "third_leaf",
+        "resolved": None,
+    }
+    assert attribute_of(graphql.SchemaMetaFieldDef) is None
+    assert metadata_of(graphql.SchemaMetaFieldDef, "weight", 1) == 1
+
+
+def test_strawberry_asks_for_the_name_of_an_argument_at_each_call() -> None:
+    """Strawberry names an argument at each call, by the method that is overridden: the cache spares the work."""
+    asked: list[str] = []
+
+    class Names(CachedNames):
+        def apply_naming_config(self, name: str) -> str:
+            asked.append(name)
+            return super().apply_naming_config(name)
+
+    core = core_schema(strawberry.Schema(Query, config=StrawberryConfig(name_converter=Names())))
+    assert graphql.print_schema(core) == graphql.print_schema(core_schema(strawberry.Schema(Query)))
+    asked.clear()
+    assert execute(core, "{ echo(someText: 1) }", AttributeExecutor) == {"echo": 1}
+    assert asked == ["some_text"]
+    cached, own = CachedNames(), NameConverter()
+    assert cached.apply_naming_config("some_text") == own.apply_naming_config("some_text") == "someText"
+    assert calls_of(partial(cached.apply_naming_config, "some_text")) < calls_of(
+        partial(own.apply_naming_config, "some_text")
+    )
+
+
+def test_strawberry_still_needs_the_mend_of_is_one_of(core: graphql.GraphQLSchema) -> None:
+    """Strawberry's own resolver fails for wrapping types: once it no longer does, the mend can go."""
+    try:
+        other = strawberry.Schema(Query)  # The types of introspection are the same objects in every schema.
+        errors = graphql.execute_sync(core, IS_ONE_OF).errors
+        assert errors is not None
+        assert isinstance(errors[0].original_error, AttributeError)
+        core_schema(other)
+        assert graphql.execute_sync(core, IS_ONE_OF).errors is None
+    finally:
+        core_schema(other)
+    assert graphql.execute_sync(graphql_schema, IS_ONE_OF).errors is None
+
+
+# --- graphql-core ---
+
+
+@pytest.mark.parametrize("name", ["build_response", "execute_field"])
+def test_overridden_methods_take_the_arguments_of_the_original(name: str) -> None:
+    """graphql-core calls the methods that are overridden with the arguments that these take."""
+    original = inspect.signature(getattr(graphql.Executor, name))
+    assert list(inspect.signature(getattr(AttributeExecutor, name)).parameters) == list(original.parameters)
+
+
+def test_attributes_are_read_without_graphql_cores_ceremony(core: graphql.GraphQLSchema) -> None:
+    """graphql-core executes fields by the method that is overridden, and the short way gives the same in less work."""
+    query = "{ leaves { __typename firstLeaf secondLeaf thirdLeaf } }"
+    assert execute(core, query, AttributeExecutor) == execute(core, query, graphql.Executor)
+    short, long = (
+        calls_of(partial(execute, core, query, executor)) for executor in (AttributeExecutor, graphql.Executor)
+    )
+    assert short < 0.6 * long
+
+
+@pytest.mark.parametrize(("executor", "left"), [(graphql.Executor, 1), (AttributeExecutor, 0)])
+def test_executor_is_left_in_no_cycle(
+    core: graphql.GraphQLSchema, executor: type[graphql.Executor[Any]], left: int
+) -> None:
+    """graphql-core's executor refers to itself by its helpers; ours no longer does when it is done."""
+    document = graphql.parse("{ leaves { firstLeaf } }")
+    gc.collect()
+    gc.disable()
+    try:
+        graphql.execute_sync(core, document, executor_class=executor)
+        assert sum(isinstance(thing, graphql.Executor) for thing in gc.get_objects()) == left
+    finally:
+        gc.enable()
+        gc.collect()
