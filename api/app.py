@@ -15,8 +15,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from api.captcha.pictures import CaptchaProvider, FixedCaptcha, PictureCaptcha
 from api.clock import utc_now
 from api.graphql.context import Services
-from api.graphql.engine.endpoint import GraphQLEndpoint
-from api.graphql.schema import graphql_schema, schema
+from api.graphql.http import graphql_endpoint
+from api.graphql.schema import schema
 from api.http.health import health_routes
 from api.http.middleware import (
     HTTPS_ONLY,
@@ -106,11 +106,8 @@ def build_app(
             Middleware(
                 DirectRoute,
                 path=GRAPHQL,
-                endpoint=GraphQLEndpoint(
-                    graphql_schema,
-                    services,
-                    introspection=settings.introspection == "on",
-                    page=graphiql and graphiql.page,
+                endpoint=graphql_endpoint(
+                    services, introspection=settings.introspection == "on", page=graphiql and graphiql.page
                 ),
             ),
         ],

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.app import build_app
-from api.graphql.engine.endpoint import LARGEST_BODY
+from api.graphql.engine.request import MAX_BODY_BYTES
 from api.graphql.schema import graphql_schema
 from api.settings.environment import Environment, Settings
 from models.identifiers import Identifier
@@ -181,7 +181,7 @@ async def in_chunks(content: bytes) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize(("size", "status"), [(LARGEST_BODY, 200), (LARGEST_BODY + 1, 413)])
+@pytest.mark.parametrize(("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)])
 async def test_body_is_bounded(http: httpx.AsyncClient, size: int, status: int, chunked: bool) -> None:
     """64 KiB are read, one byte more is refused, whether or not the length was announced."""
     body = json.dumps({"query": QUERY}).encode().ljust(size)
@@ -450,7 +450,7 @@ async def test_failure_outside_of_every_field_is_told_as_well(
     def fail(*_: object, **__: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr("api.graphql.engine.endpoint.execute", fail)
+    monkeypatch.setattr("api.graphql.engine.execution.execute", fail)
     nested: Any = "x"
     for _ in range(900):
         nested = [nested]

@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.graphql import activation, captcha, passwords, problems, registration
 from api.graphql import organisations as lookups
+from api.graphql.engine.caching import CACHEABLE
 from api.graphql.engine.strawberry_internals import CachedNames, core_schema
 
 
@@ -29,11 +30,14 @@ class Query:
         resolver=lookups.identifier_types, description="In the order in which to list them."
     )
     organisation: lookups.OrganisationResult = strawberry.field(
-        resolver=lookups.organisation, description="What is known under an identifier."
+        resolver=lookups.organisation,
+        description="What is known under an identifier.",
+        metadata={CACHEABLE: True},
     )
     organisations: lookups.OrganisationsResult = strawberry.field(
         resolver=lookups.organisations,
         description="Up to 100 at once. Each identifier counts as one look-up.",
+        metadata={CACHEABLE: True},
     )
     password_policy: passwords.PasswordPolicy = strawberry.field(
         resolver=passwords.password_policy, description="What a password must be."

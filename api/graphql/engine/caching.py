@@ -1,4 +1,4 @@
-"""Which answers a cache may keep, and how it asks whether one still holds (RFC 9110 and 9111)."""
+"""Which answers a cache may keep, and how it asks whether one is still current (RFC 9110 and 9111)."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from starlette.requests import Request
 
-LOOK_UPS = frozenset({"organisation", "organisations"})
-FRESH_SECONDS = 60
+CACHEABLE = "cacheable"
+"""Key of a Strawberry field's metadata: true for a root field whose answer is the same for everybody."""
+MAX_AGE_SECONDS = 60
 VARY = "Accept, Accept-Language, Origin"
-NOT_KEPT: dict[str, str] = {"Cache-Control": "no-store", "Vary": VARY}
-KEPT: dict[str, str] = {"Cache-Control": f"public, max-age={FRESH_SECONDS}", "Vary": VARY}
-PERSONAL = ("cookie", "authorization")
+NOT_CACHED: dict[str, str] = {"Cache-Control": "no-store", "Vary": VARY}
+CACHED: dict[str, str] = {"Cache-Control": f"public, max-age={MAX_AGE_SECONDS}", "Vary": VARY}
+PERSONAL_HEADERS = ("cookie", "authorization")
 
 
-def asks_for_what_may_be_kept(request: Request, fields: Iterable[str]) -> bool:
-    """Whether this is a GET of look-ups alone, whose root fields are *fields*, from nobody in particular."""
-    if request.method != "GET" or any(name in request.headers for name in PERSONAL):
-        return False
-    return LOOK_UPS.issuperset(fields)
+def is_anonymous_get(request: Request) -> bool:
+    """Tell whether this is a GET that says nothing of who sends it."""
+    return request.method == "GET" and not any(name in request.headers for name in PERSONAL_HEADERS)
 
 
 def entity_tag(content: bytes, media_type: str) -> str:
-    """The same for the same answer in the same media type, whenever and by whichever process it was given."""
+    """Return the tag of an answer: the same for the same content and media type, in every process."""
     return f'"{hashlib.blake2b(content, digest_size=16, key=media_type.encode()).hexdigest()}"'
 
 
 def is_current(request: Request, tag: str) -> bool:
-    """Whether the cache that asks has this answer already; `W/` comes from those that compress on the way."""
+    """Tell whether the cache that asks has this answer already. Proxies that compress put `W/` before its tag."""
     known = request.headers.get("if-none-match", "")
     return known.strip() == "*" or tag in (part.strip().removeprefix("W/") for part in known.split(","))

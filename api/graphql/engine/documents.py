@@ -22,11 +22,13 @@ from graphql import (
     visit,
 )
 
+from api.graphql.engine.caching import CACHEABLE
 from api.graphql.engine.cost import MAX_COST, CostExceeded, OperationCost
 from api.graphql.engine.errors import MAX_ERRORS, DocumentRefused, limit_error, syntax_error, validation_error
 from api.graphql.engine.introspection import SCHEMA, TYPE
 from api.graphql.engine.limits import MAX_TOKENS, limit_errors
 from api.graphql.engine.selections import fragments, operations, root_fields
+from api.graphql.engine.strawberry_internals import metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,15 +62,31 @@ class Operation:
         if not is_within_limit:
             raise DocumentRefused([limit_error(COST_EXCEEDED)])
 
-    @cached_property
-    def root_fields(self) -> frozenset[str]:
-        """The names of the fields at the top."""
-        return frozenset(root_fields(self.document, self.node))
+    @property
+    def name(self) -> str | None:
+        """The name that chooses this operation among others."""
+        return None if self.node.name is None else self.node.name.value
 
     @property
+    def type(self) -> OperationType:
+        """Whether this is a query or a mutation."""
+        return self.node.operation
+
+    @cached_property
     def introspects(self) -> bool:
-        """Whether it asks for the schema."""
-        return not self.root_fields.isdisjoint({SCHEMA, TYPE})
+        """Whether the operation asks for the schema."""
+        return not self._root_fields.isdisjoint({SCHEMA, TYPE})
+
+    @cached_property
+    def is_cacheable(self) -> bool:
+        """Whether the schema declares all of the root fields cacheable."""
+        root = self._schema.get_root_type(self.node.operation)
+        fields = {} if root is None else root.fields
+        return all(name in fields and metadata_of(fields[name], CACHEABLE, False) for name in self._root_fields)
+
+    @cached_property
+    def _root_fields(self) -> set[str]:
+        return root_fields(self.document, self.node)
 
 
 def _is_counted(cost: OperationCost) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, GraphQLSyntaxError, ValueNode, VariableNode
@@ -12,7 +13,7 @@ from graphql import GraphQLError, GraphQLSyntaxError, ValueNode, VariableNode
 from api.logs import trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,18 @@ REASONS = (
 )
 
 
+class RequestRefused(Exception):
+    """A request that is not executed: its status, the one error that says why, and headers."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.error = coded_error(code, message)
+        self.headers = headers or {}
+
+
 class DocumentRefused(Exception):
-    """The document is not executed; *errors* say why, and quote nothing of it."""
+    """A document or variables that are not executed. The errors say why, and quote nothing that was sent."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
         super().__init__(len(errors))
@@ -55,6 +66,11 @@ class DocumentRefused(Exception):
 def coded_error(code: str, message: str, **extensions: Any) -> GraphQLError:
     """A top-level error with its stable code."""
     return GraphQLError(message, extensions={"code": code, **extensions})
+
+
+def bad_request(message: str) -> RequestRefused:
+    """Return the refusal of a malformed request."""
+    return RequestRefused(HTTPStatus.BAD_REQUEST, BAD_REQUEST, message)
 
 
 def limit_error(message: str) -> GraphQLError:

@@ -1,4 +1,4 @@
-"""The media types of GraphQL over HTTP, and what a caller accepts of them."""
+"""The media types of GraphQL over HTTP, and which of them a caller accepts."""
 
 from __future__ import annotations
 
@@ -7,41 +7,49 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from api.graphql.engine.errors import BAD_REQUEST, RequestRefused
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 CONTENT_TYPES = {type_: f"{type_}; charset=utf-8" for type_ in (JSON, GRAPHQL_RESPONSE)}
-LONGEST_ACCEPT = 1000
+MAX_ACCEPT_LENGTH = 1000
 REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
 
 
-def accepted(request: Request) -> frozenset[str]:
-    """The media types that the caller accepts."""
-    return _named(request.headers.get("accept", "*/*")[:LONGEST_ACCEPT])
+def accepted_types(request: Request) -> frozenset[str]:
+    """Return the media types that the caller accepts."""
+    return _parse_accept(request.headers.get("accept", "*/*")[:MAX_ACCEPT_LENGTH])
 
 
 @lru_cache(maxsize=256)
-def _named(accept: str) -> frozenset[str]:
-    """What an Accept header names, whatever the preference; a weight of zero refuses (RFC 9110, 12.4.2)."""
+def _parse_accept(accept: str) -> frozenset[str]:
+    """Return the types that an Accept header names, in no order. A weight of zero refuses a type (RFC 9110, 12.4.2)."""
     items = (item.partition(";") for item in accept.split(","))
     return frozenset(name.strip().lower() for name, _, parameters in items if not REFUSED.search(parameters))
 
 
-def answer_type(request: Request) -> str | None:
-    """The media type to answer in: the newer one only where it is named; None where the caller accepts neither."""
-    types = accepted(request)
+def choose_media_type(request: Request) -> str:
+    """Choose the media type of the answer: the newer one only where the caller names it.
+
+    :raises RequestRefused: 406, the caller accepts neither.
+    """
+    types = accepted_types(request)
     if GRAPHQL_RESPONSE in types:
         return GRAPHQL_RESPONSE
-    return JSON if types & {JSON, "application/*", "*/*"} else None
+    if not types & {JSON, "application/*", "*/*"}:
+        message = f"The answer can be {GRAPHQL_RESPONSE} or {JSON}."
+        raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, BAD_REQUEST, message)
+    return JSON
 
 
 def status_of_refusal(request: Request) -> HTTPStatus:
-    """Of a request that is in order, and whose document or variables are not.
+    """Return the status for a document or variables that are refused.
 
-    Who names application/json alone would take any status but 200 for an intermediary's answer.
+    A caller that names application/json alone would take any status but 200 for the answer of a proxy.
     """
-    types = accepted(request)
+    types = accepted_types(request)
     legacy = JSON in types and GRAPHQL_RESPONSE not in types
     return HTTPStatus.OK if legacy else HTTPStatus.BAD_REQUEST

@@ -1,0 +1,44 @@
+"""The execution of a valid operation."""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+from graphql import ExecutionResult, GraphQLError, execute
+
+from api.graphql.engine.errors import MAX_ERRORS, DocumentRefused, execution_errors, input_errors, masked_error
+from api.graphql.engine.graphql_core_internals import AttributeExecutor
+
+if TYPE_CHECKING:
+    from graphql import GraphQLSchema
+
+    from api.graphql.engine.documents import Operation
+
+
+async def execute_operation(
+    schema: GraphQLSchema, operation: Operation, variables: dict[str, Any], context: object
+) -> ExecutionResult:
+    """Execute *operation*. Its errors are those that the caller may see.
+
+    :raises DocumentRefused: the variables don't fit their types. Nothing was executed.
+    """
+    try:
+        outcome = execute(
+            schema,
+            operation.document,
+            variable_values=variables,
+            operation_name=operation.name,
+            context_value=context,
+            max_coercion_errors=MAX_ERRORS,
+            hide_suggestions=True,
+            executor_class=AttributeExecutor,
+        )
+        result = await outcome if isawaitable(outcome) else outcome
+    except Exception as exc:
+        return ExecutionResult(errors=[masked_error(GraphQLError("", original_error=exc))])
+    if not result.errors:
+        return result
+    if all(error.path is None for error in result.errors):  # Not one of them is of a field.
+        raise DocumentRefused(input_errors(result.errors))
+    return ExecutionResult(result.data, execution_errors(result.errors))

@@ -1,0 +1,58 @@
+"""GraphQL over HTTP for this service: the engine, with our schema, our context and our limit of introspection."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from api.graphql.context import Context
+from api.graphql.engine.endpoint import GraphQLEndpoint
+from api.graphql.engine.errors import LIMIT_EXCEEDED, RequestRefused
+from api.graphql.schema import graphql_schema
+from api.http.paths import CONTRACT
+from api.limits.networks import network_of
+from api.messages.words import negotiate
+from api.refusals import TooManyRequests
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from api.graphql.context import Services
+
+
+def graphql_endpoint(
+    services: Services, *, introspection: bool, page: ASGIApp | None = None
+) -> GraphQLEndpoint[Context]:
+    """Build the application that answers GraphQL. A browser that comes for a page gets *page*."""
+
+    def build_context(request: Request) -> Context:
+        return Context(
+            services=services,
+            network=network_of(request.client.host if request.client else None),
+            language=negotiate(request.headers.get("accept-language", "")),
+            now=services.clock(),
+        )
+
+    return GraphQLEndpoint(
+        graphql_schema,
+        build_context=build_context,
+        admit_introspection=_admit_introspection,
+        introspection=introspection,
+        page=page,
+    )
+
+
+async def _admit_introspection(context: Context) -> None:
+    """Count a call of the limit `introspection`.
+
+    :raises RequestRefused: 429, that is one too many.
+    """
+    try:
+        await context.services.limits.enforce("introspection", context.network)
+    except TooManyRequests as refusal:
+        seconds = refusal.retry_after_seconds
+        message = f"The schema was asked for too often: try again in {seconds} s, or read {CONTRACT}."
+        raise RequestRefused(
+            HTTPStatus.TOO_MANY_REQUESTS, LIMIT_EXCEEDED, message, {"Retry-After": str(seconds)}
+        ) from None
