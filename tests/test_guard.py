@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +12,6 @@ import httpx
 import pytest
 
 from api.app import build_app
-from api.graphql.engine import documents as documents_module
 from api.graphql.engine.documents import CACHED_DOCUMENTS, Documents
 from api.graphql.engine.errors import DocumentRefused
 from api.graphql.schema import graphql_schema
@@ -305,19 +303,10 @@ def test_secrets_are_not_kept(documents: Documents, text: str, is_kept: bool) ->
     assert kept(documents) == ([text] if is_kept else [])
 
 
-def test_document_is_checked_once(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_document_is_checked_once(documents: Documents) -> None:
     """The second time, a document is neither parsed nor validated."""
-    checks: Counter[str] = Counter()
-    original = graphql.validate
-
-    def validate(*arguments: Any, **options: Any) -> Any:
-        checks["validate"] += 1
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(documents_module, "validate", validate)
-    first = documents.get(FIND_ORGANISATION)
-    assert documents.get(FIND_ORGANISATION) is first
-    assert checks == {"validate": 1}
+    assert calls_of(lambda: documents.get(FIND_ORGANISATION)) > 1_000
+    assert calls_of(lambda: documents.get(FIND_ORGANISATION)) < 5
 
 
 @sqlite_only

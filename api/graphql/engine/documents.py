@@ -10,25 +10,24 @@ from graphql import (
     DocumentNode,
     GraphQLSchema,
     GraphQLSyntaxError,
-    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
     StringValueNode,
     Visitor,
     get_operation_ast,
     parse,
-    specified_rules,
-    validate,
     visit,
 )
 
 from api.graphql.engine.caching import CACHEABLE
 from api.graphql.engine.cost import MAX_COST, CostExceeded, OperationCost
-from api.graphql.engine.errors import MAX_ERRORS, DocumentRefused, limit_error, syntax_error, validation_error
+from api.graphql.engine.errors import DocumentRefused, limit_error
 from api.graphql.engine.introspection import SCHEMA, TYPE
 from api.graphql.engine.limits import MAX_TOKENS, limit_errors
 from api.graphql.engine.selections import fragments, operations, root_fields
 from api.graphql.engine.strawberry_internals import metadata_of
+from api.graphql.engine.syntax_errors import syntax_error
+from api.graphql.engine.validation import validation_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,7 +118,7 @@ class Documents:
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
-        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        self._introspection = introspection
         self._passed: OrderedDict[str, Document] = OrderedDict()
 
     def get(self, text: str) -> Document:
@@ -147,9 +146,8 @@ class Documents:
             raise DocumentRefused([limit_error("The document is nested too deeply.")]) from None
         if errors := list(limit_errors(document)):
             raise DocumentRefused(errors)
-        invalid = validate(self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True)
-        if invalid:
-            raise DocumentRefused([validation_error(error) for error in invalid])
+        if errors := validation_errors(self._schema, document, introspection=self._introspection):
+            raise DocumentRefused(errors)
         return document
 
 

@@ -1,23 +1,24 @@
-"""Top-level errors: their codes, and what may be said of what went wrong without quoting what was sent."""
+"""Top-level errors: their codes, and how failures and mistakes are told without quoting what was sent."""
 
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from graphql import GraphQLError, GraphQLSyntaxError, ValueNode, VariableNode
+from graphql import GraphQLError
 
 from api.logs import trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from graphql import Node
 
 logger = logging.getLogger(__name__)
 
-MAX_ERRORS = 5  # Of each kind, in one answer and in the log; the rest is counted.
+MAX_ERRORS = 5  # Of each kind, in one answer and in the log. The others are counted.
 
 BAD_REQUEST = "BAD_REQUEST"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
@@ -25,24 +26,6 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 BAD_USER_INPUT = "BAD_USER_INPUT"
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
-
-TOKEN_VALUE = re.compile(r"\b(Name|String|BlockString|Int|Float|Comment) (['\"]).*\2", re.DOTALL)
-PART_OF_VALUE = re.compile(r"(?:(?<=sequence: )|(?<=variable ))'.*'", re.DOTALL)
-SUGGESTION = re.compile(r",? did you mean .*", re.DOTALL | re.IGNORECASE)
-UNDEFINED_VARIABLE = re.compile(r"Variable '\$\w+' is not defined")
-WHOLE_INPUT = re.compile(r"[,;.]? found: .*", re.DOTALL | re.IGNORECASE)
-VARIABLE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ([\w.\[\]]+))?: ")
-# What graphql-core says of a value that can't be coerced, and what may be said of it.
-REASONS = (
-    (re.compile(r"Expected value of type '.*?' to include required field '(\w+)'"), "the field {} is missing"),
-    (
-        re.compile(r"Expected value of type '.*?' not to include unknown field '(\w{1,40})'"),
-        "there is no field {}",
-    ),
-    (re.compile(r"Expected a value of non-null type '(.*?)' to be provided"), "a value is required"),
-    (re.compile(r"Expected value of non-null type '(.*?)' not to be None"), "null is not accepted"),
-    (re.compile(r"Value .* does not exist in '(\w+)' enum", re.DOTALL), "this is no value of {}"),
-)
 
 
 class RequestRefused(Exception):
@@ -63,9 +46,11 @@ class DocumentRefused(Exception):
         self.errors = list(errors)
 
 
-def coded_error(code: str, message: str, **extensions: Any) -> GraphQLError:
-    """A top-level error with its stable code."""
-    return GraphQLError(message, extensions={"code": code, **extensions})
+def coded_error(
+    code: str, message: str, nodes: Collection[Node] | None = None, path: Collection[str | int] | None = None
+) -> GraphQLError:
+    """Return a top-level error with its stable code."""
+    return GraphQLError(message, nodes, path=path, extensions={"code": code})
 
 
 def bad_request(message: str) -> RequestRefused:
@@ -74,100 +59,60 @@ def bad_request(message: str) -> RequestRefused:
 
 
 def limit_error(message: str) -> GraphQLError:
-    """The error of a document that asks for too much."""
+    """Return the error of a document that asks for too much."""
     return coded_error(LIMIT_EXCEEDED, message)
 
 
-def syntax_error(exc: GraphQLSyntaxError) -> GraphQLError:
-    """The error without the values that it quotes."""
-    code = LIMIT_EXCEEDED if exc.message.endswith("Parsing aborted.") else PARSE_FAILED
-    message = PART_OF_VALUE.sub("…", SUGGESTION.sub(".", TOKEN_VALUE.sub(r"\1", exc.message)))
-    return GraphQLError(message, source=exc.source, positions=exc.positions, extensions={"code": code})
-
-
-def validation_error(error: GraphQLError) -> GraphQLError:
-    """The error with its code; one that speaks of a written value doesn't quote it."""
-    message = SUGGESTION.sub("", WHOLE_INPUT.sub(".", error.message))
-    message = UNDEFINED_VARIABLE.sub("A variable that is used here is not defined", message)
-    if any(isinstance(node, ValueNode) and not isinstance(node, VariableNode) for node in error.nodes or ()):
-        message = "A value that is written here does not fit its type."
-    return GraphQLError(message, error.nodes, extensions={"code": VALIDATION_FAILED})
-
-
-def input_errors(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """Tell which variables can't be coerced, a few of them one by one."""
-    return _first_few(errors, _input_error, _more_input_errors)
-
-
 def execution_errors(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """Tell what went wrong in fields: a few failures of ours, a few mistakes of the caller, the rest as a number.
+    """Tell what went wrong in fields: the first failures of ours, the first mistakes of the caller, and how many more.
 
-    Log the failures in the same way, so that one request can't fill the log.
+    The failures are logged in the same way, so that one request can't fill the log.
     """
-    failures = [error for error in errors if not _is_callers(error)]
-    mistakes = [error for error in errors if _is_callers(error)]
-    return [
-        *_first_few(failures, masked_error, _more_failures),
-        *_first_few(mistakes, _argument_error, _more_input_errors),
-    ]
+    mistakes = [_argument_error(error) for error in errors if _is_mistake(error)]
+    failures = [error for error in errors if not _is_mistake(error)]
+    told = [masked_error(error) for error in failures[:MAX_ERRORS]]
+    if len(failures) > MAX_ERRORS:
+        told.append(_count_failures(len(failures) - MAX_ERRORS))
+    return [*told, *list_first_errors(mistakes)]
+
+
+def list_first_errors(mistakes: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """Return the first mistakes of the caller, and an error that counts the others."""
+    more = len(mistakes) - MAX_ERRORS
+    if more <= 0:
+        return list(mistakes)
+    return [*mistakes[:MAX_ERRORS], coded_error(BAD_USER_INPUT, f"And {more:,} more that do not fit their types.")]
 
 
 def masked_error(error: GraphQLError) -> GraphQLError:
-    """Log a failure of ours under a reference, and tell the caller that reference alone.
+    """Log a failure of ours under a reference, and tell the caller the reference alone.
 
     The log has no words of the failure: they may quote what was sent, a password among it.
     """
     reference = secrets.token_hex(8)
     logger.error("Internal error %s at %s\n%s", reference, error.path, trace_of(error.original_error or error))
-    return GraphQLError(
-        f"Internal error. Reference: {reference}",
-        error.nodes,
-        path=error.path,
-        extensions={"code": INTERNAL_SERVER_ERROR, "reference": reference},
-    )
+    return _internal_error(f"Internal error. Reference: {reference}", reference, error.nodes, error.path)
 
 
-def _first_few(
-    errors: Sequence[GraphQLError],
-    tell: Callable[[GraphQLError], GraphQLError],
-    count: Callable[[int], GraphQLError],
-) -> list[GraphQLError]:
-    """Tell the first errors one by one, and count the rest in one."""
-    told = [tell(error) for error in errors[:MAX_ERRORS]]
-    more = len(errors) - len(told)
-    return [*told, count(more)] if more else told
-
-
-def _more_failures(number: int) -> GraphQLError:
+def _count_failures(number: int) -> GraphQLError:
+    """Log how many more failures there are, and tell the caller."""
     reference = secrets.token_hex(8)
     logger.error("Internal error %s: and %s more in this request", reference, f"{number:,}")
-    message = f"And {number:,} more internal errors. Reference: {reference}"
-    return coded_error(INTERNAL_SERVER_ERROR, message, reference=reference)
+    return _internal_error(f"And {number:,} more internal errors. Reference: {reference}", reference)
 
 
-def _more_input_errors(number: int) -> GraphQLError:
-    return coded_error(BAD_USER_INPUT, f"And {number:,} more that do not fit their types.")
+def _internal_error(
+    message: str, reference: str, nodes: Collection[Node] | None = None, path: Collection[str | int] | None = None
+) -> GraphQLError:
+    extensions: dict[str, Any] = {"code": INTERNAL_SERVER_ERROR, "reference": reference}
+    return GraphQLError(message, nodes, path=path, extensions=extensions)
 
 
-def _is_callers(error: GraphQLError) -> bool:
-    """Whether graphql-core itself found the request wrong, rather than a resolver failing."""
+def _is_mistake(error: GraphQLError) -> bool:
+    """Tell whether graphql-core found the request wrong. A resolver that fails is the original error."""
     return error.original_error is None or isinstance(error.original_error, GraphQLError)
 
 
-def _input_error(error: GraphQLError) -> GraphQLError:
-    """Say where a variable can't be coerced: graphql-core quotes its value, password included."""
-    variable = VARIABLE.match(error.message)
-    if variable is None:
-        return GraphQLError("A variable does not fit its type.", error.nodes, extensions={"code": BAD_USER_INPUT})
-    reason = "the value does not fit its type"
-    for pattern, words in REASONS:
-        if match := pattern.match(error.message, variable.end()):
-            reason = words.format(match[1])
-    where = f"Variable ${variable[1]}{variable[2] or ''}"
-    return GraphQLError(f"{where}: {reason}.", error.nodes, extensions={"code": BAD_USER_INPUT})
-
-
 def _argument_error(error: GraphQLError) -> GraphQLError:
-    """Say where an argument is wrong that could only be found so when its field was reached: a null, say."""
-    message = "An argument does not fit its type."
-    return GraphQLError(message, error.nodes, path=error.path, extensions={"code": BAD_USER_INPUT})
+    """Say where an argument is wrong that graphql-core checks only when it reaches its field: a null, for example."""
+    return coded_error(BAD_USER_INPUT, "An argument does not fit its type.", error.nodes, error.path)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult, GraphQLError, execute
 
-from api.graphql.engine.errors import MAX_ERRORS, DocumentRefused, execution_errors, input_errors, masked_error
+from api.graphql.engine.errors import MAX_ERRORS, DocumentRefused, execution_errors, masked_error
 from api.graphql.engine.graphql_core_internals import AttributeExecutor
+from api.graphql.engine.variables import variable_errors
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -40,5 +41,5 @@ async def execute_operation(
     if not result.errors:
         return result
     if all(error.path is None for error in result.errors):  # Not one of them is of a field.
-        raise DocumentRefused(input_errors(result.errors))
+        raise DocumentRefused(variable_errors(schema, operation.node, variables, result.errors))
     return ExecutionResult(result.data, execution_errors(result.errors))
