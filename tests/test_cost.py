@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import graphql
 import pytest
 
-from api.graphql.engine.cost import MAX_COST, USUAL_SIZE, OperationCost
+from api.graphql.engine.cost import DEFAULT_LIST_SIZE, MAX_COST, OperationCost
 from api.graphql.engine.documents import Documents
 from api.graphql.engine.errors import DocumentRefused
-from api.graphql.engine.selections import fragments, operations
+from api.graphql.engine.selections import get_fragments, get_operations
 from api.graphql.schema import graphql_schema
 from models.identifiers import IDENTIFIER_FORMATS
 from tests.client import CHECK_PASSWORD, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET
@@ -55,8 +55,8 @@ def cost(query: str, variables: Answer | None = None) -> int:
     """What the only operation of *query* costs."""
     document = graphql.parse(query)
     assert graphql.validate(SCHEMA, document) == []
-    (operation,) = operations(document)
-    return OperationCost(SCHEMA, fragments(document), operation, variables or {}).count()
+    (operation,) = get_operations(document)
+    return OperationCost(SCHEMA, get_fragments(document), operation, variables or {}).count()
 
 
 def answered_fields(value: Any) -> int:
@@ -127,7 +127,7 @@ async def test_wide_introspection_is_refused(http: httpx.AsyncClient, query: str
 @pytest.mark.parametrize("query", ATTACKS, ids=lambda query: query[:40])
 def test_wide_introspection_is_refused_in_little_work(query: str) -> None:
     """To find out that an answer would be too large takes less work than to answer the ordinary introspection."""
-    document = Documents(SCHEMA, introspection=True).get(query).operation(None)
+    document = Documents(SCHEMA, introspection=True).get(query).get_operation(None)
     assert document is not None
 
     def refuse() -> None:
@@ -177,7 +177,7 @@ async def test_long_lists_are_refused_as_the_request_is_read(
 @pytest.mark.parametrize("count", [2_150, 21_500])
 def test_long_list_is_counted_and_not_read(count: int) -> None:
     """However long a list of identifiers is, its length is enough to refuse it."""
-    operation = Documents(SCHEMA, introspection=True).get(lists(20)).operation(None)
+    operation = Documents(SCHEMA, introspection=True).get(lists(20)).get_operation(None)
     assert operation is not None
 
     def refuse() -> None:
@@ -221,7 +221,7 @@ def test_a_member_of_a_union_costs_as_itself() -> None:
 
 def test_lists_that_say_nothing_are_short() -> None:
     """Lists whose fields declare no size are no longer than what is counted for them."""
-    assert len(IDENTIFIER_FORMATS) <= USUAL_SIZE
+    assert len(IDENTIFIER_FORMATS) <= DEFAULT_LIST_SIZE
 
 
 def test_sounds_are_not_repeated() -> None:
@@ -230,12 +230,12 @@ def test_sounds_are_not_repeated() -> None:
     assert cost(query.replace("SOUNDS", "image a: audio b: audio")) <= MAX_COST
     operation = Documents(SCHEMA, introspection=True).get(query.replace("SOUNDS", "a: audio b: audio c: audio"))
     with pytest.raises(DocumentRefused):
-        operation.operation(None).check_cost({})  # type: ignore[union-attr]  # The document has one.
+        operation.get_operation(None).check_cost({})  # type: ignore[union-attr]  # The document has one.
 
 
 def test_cost_without_lists_is_counted_once() -> None:
     """The cost of a look-up is known with its document: asked again, it takes no work."""
-    operation = Documents(SCHEMA, introspection=True).get(FIND_ORGANISATION).operation(None)
+    operation = Documents(SCHEMA, introspection=True).get(FIND_ORGANISATION).get_operation(None)
     assert operation is not None
     variables = {"identifier": IDENTIFIER, "language": "FR"}
     assert calls_of(lambda: operation.check_cost(variables)) > 50
@@ -244,7 +244,7 @@ def test_cost_without_lists_is_counted_once() -> None:
 
 def test_cost_with_lists_is_counted_each_time() -> None:
     """A short list that passed lets no long one pass."""
-    operation = Documents(SCHEMA, introspection=True).get(FIND_ORGANISATIONS).operation(None)
+    operation = Documents(SCHEMA, introspection=True).get(FIND_ORGANISATIONS).get_operation(None)
     assert operation is not None
     operation.check_cost({"identifiers": [IDENTIFIER]})
     with pytest.raises(DocumentRefused):

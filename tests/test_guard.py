@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.app import build_app
-from api.graphql.engine.documents import CACHED_DOCUMENTS, Documents
+from api.graphql.engine.documents import MAX_CACHED_DOCUMENTS, Documents
 from api.graphql.engine.errors import DocumentRefused
 from api.graphql.schema import graphql_schema
 from api.settings.environment import Settings
@@ -253,18 +253,18 @@ def queries(count: int) -> list[str]:
 
 
 def kept(documents: Documents) -> list[str]:
-    return list(documents._passed)
+    return list(documents._cache)
 
 
 def test_cache_is_bounded(documents: Documents) -> None:
     """However many documents come, those used last are kept, and no more than there is room for."""
-    texts = queries(CACHED_DOCUMENTS + 10)
+    texts = queries(MAX_CACHED_DOCUMENTS + 10)
     first = documents.get(texts[0])
     for text in texts:
         documents.get(text)
         assert documents.get(texts[0]) is first
-    assert len(kept(documents)) == CACHED_DOCUMENTS
-    assert set(kept(documents)) == {texts[0], *texts[-CACHED_DOCUMENTS + 1 :]}
+    assert len(kept(documents)) == MAX_CACHED_DOCUMENTS
+    assert set(kept(documents)) == {texts[0], *texts[-MAX_CACHED_DOCUMENTS + 1 :]}
 
 
 def test_long_documents_are_not_kept(documents: Documents) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import graphql
 
-from api.graphql.engine.introspection import FOUND
+from api.graphql.engine.introspection import CHILDREN
 from api.graphql.schema import graphql_schema
 
 SCHEMA = graphql_schema
@@ -64,4 +64,4 @@ def test_cost_knows_what_is_found_under_each_field() -> None:
         for name, field in fields_of(type_).items()
         if isinstance(graphql.get_named_type(field.type), graphql.GraphQLObjectType)
     }
-    assert fields == set(FOUND)
+    assert fields == set(CHILDREN)

@@ -1,4 +1,4 @@
-"""How much the fields of an operation are given: the values in their arguments and variables, counted uncoerced."""
+"""The number of values in the arguments of an operation, counted before they are coerced."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema, OperationDefinitionNode
 
 
-class Arguments:
-    """Counts values. Where their number is known by the type of a variable, the variable is not looked at."""
+class ArgumentCounter:
+    """Counts the values in arguments. A variable is not looked at if its type bounds the number of its values.
+
+    *step* is called for each value that is looked at, and may raise to end the count.
+    """
 
     def __init__(
         self,
@@ -40,16 +43,16 @@ class Arguments:
         self._variables = variables
         self._step = step
         self._values_of: dict[str, int] = {}
-        self.depend_on_variables = False
+        self.depends_on_variables = False
 
-    def values(self, node: ValueNode) -> int:
+    def count_values(self, node: ValueNode) -> int:
         """Count the values in an argument: itself, the items of lists, the fields of objects."""
         total, left = 0, [node]
         while left:
             value = left.pop()
             self._step()
             if isinstance(value, VariableNode):
-                total += self._values_of_variable(value.name.value)
+                total += self._count_variable(value.name.value)
                 continue
             total += 1
             if isinstance(value, ListValueNode):
@@ -58,8 +61,8 @@ class Arguments:
                 left.extend(field.value for field in value.fields)
         return total
 
-    def length(self, node: ValueNode) -> int:
-        """The length of a list; 1 for any other value, which GraphQL takes for a list of one."""
+    def get_length(self, node: ValueNode) -> int:
+        """Return the length of a list. Any other value has 1, since GraphQL takes it for a list of one."""
         if isinstance(node, ListValueNode):
             return len(node.values)
         if not isinstance(node, VariableNode):
@@ -67,32 +70,33 @@ class Arguments:
         definition = self._definitions[node.name.value]
         if not _is_list(definition.type):
             return 1
-        self.depend_on_variables = True
+        self.depends_on_variables = True
         if node.name.value in self._variables:
             value = self._variables[node.name.value]
             return len(value) if isinstance(value, list) else 1
-        return self.length(definition.default_value) if definition.default_value is not None else 1
-
-    def _values_of_variable(self, name: str) -> int:
-        if name not in self._values_of:
-            self._values_of[name] = self._count_variable(name)
-        return self._values_of[name]
+        return self.get_length(definition.default_value) if definition.default_value is not None else 1
 
     def _count_variable(self, name: str) -> int:
+        """Count the values in a variable, once."""
+        if name not in self._values_of:
+            self._values_of[name] = self._count_values_of(name)
+        return self._values_of[name]
+
+    def _count_values_of(self, name: str) -> int:
         definition = self._definitions[name]
         type_ = type_from_ast(self._schema, definition.type)
-        known = _most_values(type_)
-        if known is not None:
-            return known
-        self.depend_on_variables = True
+        bound = _bound_values(type_)
+        if bound is not None:
+            return bound
+        self.depends_on_variables = True
         if name not in self._variables:
-            return self.values(definition.default_value) if definition.default_value is not None else 1
-        value, of_item = self._variables[name], _most_values(_item_type(type_))
-        if isinstance(value, list) and of_item is not None:
-            return 1 + len(value) * of_item
-        return self._values_in_json(value)
+            return self.count_values(definition.default_value) if definition.default_value is not None else 1
+        value, bound_of_item = self._variables[name], _bound_values(_get_item_type(type_))
+        if isinstance(value, list) and bound_of_item is not None:
+            return 1 + len(value) * bound_of_item
+        return self._count_json(value)
 
-    def _values_in_json(self, value: Any) -> int:
+    def _count_json(self, value: Any) -> int:
         total, left = 0, [value]
         while left:
             inner = left.pop()
@@ -105,8 +109,8 @@ class Arguments:
         return total
 
 
-def _item_type(type_: Any) -> Any:
-    """The type of a list's items; any other type as it is."""
+def _get_item_type(type_: Any) -> Any:
+    """Return the type of a list's items; any other type as it is."""
     nullable = get_nullable_type(type_)
     return nullable.of_type if is_list_type(nullable) else nullable
 
@@ -115,12 +119,12 @@ def _is_list(node: TypeNode) -> bool:
     return isinstance(node.type if isinstance(node, NonNullTypeNode) else node, ListTypeNode)
 
 
-def _most_values(type_: Any, *, within: frozenset[str] = frozenset()) -> int | None:
-    """How many values an input of *type_* has at most; None if lists or recursion set no bound."""
+def _bound_values(type_: Any, *, within: frozenset[str] = frozenset()) -> int | None:
+    """Return the largest number of values in an input of *type_*; None if lists or recursion set no bound."""
     named = get_named_type(type_)
     if is_list_type(get_nullable_type(type_)) or named.name in within:
         return None
     if not isinstance(named, GraphQLInputObjectType):
         return 1
-    fields = [_most_values(field.type, within=within | {named.name}) for field in named.fields.values()]
+    fields = [_bound_values(field.type, within=within | {named.name}) for field in named.fields.values()]
     return None if None in fields else 1 + sum(number or 0 for number in fields)

@@ -1,4 +1,4 @@
-"""The cost of an operation, known before it is executed: about one unit for each field that is resolved."""
+"""The cost of an operation, counted before it is executed: about one unit for each field that is resolved."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from graphql import (
     is_list_type,
 )
 
-from api.graphql.engine.arguments import Arguments
-from api.graphql.engine.introspection import SCHEMA, TYPE, Introspection
-from api.graphql.engine.selections import fields_of
+from api.graphql.engine.arguments import ArgumentCounter
+from api.graphql.engine.introspection import SCHEMA, TYPE, IntrospectionCounter
+from api.graphql.engine.selections import collect_fields
 from api.graphql.engine.strawberry_internals import metadata_of
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
     Composite: TypeAlias = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 
-# A unit takes about 7 µs, so that this is 60 ms of the event loop and less than 400 kB. To introspect the whole schema,
-# with all that tools ask for, costs 4,000; all that can be known of a hundred organisations 2,100.
+# A unit takes about 7 µs: this is 60 ms of the event loop, and an answer of less than 400 kB. Tools that ask for the
+# whole schema, with everything in it, spend 4,000; a list of a hundred objects with all of their fields takes 2,100.
 MAX_COST = 8_000
 COST_OF_VALUE = 3  # Of each value in an argument: graphql-core coerces it, and Strawberry makes an object of it.
-USUAL_SIZE = 20  # Of a list whose field doesn't say otherwise.
+DEFAULT_LIST_SIZE = 20  # Of a list whose field does not declare its size.
 
-# Keys of a Strawberry field's metadata: what a value of the field costs, and how many values its list has at most, a
-# number or as many as were given, in a list, to the field above.
+# Keys of a Strawberry field's metadata: the cost of one value of the field; the largest size of its list, as a number
+# or as `GIVEN`, the length of the list that the field above has as its argument.
 COST, SIZE = "cost", "size"
 GIVEN = "given"
 
@@ -52,15 +52,15 @@ class CostExceeded(Exception):
 
 
 class _Budget:
-    """The steps that one count may take."""
+    """The number of steps that one count may take."""
 
     def __init__(self) -> None:
         self._left = MAX_COST
 
     def spend(self, steps: int = 1) -> None:
-        """Take *steps* from what is left.
+        """Take *steps* from the budget.
 
-        :raises CostExceeded: there are not as many.
+        :raises CostExceeded: the budget has fewer.
         """
         self._left -= steps
         if self._left < 0:
@@ -68,10 +68,10 @@ class _Budget:
 
 
 class OperationCost:
-    """Counts what one operation costs with the variables that it is sent with.
+    """Counts the cost of one operation with its variables.
 
-    A list multiplies what is asked of its items. Each selection is counted once for each type that it is asked of, and
-    counting ends at the limit: it takes no more steps than `MAX_COST`.
+    A list multiplies the cost of its items. Each selection is counted once for each type that it is applied to, and the
+    count ends at the limit: it takes no more steps than `MAX_COST`.
     """
 
     def __init__(
@@ -86,37 +86,37 @@ class OperationCost:
         self._operation = operation
         self._spend = _Budget().spend
         self._known: dict[tuple[int, str, int], int] = {}
-        self._arguments = Arguments(schema, operation, variables, self._spend)
-        self._introspection = Introspection(schema, fragments, self._spend)
+        self._arguments = ArgumentCounter(schema, operation, variables, self._spend)
+        self._introspection = IntrospectionCounter(schema, fragments, self._spend)
 
     @property
     def depends_on_variables(self) -> bool:
-        """Whether it would be another with other variables."""
-        return self._arguments.depend_on_variables
+        """Whether other variables can give another cost."""
+        return self._arguments.depends_on_variables
 
     def count(self) -> int:
-        """The cost of the operation, which must be valid.
+        """Count the cost of the operation, which must be valid.
 
-        :raises CostExceeded: it is over `MAX_COST`.
+        :raises CostExceeded: the cost is over `MAX_COST`.
         """
         root = self._schema.get_root_type(self._operation.operation)
-        cost = 0 if root is None else self._asked_of(self._operation.selection_set, root)
+        cost = 0 if root is None else self._count_selections(self._operation.selection_set, root)
         if cost > MAX_COST:
             raise CostExceeded
         return cost
 
-    def _asked_of(self, selections: SelectionSetNode, type_: Composite, *, given: int = 1) -> int:
-        """The cost of *selections*, for the dearest of the object types that *type_* can be.
+    def _count_selections(self, selections: SelectionSetNode, type_: Composite, *, given: int = 1) -> int:
+        """Count *selections* for the most expensive object type that *type_* can be.
 
-        The field above was given a list of *given* items.
+        *given* is the length of the list that the field above has as its argument.
         """
         if not isinstance(type_, GraphQLObjectType):
             possible_types = self._schema.get_possible_types(type_)
-            return max(self._asked_of(selections, possible, given=given) for possible in possible_types)
+            return max(self._count_selections(selections, possible, given=given) for possible in possible_types)
         key = (id(selections), type_.name, given)
         if key not in self._known:
-            fields = fields_of(selections, self._fragments, partial(self._applies, type_))
-            self._known[key] = sum(self._field(field, type_, given) for field in fields)
+            fields = collect_fields(selections, self._fragments, partial(self._applies, type_))
+            self._known[key] = sum(self._count_field(field, type_, given) for field in fields)
         return self._known[key]
 
     def _applies(self, type_: GraphQLObjectType, fragment: Fragment) -> bool:
@@ -128,11 +128,11 @@ class OperationCost:
             return self._schema.is_sub_type(condition, type_)
         return condition is type_
 
-    def _field(self, node: FieldNode, type_: GraphQLObjectType, given: int) -> int:
+    def _count_field(self, node: FieldNode, type_: GraphQLObjectType, given: int) -> int:
         self._spend()
         name = node.name.value
         if name in {SCHEMA, TYPE} and type_ is self._schema.query_type:
-            return self._introspection.fields(node)
+            return self._introspection.count(node)
         field = type_.fields.get(name)
         if field is None:  # It is __typename.
             return 1
@@ -140,14 +140,14 @@ class OperationCost:
         arguments = [argument.value for argument in node.arguments or ()]
         if node.selection_set is not None:
             value_type: Any = get_named_type(field.type)
-            longest = max((self._arguments.length(value) for value in arguments), default=1)
-            cost += self._asked_of(node.selection_set, value_type, given=longest)
-        return COST_OF_VALUE * sum(map(self._arguments.values, arguments)) + cost * _size(field, given)
+            longest = max((self._arguments.get_length(value) for value in arguments), default=1)
+            cost += self._count_selections(node.selection_set, value_type, given=longest)
+        return COST_OF_VALUE * sum(map(self._arguments.count_values, arguments)) + cost * _bound_size(field, given)
 
 
-def _size(field: GraphQLField, given: int) -> int:
-    """How many values the field answers at most."""
+def _bound_size(field: GraphQLField, given: int) -> int:
+    """Return the largest number of values that the field answers."""
     if not is_list_type(get_nullable_type(field.type)):
         return 1
-    size = metadata_of(field, SIZE, USUAL_SIZE)
+    size = metadata_of(field, SIZE, DEFAULT_LIST_SIZE)
     return given if size == GIVEN else int(size)

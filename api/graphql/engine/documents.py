@@ -1,112 +1,44 @@
-"""Which documents are executed at all: each is parsed, held to the limits and validated once, and then kept."""
+"""The documents that are executed. Each is parsed, checked against the limits and validated once, and then cached."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
-    DocumentNode,
-    GraphQLSchema,
+    BREAK,
     GraphQLSyntaxError,
-    OperationDefinitionNode,
     OperationType,
-    StringValueNode,
     Visitor,
     get_operation_ast,
     parse,
     visit,
 )
 
-from api.graphql.engine.caching import CACHEABLE
-from api.graphql.engine.cost import MAX_COST, CostExceeded, OperationCost
-from api.graphql.engine.errors import DocumentRefused, limit_error
-from api.graphql.engine.introspection import SCHEMA, TYPE
+from api.graphql.engine.errors import DocumentRefused
 from api.graphql.engine.limits import MAX_TOKENS, limit_errors
-from api.graphql.engine.selections import fragments, operations, root_fields
-from api.graphql.engine.strawberry_internals import metadata_of
+from api.graphql.engine.operation import Operation
+from api.graphql.engine.selections import get_operations
 from api.graphql.engine.syntax_errors import syntax_error
 from api.graphql.engine.validation import validation_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from graphql import DocumentNode, GraphQLSchema
 
-CACHED_DOCUMENTS = 100
-LONGEST_CACHED_DOCUMENT = 10_000
-COST_EXCEEDED = f"The operation costs more than {MAX_COST:,}: ask for less at once, or for shorter lists."
-
-
-class Operation:
-    """One operation of a valid document."""
-
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
-        self._schema = schema
-        self._is_within_limit: bool | None = None
-        self.document = document
-        self.node = node
-
-    def check_cost(self, variables: Mapping[str, Any]) -> None:
-        """Refuse the operation if it costs too much; where its variables don't matter, that is counted once.
-
-        :raises DocumentRefused: it costs more than `MAX_COST`.
-        """
-        if self._is_within_limit is None:
-            cost = OperationCost(self._schema, fragments(self.document), self.node, variables)
-            is_within_limit = _is_counted(cost)
-            if not cost.depends_on_variables:
-                self._is_within_limit = is_within_limit
-        else:
-            is_within_limit = self._is_within_limit
-        if not is_within_limit:
-            raise DocumentRefused([limit_error(COST_EXCEEDED)])
-
-    @property
-    def name(self) -> str | None:
-        """The name that chooses this operation among others."""
-        return None if self.node.name is None else self.node.name.value
-
-    @property
-    def type(self) -> OperationType:
-        """Whether this is a query or a mutation."""
-        return self.node.operation
-
-    @cached_property
-    def introspects(self) -> bool:
-        """Whether the operation asks for the schema."""
-        return not self._root_fields.isdisjoint({SCHEMA, TYPE})
-
-    @cached_property
-    def is_cacheable(self) -> bool:
-        """Whether the schema declares all of the root fields cacheable."""
-        root = self._schema.get_root_type(self.node.operation)
-        fields = {} if root is None else root.fields
-        return all(name in fields and metadata_of(fields[name], CACHEABLE, False) for name in self._root_fields)
-
-    @cached_property
-    def _root_fields(self) -> set[str]:
-        return root_fields(self.document, self.node)
-
-
-def _is_counted(cost: OperationCost) -> bool:
-    """Whether the whole cost could be counted within the limit."""
-    try:
-        cost.count()
-    except CostExceeded:
-        return False
-    return True
+MAX_CACHED_DOCUMENTS = 100
+MAX_CACHED_LENGTH = 10_000
 
 
 class Document:
-    """A valid document, and its operations as they are asked for."""
+    """A valid document, and those of its operations that were asked for."""
 
     def __init__(self, schema: GraphQLSchema, tree: DocumentNode) -> None:
         self._schema = schema
         self._operations: dict[str | None, Operation] = {}
         self.tree = tree
 
-    def operation(self, name: str | None) -> Operation | None:
-        """The operation of that name, or the only one; None if there is no such operation."""
+    def get_operation(self, name: str | None) -> Operation | None:
+        """Return the operation called *name*, or without a name the only one; None if there is no such operation."""
         known = self._operations.get(name)
         if known is None and (node := get_operation_ast(self.tree, name)) is not None:
             known = self._operations[name] = Operation(self._schema, self.tree, node)
@@ -114,61 +46,57 @@ class Document:
 
 
 class Documents:
-    """Parses and validates; a document that passed is kept by its text, so that it is checked once."""
+    """Parses and validates documents, and caches those that are valid by their text."""
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
         self._introspection = introspection
-        self._passed: OrderedDict[str, Document] = OrderedDict()
+        self._cache: OrderedDict[str, Document] = OrderedDict()
 
     def get(self, text: str) -> Document:
-        """The document of *text*, fit to be executed.
+        """Return the document of *text*, ready to be executed.
 
-        :raises DocumentRefused: it is not GraphQL, not of this schema, or over a limit.
+        :raises DocumentRefused: it is not GraphQL, does not fit the schema, or is over a limit.
         """
-        document = self._passed.get(text)
+        document = self._cache.get(text)
         if document is not None:
-            self._passed.move_to_end(text)
+            self._cache.move_to_end(text)
             return document
-        document = Document(self._schema, self._check(text))
-        if len(text) <= LONGEST_CACHED_DOCUMENT and not _may_hold_secrets(document.tree):
-            self._passed[text] = document
-            if len(self._passed) > CACHED_DOCUMENTS:
-                self._passed.popitem(last=False)
+        document = Document(self._schema, self._parse(text))
+        if len(text) <= MAX_CACHED_LENGTH and not _may_hold_secrets(document.tree):
+            self._cache[text] = document
+            if len(self._cache) > MAX_CACHED_DOCUMENTS:
+                self._cache.popitem(last=False)
         return document
 
-    def _check(self, text: str) -> DocumentNode:
+    def _parse(self, text: str) -> DocumentNode:
         try:
-            document = parse(text, max_tokens=MAX_TOKENS)
+            tree = parse(text, max_tokens=MAX_TOKENS)
         except GraphQLSyntaxError as exc:
             raise DocumentRefused([syntax_error(exc)]) from None
-        except RecursionError:
-            raise DocumentRefused([limit_error("The document is nested too deeply.")]) from None
-        if errors := list(limit_errors(document)):
+        if errors := list(limit_errors(tree)):
             raise DocumentRefused(errors)
-        if errors := validation_errors(self._schema, document, introspection=self._introspection):
+        if errors := validation_errors(self._schema, tree, introspection=self._introspection):
             raise DocumentRefused(errors)
-        return document
+        return tree
 
 
-def _may_hold_secrets(document: DocumentNode) -> bool:
-    """Whether a mutation has a text written into it, where a password should be a variable."""
-    if not any(operation.operation is not OperationType.QUERY for operation in operations(document)):
+def _may_hold_secrets(tree: DocumentNode) -> bool:
+    """Tell whether a mutation has a text written into it, where a password should be a variable."""
+    if all(operation.operation is OperationType.QUERY for operation in get_operations(tree)):
         return False
-    return bool(list(_inline_texts(document)))
+    finder = _TextFinder()
+    visit(tree, finder)
+    return finder.found
 
 
-def _inline_texts(document: DocumentNode) -> Iterator[str]:
-    """Texts that are written into the document."""
-    collector = _TextCollector()
-    visit(document, collector)
-    yield from collector.texts
+class _TextFinder(Visitor):
+    """Finds whether a document has a text in it."""
 
-
-class _TextCollector(Visitor):
     def __init__(self) -> None:
         super().__init__()
-        self.texts: list[str] = []
+        self.found = False
 
-    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
-        self.texts.append(node.value)
+    def enter_string_value(self, *_: Any) -> Any:
+        self.found = True
+        return BREAK

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from api.graphql.engine.documents import Operation
+    from api.graphql.engine.operation import Operation
     from api.graphql.engine.request import GraphQLRequest
 
 
@@ -102,7 +102,7 @@ class GraphQLEndpoint(Generic[ContextT]):
         :raises DocumentRefused: the document is not valid.
         :raises RequestRefused: it has no such operation, or one that GET may not execute.
         """
-        operation = self._documents.get(asked.query).operation(asked.operation_name)
+        operation = self._documents.get(asked.query).get_operation(asked.operation_name)
         if operation is None:
             raise bad_request("There is no such operation: operationName must name one of several.")
         if request.method == "GET" and operation.type is not OperationType.QUERY:

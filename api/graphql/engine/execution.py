@@ -14,7 +14,7 @@ from api.graphql.engine.variables import variable_errors
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
-    from api.graphql.engine.documents import Operation
+    from api.graphql.engine.operation import Operation
 
 
 async def execute_operation(

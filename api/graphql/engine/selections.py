@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 Fragment: TypeAlias = FragmentDefinitionNode | InlineFragmentNode
 
 
-def operations(document: DocumentNode) -> list[OperationDefinitionNode]:
-    """The operations of a document."""
+def get_operations(document: DocumentNode) -> list[OperationDefinitionNode]:
+    """Return the operations of a document."""
     return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
 
 
-def fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
-    """The fragments of a document, by name."""
+def get_fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """Return the fragments of a document, by name."""
     return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
 
-def root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> set[str]:
-    """The names of the fields at the top, in fragments too."""
-    asked = fields_of(operation.selection_set, fragments(document), lambda _: True)
-    return {field.name.value for field in asked}
+def get_root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> set[str]:
+    """Return the names of the fields at the top of an operation, and of those in its fragments."""
+    fields = collect_fields(operation.selection_set, get_fragments(document), lambda _: True)
+    return {field.name.value for field in fields}
 
 
-def fields_of(
+def collect_fields(
     selections: SelectionSetNode,
-    known: Mapping[str, FragmentDefinitionNode],
+    fragments: Mapping[str, FragmentDefinitionNode],
     applies: Callable[[Fragment], bool],
 ) -> Iterator[FieldNode]:
-    """The fields of one selection, those of its fragments that apply too.
+    """Yield the fields of one selection set, and those of its fragments that apply.
 
     Each fragment is opened once, as in execution.
     """
@@ -55,5 +55,5 @@ def fields_of(
             left += node.selection_set.selections if applies(node) else ()
         elif isinstance(node, FragmentSpreadNode) and node.name.value not in opened:
             opened.add(node.name.value)
-            fragment = known.get(node.name.value)
+            fragment = fragments.get(node.name.value)
             left += fragment.selection_set.selections if fragment is not None and applies(fragment) else ()

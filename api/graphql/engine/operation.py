@@ -1,0 +1,69 @@
+"""One operation of a valid document, and what is known of it before it is executed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from api.graphql.engine.caching import CACHEABLE
+from api.graphql.engine.cost import MAX_COST, CostExceeded, OperationCost
+from api.graphql.engine.errors import DocumentRefused, limit_error
+from api.graphql.engine.introspection import SCHEMA, TYPE
+from api.graphql.engine.selections import get_fragments, get_root_fields
+from api.graphql.engine.strawberry_internals import metadata_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
+
+COST_EXCEEDED = f"The operation costs more than {MAX_COST:,}: ask for less at once, or for shorter lists."
+
+
+class Operation:
+    """An operation of *document*, which is valid."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
+        self._schema = schema
+        self._is_affordable: bool | None = None  # Until it is known to be the same for all variables.
+        self.document = document
+        self.node = node
+        self.type = node.operation
+        self.name = None if node.name is None else node.name.value
+
+    @cached_property
+    def introspects(self) -> bool:
+        """Whether the operation asks for the schema."""
+        return not self._root_fields.isdisjoint({SCHEMA, TYPE})
+
+    @cached_property
+    def is_cacheable(self) -> bool:
+        """Whether the schema declares each of the root fields cacheable."""
+        root = self._schema.get_root_type(self.type)
+        fields = {} if root is None else root.fields
+        return all(name in fields and metadata_of(fields[name], CACHEABLE, False) for name in self._root_fields)
+
+    @cached_property
+    def _root_fields(self) -> set[str]:
+        return get_root_fields(self.document, self.node)
+
+    def check_cost(self, variables: Mapping[str, Any]) -> None:
+        """Refuse the operation if it costs too much. A cost that depends on no variable is counted once.
+
+        :raises DocumentRefused: the operation costs more than `MAX_COST`.
+        """
+        is_affordable = self._count_cost(variables) if self._is_affordable is None else self._is_affordable
+        if not is_affordable:
+            raise DocumentRefused([limit_error(COST_EXCEEDED)])
+
+    def _count_cost(self, variables: Mapping[str, Any]) -> bool:
+        """Tell whether the whole cost can be counted within the limit."""
+        cost = OperationCost(self._schema, get_fragments(self.document), self.node, variables)
+        try:
+            cost.count()
+            is_affordable = True
+        except CostExceeded:
+            is_affordable = False
+        if not cost.depends_on_variables:
+            self._is_affordable = is_affordable
+        return is_affordable
