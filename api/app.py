@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api.captcha.pictures import CaptchaProvider, FixedCaptcha, PictureCaptcha
+from api.captcha.challenge import CaptchaProvider
+from api.captcha.pictures import FixedCaptcha, PictureCaptcha
 from api.clock import utc_now
 from api.graphql.context import Services
 from api.graphql.http import graphql_endpoint

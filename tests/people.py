@@ -17,7 +17,7 @@ from tests.support.hashing import CHEAP_HASHER
 if TYPE_CHECKING:
     import httpx
 
-    from api.captcha.pictures import Challenge
+    from api.captcha.challenge import Challenge
     from api.mail.relay import Relay
     from api.settings.environment import Settings
     from tests.client import Answer

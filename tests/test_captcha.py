@@ -14,20 +14,28 @@ from collections.abc import AsyncIterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
-from api.captcha import pictures as captcha
-from api.captcha.pictures import Challenge, FixedCaptcha, PictureCaptcha, answer_digest, normalise_answer
+from api.captcha import pictures, voice
+from api.captcha.challenge import Challenge, answer_digest, normalise_answer
+from api.captcha.pictures import FixedCaptcha, PictureCaptcha
+from api.captcha.voice import Voice
 from api.refusals import TooManyRequests
 
 KEY = b"k" * 32
-FRENCH_VOICES = Path(captcha.__file__).parent / "voices" / "fr"
+FRENCH_VOICES = Path(voice.__file__).parent / "voices" / "fr"
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[PictureCaptcha]:
-    provider = PictureCaptcha()
+def speaker() -> Voice:
+    return Voice()
+
+
+@pytest.fixture
+async def provider(speaker: Voice) -> AsyncIterator[PictureCaptcha]:
+    provider = PictureCaptcha(voice=speaker)
     yield provider
     await provider.aclose()
 
@@ -135,10 +143,10 @@ async def test_picture_is_a_png_of_known_size(provider: PictureCaptcha) -> None:
     assert len(png) < 30_000
 
 
-@pytest.mark.parametrize("ink", captcha.INKS)
+@pytest.mark.parametrize("ink", pictures.INKS)
 def test_inks_contrast_with_the_background(ink: tuple[int, int, int]) -> None:
     """Each ink has the contrast that WCAG 2.2 (1.4.3) asks of text."""
-    assert contrast(ink, captcha.BACKGROUND) >= 4.5
+    assert contrast(ink, pictures.BACKGROUND) >= 4.5
 
 
 @pytest.mark.anyio
@@ -148,7 +156,7 @@ async def test_strokes_contrast_as_drawn(provider: PictureCaptcha) -> None:
         png = await provider.picture(provider.new_challenge())
         picture = Image.open(io.BytesIO(png)).convert("RGB")
         counts = picture.getcolors(maxcolors=240 * 80) or []
-        legible = sum(n for n, c in counts if isinstance(c, tuple) and contrast(c, captcha.BACKGROUND) >= 4.5)
+        legible = sum(n for n, c in counts if isinstance(c, tuple) and contrast(c, pictures.BACKGROUND) >= 4.5)
         assert legible > 0.08 * 240 * 80, "the noise alone covers about 3 %"
 
 
@@ -227,21 +235,28 @@ async def test_dead_process_is_replaced(provider: PictureCaptcha, caplog: pytest
 
 @pytest.mark.anyio
 async def test_stuck_process_is_replaced(
-    provider: PictureCaptcha, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    provider: PictureCaptcha, speaker: Voice, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A process that doesn't answer in time is ended: all who wait get None, and the next sound is made."""
     child = await speaking_child(provider)
     assert child.pid is not None
     os.kill(child.pid, signal.SIGSTOP)
     challenge = provider.new_challenge()
-    with monkeypatch.context() as patience:
-        patience.setattr(captcha, "SOUND_TIMEOUT_SECONDS", 0.2)
-        sounds = await asyncio.gather(*(provider.sound(challenge, "fr") for _ in range(3)))
+    speaker.timeout_seconds, patience = 0.2, speaker.timeout_seconds
+    sounds = await asyncio.gather(*(provider.sound(challenge, "fr") for _ in range(3)))
+    speaker.timeout_seconds = patience
     assert sounds == [None, None, None]
     assert not child.is_alive()
     assert await provider.sound(challenge, "fr")
     assert "TimeoutError" in caplog.text
     assert challenge.answer not in caplog.text
+
+
+@pytest.mark.anyio
+async def test_process_loads_little(provider: PictureCaptcha) -> None:
+    """The process that speaks loads no compiled library: not Pillow, which draws, nor what a server stands on."""
+    child = await speaking_child(provider)
+    assert [file.path for file in psutil.Process(child.pid).memory_maps() if "site-packages" in file.path] == []
 
 
 @pytest.mark.anyio
@@ -281,7 +296,7 @@ print(len(asyncio.run(provider.sound(provider.new_challenge(), "fr"))), flush=Tr
     # The child inherits the output: `run` returns when both have ended.
     done = subprocess.run(  # noqa: S603 (our own program)
         [sys.executable, "-c", program],
-        cwd=Path(captcha.__file__).parents[2],
+        cwd=Path(voice.__file__).parents[2],
         capture_output=True,
         timeout=60,
         check=False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.captcha.pictures import Challenge
+from api.captcha.challenge import Challenge
 from models.outbox import OutboxMessage
 from models.registration import Registration, RegistrationState, StoredChallenge
 from tests.client import RENEW_CAPTCHA, VERIFY_CAPTCHA, form

@@ -17,7 +17,8 @@ import pytest
 from graphql.execution.values import get_argument_values, get_variable_values
 
 from api.app import build_app, sdl
-from api.captcha.pictures import PictureCaptcha, _VoiceProcess
+from api.captcha.pictures import PictureCaptcha
+from api.captcha.voice import Voice
 from api.mail.composer import Composer
 from api.passwords import policy as passwords
 from models.account import Account
@@ -363,7 +364,7 @@ def slow_work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counted(argon2.PasswordHasher, "hash")
     counted(argon2.PasswordHasher, "verify")
     counted(passwords, "zxcvbn")
-    monkeypatch.setattr(_VoiceProcess, "speak", speak)
+    monkeypatch.setattr(Voice, "speak", speak)
     return done
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from api.captcha.pictures import MAX_TYPED_LENGTH, normalise_answer
+from api.captcha.challenge import MAX_ANSWER_LENGTH, normalise_answer
 from api.messages.words import Language, negotiate
 from api.passwords.policy import MAX_LENGTH, MIN_LENGTH, assess, is_same, normalise
 from models.identifiers import IdentifierError, IdentifierType, parse_identifier
@@ -293,7 +293,7 @@ def test_answer_is_levelled_within_bounds(text: str) -> None:
     """Of an answer no blank is left, seen or unseen; one in ASCII, as challenges are, is levelled once for all."""
     answer = normalise_answer(text)
     assert not any(char.isspace() or unicodedata.category(char) == "Cf" for char in answer)
-    assert len(answer) <= MAX_TYPED_LENGTH * 18  # The longest that NFKC makes of one character.
+    assert len(answer) <= MAX_ANSWER_LENGTH * 18  # The longest that NFKC makes of one character.
     if answer.isascii():
         assert normalise_answer(answer) == answer
 

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.captcha.pictures import CaptchaProvider, Challenge
+from api.captcha.challenge import CaptchaProvider, Challenge
 from api.graphql.context import Context, Info, language_of, without_values
 from api.graphql.engine.cost import COST
 from api.graphql.organisations import DeclaredOrganisation

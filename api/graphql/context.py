@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import strawberry
 from graphql import get_argument_values
 
-from api.captcha.pictures import CaptchaProvider
+from api.captcha.challenge import CaptchaProvider
 from api.graphql.engine.strawberry_internals import core_info
 from api.limits.rate_limits import RateLimits
 from api.messages.words import Language

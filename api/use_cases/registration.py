@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tortoise.transactions import in_transaction
 
-from api.captcha.pictures import CaptchaProvider, Challenge, answer_digest
+from api.captcha.challenge import CaptchaProvider, Challenge, answer_digest
 from api.refusals import IdempotencyConflict, Refusal, RegistrationNotFound, TooManyRequests
 from api.use_cases.registration_form import Form, Terms, TypedForm, read_email, read_form
 from models.organisation import KnownOrganisation, find_organisation
