@@ -36,7 +36,7 @@ from api.pages.graphiql import GraphiQL
 from api.pages.mailbox import mailbox_routes
 from api.pages.sign_up import SignUpPage
 from api.passwords.hashing import Argon2Hasher
-from api.passwords.policy import Passwords
+from api.passwords.threads import Passwords
 from api.settings.mail_destination import Maildir
 from api.upkeep import upkeep
 from api.use_cases.activation import Activation

@@ -140,7 +140,7 @@ async def test_full_line_of_passwords_is_a_polite_refusal(
 ) -> None:
     """Where as many passwords wait as can, some are refused for a moment; the link stays usable, and is used once."""
     token = await portal.activation_token()
-    monkeypatch.setattr("api.passwords.policy.MAX_WAITING", waiting := 2)
+    monkeypatch.setattr("api.passwords.threads.MAX_WAITING", waiting := 2)
     places = (os.cpu_count() or 1) + waiting
     typed = {"input": {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}}
     async with client_of(build_app(settings, clock=clock)) as http:

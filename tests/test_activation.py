@@ -14,7 +14,7 @@ import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
-from api.passwords.policy import Passwords
+from api.passwords.threads import Passwords
 from models.account import Account, Membership
 from models.organisation import Organisation
 from models.outbox import OutboxMessage

@@ -20,7 +20,7 @@ from api.app import build_app, sdl
 from api.captcha.pictures import PictureCaptcha
 from api.captcha.voice import Voice
 from api.mail.composer import Composer
-from api.passwords import policy as passwords
+from api.passwords import strength
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage
 from models.registration import ActivationToken, Registration, RegistrationState
@@ -363,7 +363,7 @@ def slow_work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counted(PictureCaptcha, "_draw")
     counted(argon2.PasswordHasher, "hash")
     counted(argon2.PasswordHasher, "verify")
-    counted(passwords, "zxcvbn")
+    counted(strength, "zxcvbn")
     monkeypatch.setattr(Voice, "speak", speak)
     return done
 

@@ -512,7 +512,7 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     async def fail_to_find(identifiers: list[Identifier]) -> list[None]:
         raise RuntimeError(f"{identifiers} can't be found")
 
-    monkeypatch.setattr("api.passwords.policy.assess", fail)
+    monkeypatch.setattr("api.passwords.threads.assess", fail)
     monkeypatch.setattr("api.app.find_organisations", fail_to_find)
     async with client_of(build_app(settings)) as client:
         yield client

@@ -16,15 +16,8 @@ from zxcvbn import matching
 from api.messages.words import Language, has_message
 from api.passwords.guessable import COLUMNS, KEYBOARDS, MONTHS, ROWS, WORDS, zigzag
 from api.passwords.hashing import Argon2Hasher
-from api.passwords.policy import (
-    MAX_WAITING,
-    Assessment,
-    CharacterType,
-    Passwords,
-    assess,
-    is_same,
-    personal_words,
-)
+from api.passwords.policy import Assessment, CharacterType, assess, is_same, personal_words
+from api.passwords.threads import MAX_WAITING, Passwords
 from api.refusals import TooManyRequests
 from tests.client import CHECK_PASSWORD, PASSWORD, Answer, Portal
 

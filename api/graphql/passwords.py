@@ -8,8 +8,8 @@ import strawberry
 from api.graphql.context import Info, given, without_values
 from api.graphql.problems import FieldProblem, InvalidInput, TooManyRequests
 from api.messages.words import Language, has_message, translate
-from api.passwords import policy as passwords
 from api.passwords.policy import MAX_LENGTH, MIN_CHARACTER_TYPES, MIN_LENGTH, Assessment, CharacterType
+from api.passwords.strength import STRONG_SCORE
 
 strawberry.enum(
     CharacterType,
@@ -111,7 +111,7 @@ async def check_password(info: Info, input: CheckPasswordInput) -> CheckPassword
 
 def _suggestions(assessment: Assessment, language: Language) -> list[str]:
     """One for each weakness, and more words in any case, for a password that is not strong yet."""
-    if assessment.score >= passwords.STRONG_SCORE:
+    if assessment.score >= STRONG_SCORE:
         return []
     ids = [f"password-suggestion-{weakness}" for weakness in (*assessment.weaknesses, "words")]
     return [translate(language, id_) for id_ in ids if has_message(language, id_)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 GUESSES_FOR_A_PART: Final = 20
-"""How many guesses it takes to put one of these parts where it stands: those who guess try them in every place."""
+"""The guesses that one part costs: those who guess try these parts in every place."""
 
 CITIES: Final = (
     *("paris", "marseille", "lyon", "toulouse", "nice", "nantes", "montpellier", "strasbourg", "bordeaux", "lille"),
@@ -47,42 +47,43 @@ COLUMNS: Final = (
     *("&aqw", "ézsx", '"edc', "'rfv", "(tgb", "-yhn"),
     *("1qaz", "2wsx", "7ujm", "1qay", "6zhn", "aqw", "zsx", "edc", "rfv", "tgb", "yhn", "qaz", "wsx"),
 )
-KEYBOARDS: Final = (  # From the digits down, as far as the letters go; Bépo has too many ordinary words side by side.
+KEYBOARDS: Final = (  # From the digits down; Bépo is left out: on it, too many ordinary words are walks.
     ("1234567890", "azertyuiop", "qsdfghjklm", "wxcvbn,;:!"),
     ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm,."),
     ("1234567890", "qwertzuiop", "asdfghjkl", "yxcvbnm,."),
 )
-SHORTEST_ZIGZAG: Final = 5
-SHORTEST_WALK: Final = 4
-SHORTEST_WALK_FROM_THE_EDGE: Final = 3
+MIN_ZIGZAG_LENGTH: Final = 5
+MIN_WALK_LENGTH: Final = 4
+MIN_EDGE_WALK_LENGTH: Final = 3
 SYMBOLS_FOR: Final = {"a": "4@", "b": "8", "e": "3€", "g": "9", "i": "1!|", "l": "1|", "o": "0", "s": "5$", "t": "7+"}
 
 
 class Parts(NamedTuple):
-    """A password taken apart: what is *left* of it, the *guesses* that the rest takes, and its *patterns*."""
+    """A password without its guessable parts: the *remainder*, the *guesses* that the parts cost, their *patterns*."""
 
-    left: str
+    remainder: str
     guesses: int
     patterns: tuple[str, ...]
 
 
 def take_apart(password: str) -> Parts:
-    """Find the guessable parts of *password*, without regard to case, accents and symbols in the place of letters.
+    """Find the guessable parts of *password*, ignoring case, accents and symbols in the place of letters.
 
-    What stands between two of them, or at either end, is left without the symbol that joins it to them.
+    The remainder loses the symbols that joined it to the parts.
     """
     parts = list(_GUESSABLE.finditer(_plain(password)))
     if not parts:
         return Parts(password, 1, ())
     starts = [0, *(part.end() for part in parts)]
     ends = [*(part.start() for part in parts), len(password)]
-    left = "".join(_without_joints(password[start:end]) for start, end in zip(starts, ends, strict=True))
-    different = {part[0] for part in parts}  # To repeat one is no guess more.
-    return Parts(left, GUESSES_FOR_A_PART ** len(different), tuple(dict.fromkeys(str(p.lastgroup) for p in parts)))
+    remainder = "".join(_without_joints(password[start:end]) for start, end in zip(starts, ends, strict=True))
+    different = {part[0] for part in parts}  # To repeat a part costs no further guess.
+    patterns = tuple(dict.fromkeys(str(part.lastgroup) for part in parts))
+    return Parts(remainder, GUESSES_FOR_A_PART ** len(different), patterns)
 
 
 def _plain(password: str) -> str:
-    """*password* in lower case, each letter without its accent; it has as many characters as before."""
+    """Return *password* in lower case without accents, with as many characters as before."""
     return "".join(_plain_character(char) for char in password)
 
 
@@ -93,33 +94,33 @@ def _plain_character(char: str) -> str:
 
 
 def _without_joints(piece: str) -> str:
-    """*piece* without the same symbol, once or repeated, at either end."""
+    """Strip one symbol, once or repeated, from either end of *piece*."""
     return re.sub(r"^([\W_])\1*|([\W_])\2*$", "", piece)
 
 
 def _walks(row: str) -> Iterator[str]:
-    """The walks along *row*, in either direction; from its beginning, fewer keys make one."""
+    """Yield the walks along *row*, in either direction; from its beginning, fewer keys make a walk."""
     for direction in (row, row[::-1]):
         for start in range(len(direction)):
             from_the_edge = start == 0 and direction == row
-            shortest = SHORTEST_WALK_FROM_THE_EDGE if from_the_edge else SHORTEST_WALK
+            shortest = MIN_EDGE_WALK_LENGTH if from_the_edge else MIN_WALK_LENGTH
             for end in range(start + shortest, len(direction) + 1):
                 yield direction[start:end]
 
 
 def zigzag(rows: Sequence[str]) -> str:
-    """A regular expression for a walk from key to neighbouring key of *rows*, which never goes straight back."""
+    """Return a regular expression for a walk from key to neighbouring key of *rows* that never goes straight back."""
     steps = (
         f"{re.escape(key)}(?=[{re.escape(''.join(sorted(neighbours)))}])(?!.{re.escape(key)})"
         for key, neighbours in _neighbours(rows).items()
     )
-    return f"(?:{'|'.join(steps)}){{{SHORTEST_ZIGZAG - 1},}}."
+    return f"(?:{'|'.join(steps)}){{{MIN_ZIGZAG_LENGTH - 1},}}."
 
 
 def _neighbours(rows: Sequence[str]) -> dict[str, set[str]]:
-    """The keys that touch each key; a row stands half a key to the right of the one above it.
+    """Map each key to the keys that touch it; a row stands half a key to the right of the one above it.
 
-    A digit also counts as a neighbour of the next letter, as in a1z2e3r4.
+    A digit is also a neighbour of the next letter, as in a1z2e3r4.
     """
     neighbours: dict[str, set[str]] = {key: set() for row in rows for key in row}
     beside = [pair for row in rows for pair in pairwise(row)]
@@ -132,7 +133,7 @@ def _neighbours(rows: Sequence[str]) -> dict[str, set[str]]:
 
 
 def _any_of(texts: Iterable[str]) -> str:
-    """A regular expression for any of *texts* in any disguise, the longest that there is."""
+    """Return a regular expression for the longest match of *texts*, with symbols in the place of letters or without."""
     by_first: dict[str, set[str]] = {}
     for text in texts:
         if text:
@@ -142,7 +143,7 @@ def _any_of(texts: Iterable[str]) -> str:
 
 
 def _rest(rests: set[str]) -> str:
-    """A regular expression for what follows a character; "" among *rests* says that nothing may."""
+    """Return a regular expression for the *rests* that may follow a character; "" means that it may be the last."""
     if rests == {""}:
         return ""
     return _any_of(rests) + ("?" if "" in rests else "")
@@ -154,7 +155,7 @@ def _character(char: str) -> str:
 
 _AREA = "[0-9]{2}(?:[0-9]|[0-9]{3})?"  # A department or a postcode: 69, 974, 31000.
 _PLAIN_KEYS = [_plain(keys) for keys in (*ROWS, *COLUMNS)]
-_PATTERNS: Final = {  # By the patterns of zxcvbn, which have suggestions.
+_PATTERNS: Final = {  # Named as the patterns of zxcvbn, which have suggestions.
     "regex": r"(?:19|20)[0-9]{2}",
     "repeat": r"(?P<same>.{1,4}?)(?P=same){3,}",
     "dictionary": rf"(?:(?<![0-9]){_AREA}[\W_]?)?{_any_of([*WORDS, *MONTHS])}(?:[\W_]?{_AREA}(?![0-9]))?",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tortoise.transactions import in_transaction
 
-from api.passwords.policy import Assessment, Passwords, is_same
+from api.passwords.policy import Assessment, is_same
+from api.passwords.threads import Passwords
 from api.refusals import ActivationLinkRefused, FieldRefusal, InvalidInput
 from models.account import Account, AddressTakenError, Membership
 from models.organisation import KnownOrganisation, Organisation, find_organisation
