@@ -15,7 +15,8 @@ import pytest
 
 import api
 from api.mail.composer import Composer, Link, in_words
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 from api.settings.sender import parse_sender
 from models.account import Account
 from models.identifiers import IdentifierType

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from api.mail.composer import Composer
 from api.mail.headers import MAIL_POLICY, WIRE_POLICY
 from api.mail.transports import SmtpTransport
-from api.messages.words import Language
+from api.messages.languages import Language
 from api.settings.mail_destination import SmtpServer
 from api.settings.sender import parse_sender
 from tests.test_mail_contents import MESSAGE_ID, registration

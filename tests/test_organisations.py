@@ -12,7 +12,8 @@ import pytest
 
 import api.app
 from api.app import build_app
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 from api.settings.environment import Settings
 from models import organisation
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierProblem, IdentifierType

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from zxcvbn import matching
 
-from api.messages.words import Language, has_message
+from api.messages.languages import Language
+from api.messages.words import has_message
 from api.passwords.guessable import COLUMNS, KEYBOARDS, MONTHS, ROWS, WORDS, zigzag
 from api.passwords.hashing import Argon2Hasher
 from api.passwords.policy import Assessment, CharacterType, assess, is_same, personal_words

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.captcha.challenge import MAX_ANSWER_LENGTH, normalise_answer
-from api.messages.words import Language, negotiate
+from api.messages.languages import Language, negotiate
 from api.passwords.policy import MAX_LENGTH, MIN_LENGTH, assess, is_same, normalise
 from models.identifiers import IdentifierError, IdentifierType, parse_identifier
 from models.personal_data import (

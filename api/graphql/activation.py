@@ -15,7 +15,8 @@ from api.graphql.problems import (
     TooManyRequests,
     link_message,
 )
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 from api.use_cases.activation import Activated, InspectedLink
 from models.account import MembershipRole, MembershipStatus
 from models.domains import as_typed

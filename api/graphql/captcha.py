@@ -13,7 +13,8 @@ from api.graphql.context import Context, Info, language_of, without_values
 from api.graphql.engine.cost import COST
 from api.graphql.organisations import DeclaredOrganisation
 from api.graphql.problems import Problem, ProblemCode, RegistrationNotFound, TooManyRequests, problem_message
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 from api.use_cases import registration as sign_up
 from api.use_cases.registration import Pending, ShownChallenge
 from models.domains import as_typed

@@ -11,7 +11,7 @@ from graphql import get_argument_values
 from api.captcha.challenge import CaptchaProvider
 from api.graphql.engine.strawberry_internals import core_info
 from api.limits.rate_limits import RateLimits
-from api.messages.words import Language
+from api.messages.languages import Language
 from api.use_cases.activation import Activation
 from api.use_cases.registration import SignUp
 from api.use_cases.registration_form import Terms

@@ -11,7 +11,7 @@ from api.graphql.engine.errors import LIMIT_EXCEEDED, RequestRefused
 from api.graphql.schema import graphql_schema
 from api.http.paths import CONTRACT
 from api.limits.networks import network_of
-from api.messages.words import negotiate
+from api.messages.languages import negotiate
 from api.refusals import TooManyRequests
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from api.graphql.problems import (
     TooManyRequests,
     problem_message,
 )
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 from models.identifiers import (
     IDENTIFIER_FORMATS,
     Identifier,

@@ -7,7 +7,8 @@ import strawberry
 
 from api.graphql.context import Info, given, without_values
 from api.graphql.problems import FieldProblem, InvalidInput, TooManyRequests
-from api.messages.words import Language, has_message, translate
+from api.messages.languages import Language
+from api.messages.words import has_message, translate
 from api.passwords.policy import MAX_LENGTH, MIN_CHARACTER_TYPES, MIN_LENGTH, Assessment, CharacterType
 from api.passwords.strength import STRONG_SCORE
 

@@ -6,7 +6,8 @@ import strawberry
 
 from api import refusals
 from api.graphql.context import Info, language_of
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 
 
 @strawberry.enum(description="Every stable code of the API. Codes are never renamed.")

@@ -8,7 +8,8 @@ from api.graphql.captcha import PendingRegistration
 from api.graphql.context import Info, given
 from api.graphql.organisations import OrganisationIdentifierInput
 from api.graphql.problems import IdempotencyConflict, InvalidInput, TooManyRequests
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 from api.use_cases.registration_form import TypedForm
 from models.domains import as_typed
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from api.mail.headers import MAIL_POLICY
-from api.messages.words import Language, translate
+from api.messages.languages import Language
+from api.messages.words import translate
 from models.domains import as_shown_to_strangers
 from models.links import unlinked
 from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, TypedTextError, parse_email_address

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from tortoise.transactions import in_transaction
 
 from api.mail.composer import Composer, Link
-from api.messages.words import Language
+from api.messages.languages import Language
 from models.account import Account
 from models.identifiers import IdentifierType
 from models.outbox import MessageKind, OutboxMessage

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.limits.rate_limits import RateLimits
-    from api.messages.words import Language
+    from api.messages.languages import Language
     from models.personal_data import EmailAddress
 
 CHALLENGE_LIFETIME = timedelta(minutes=10)

@@ -25,7 +25,7 @@ from models.visible_text import is_blank, visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from api.messages.words import Language
+    from api.messages.languages import Language
 
 T = TypeVar("T")
 
