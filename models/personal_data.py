@@ -1,6 +1,6 @@
 """What people type of themselves, in the form in which it is stored (pure: no ORM).
 
-Every function takes a text as typed and returns its normalised form, or raises `TypedTextError` with a code of
+Every function takes a text as typed and returns its normalised form, or raises `InputError` with a code of
 the API's `FieldProblemCode`. Lengths are in Unicode code points, counted after normalisation to NFC.
 """
 
@@ -14,12 +14,12 @@ from email_validator import EmailNotValidError, validate_email
 
 from models.links import find_link, find_phone
 from models.phone_numbers import parse_as_dialled_from_france
-from models.visible_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_typed
+from models.visible_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_entered
 
-LONGEST_NAME = 100
-LONGEST_ORGANISATION_NAME = 200
-LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its angle brackets.
-LONGEST_TYPED = 8 * LONGEST_EMAIL  # What is longer is too long in any form, and slow to bring into one.
+MAX_NAME_LENGTH = 100
+MAX_ORGANISATION_NAME_LENGTH = 200
+MAX_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its angle brackets.
+MAX_INPUT_LENGTH = 8 * MAX_EMAIL_LENGTH  # What is longer is too long in any form, and slow to bring into one.
 
 ZERO_WIDTH_JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
 # Characters of the other categories that show nothing by themselves: joiners of letters, fillers of Hangul, vowels of
@@ -31,12 +31,12 @@ REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 # In a local part: what RFC 5322 allows and a mail program reads as the path or the query of a page, and www.
 UNUSUAL_LOCAL_PART = re.compile(r"[/?=]|^www\.", re.IGNORECASE)
 PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9._+-]+")
-LONGEST_QUOTATION = 50
+MAX_QUOTATION_LENGTH = 50
 PHONE_LIKE = re.compile(r"\(?\+?[0-9 .()/-]{1,40}")
 HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 
 
-class TypedTextError(ValueError):
+class InputError(ValueError):
     """The text can't be accepted; *code* is a `FieldProblemCode`, *limit* the bound that it passes, if any.
 
     *reason* says what *quoted*, the part of the text that is meant, is taken for: link, phone or character.
@@ -47,7 +47,7 @@ class TypedTextError(ValueError):
         self.code = code
         self.limit = limit
         self.reason = reason
-        self.quoted = quoted if len(quoted) <= LONGEST_QUOTATION else f"{quoted[:LONGEST_QUOTATION]}…"
+        self.quoted = quoted if len(quoted) <= MAX_QUOTATION_LENGTH else f"{quoted[:MAX_QUOTATION_LENGTH]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,61 +58,61 @@ class EmailAddress:
     canonical: str
 
 
-def clean(typed: str, *, longest: int = LONGEST_NAME) -> str:
+def clean(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     """*typed* as a person sees it (see `models.visible_text.visible`).
 
-    :raises TypedTextError: INVALID_CHARACTERS for control characters, NUL, line breaks and lone surrogates: none may
-        reach a database, a hash or a mail header. TOO_LONG, with the *longest* that is accepted in the end, for what
+    :raises InputError: INVALID_CHARACTERS for control characters, NUL, line breaks and lone surrogates: none may
+        reach a database, a hash or a mail header. TOO_LONG, with the *max_length* that is accepted in the end, for what
         is so long that it isn't read at all.
     """
-    if len(typed) > LONGEST_TYPED:
-        raise TypedTextError("TOO_LONG", longest)
+    if len(typed) > MAX_INPUT_LENGTH:
+        raise InputError("TOO_LONG", max_length)
     text = visible(typed)
     for char in text:
         if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS:
-            raise TypedTextError("INVALID_CHARACTERS", reason="character", quoted=f"U+{ord(char):04X}")
+            raise InputError("INVALID_CHARACTERS", reason="character", quoted=f"U+{ord(char):04X}")
     return text
 
 
-def parse_name(typed: str, *, longest: int = LONGEST_NAME) -> str:
+def parse_name(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     """A name, with single blanks inside.
 
     Names are carried to any address in mails: nothing that a mail program would make a link of, or dial, is accepted.
     """
-    name = " ".join(clean(typed, longest=longest).split())
+    name = " ".join(clean(typed, max_length=max_length).split())
     if SHOWS_NOTHING.fullmatch(name):
-        raise TypedTextError("REQUIRED")
-    if len(name) > longest:
-        raise TypedTextError("TOO_LONG", longest)
+        raise InputError("REQUIRED")
+    if len(name) > max_length:
+        raise InputError("TOO_LONG", max_length)
     for reason, found in (("phone", find_phone(name)), ("link", find_link(name))):
         if found is not None:
-            raise TypedTextError("INVALID_CHARACTERS", reason=reason, quoted=found)
+            raise InputError("INVALID_CHARACTERS", reason=reason, quoted=found)
     return name
 
 
 def parse_email_address(typed: str) -> EmailAddress:
     """An address with an ASCII local part, kept as typed, and a domain in lower case, in IDNA's A-labels.
 
-    :raises TypedTextError: REQUIRED, TOO_LONG, INVALID_CHARACTERS or EMAIL_INVALID.
+    :raises InputError: REQUIRED, TOO_LONG, INVALID_CHARACTERS or EMAIL_INVALID.
     """
-    text = clean(typed, longest=LONGEST_EMAIL)
+    text = clean(typed, max_length=MAX_EMAIL_LENGTH)
     if not text:
-        raise TypedTextError("REQUIRED")
-    if len(text) > LONGEST_EMAIL:
-        raise TypedTextError("TOO_LONG", LONGEST_EMAIL)
-    if not visible_as_typed(typed).rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
-        raise TypedTextError("EMAIL_INVALID")
+        raise InputError("REQUIRED")
+    if len(text) > MAX_EMAIL_LENGTH:
+        raise InputError("TOO_LONG", MAX_EMAIL_LENGTH)
+    if not visible_as_entered(typed).rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
+        raise InputError("EMAIL_INVALID")
     try:
         # `test_environment` accepts .test, reserved by RFC 6761 for what its name says; it can harm nobody.
         valid = validate_email(
             text, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True
         )
     except EmailNotValidError as exc:
-        raise TypedTextError("EMAIL_INVALID") from exc
+        raise InputError("EMAIL_INVALID") from exc
     domain = valid.ascii_domain.lower()
     address = f"{valid.local_part}@{domain}"
-    if "." not in domain or len(address) > LONGEST_EMAIL:
-        raise TypedTextError("EMAIL_INVALID")
+    if "." not in domain or len(address) > MAX_EMAIL_LENGTH:
+        raise InputError("EMAIL_INVALID")
     _check_local_part(valid.local_part)
     return EmailAddress(address, address.lower())
 
@@ -120,18 +120,18 @@ def parse_email_address(typed: str) -> EmailAddress:
 def _check_local_part(local_part: str) -> None:
     """Refuse what a mail program would take for a page's address, or a header for an encoded word (RFC 2047)."""
     if unusual := UNUSUAL_LOCAL_PART.search(local_part):
-        raise TypedTextError("EMAIL_INVALID", reason="character", quoted=unusual[0])
+        raise InputError("EMAIL_INVALID", reason="character", quoted=unusual[0])
     if not PLAIN_LOCAL_PART.fullmatch(local_part) and (link := find_link(local_part)):
-        raise TypedTextError("EMAIL_INVALID", reason="character", quoted=link)
+        raise InputError("EMAIL_INVALID", reason="character", quoted=link)
 
 
 def parse_phone(typed: str) -> str:
     """A phone number in E.164, from international or French national notation, overseas numbers included.
 
-    :raises TypedTextError: TOO_LONG, INVALID_CHARACTERS or PHONE_INVALID.
+    :raises InputError: TOO_LONG, INVALID_CHARACTERS or PHONE_INVALID.
     """
     text = unicodedata.normalize("NFKC", clean(typed)).translate(HYPHENS)
     number = parse_as_dialled_from_france(text) if PHONE_LIKE.fullmatch(text) else None
     if number is None:
-        raise TypedTextError("PHONE_INVALID")
+        raise InputError("PHONE_INVALID")
     return number

@@ -41,7 +41,7 @@ def visible(typed: str) -> str:
     return unicodedata.normalize("NFC", _without_unseen(unicodedata.normalize("NFC", typed)))
 
 
-def visible_as_typed(typed: str) -> str:
+def visible_as_entered(typed: str) -> str:
     """The same in the very code points that were typed: without NFC, which turns some look-alikes into letters."""
     return _without_unseen(typed)
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 IDENTIFIER = "organisation.identifier.value"
 LONG_DOMAIN = f"{'d' * 63}.{'e' * 63}.{'f' * 61}"
-LONGEST_EMAIL = f"{'a' * 64}@{LONG_DOMAIN}"
+MAX_EMAIL_LENGTH = f"{'a' * 64}@{LONG_DOMAIN}"
 UNDER_254_AS_TYPED = f"{'a' * 64}@{'é' * 50}.{'è' * 50}.{'ê' * 50}.exemple.fr"
 DECOMPOSED = "e\N{COMBINING ACUTE ACCENT}"
 ZERO_WIDTH_NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
@@ -65,7 +65,7 @@ def organisation(type_: str, value: str, name: str | None = "Exemple") -> Answer
         ("email", "camille@Café.fr", "email", "camille@xn--caf-dma.fr"),
         ("email", "camille@XN--CAF-DMA.fr", "email", "camille@xn--caf-dma.fr"),
         ("email", "o'brien+portail@exemple.fr", "email", "o'brien+portail@exemple.fr"),
-        ("email", LONGEST_EMAIL, "email", LONGEST_EMAIL),
+        ("email", MAX_EMAIL_LENGTH, "email", MAX_EMAIL_LENGTH),
         ("firstName", "  Anne   Marie\u00a0Lou ", "first_name", "Anne Marie Lou"),
         ("firstName", f"Zo{DECOMPOSED}", "first_name", "Zoé"),
         ("firstName", "x" * 100, "first_name", "x" * 100),
@@ -253,7 +253,7 @@ async def test_name_that_does_not_stand_goes_nowhere(portal: Portal) -> None:
 # --- What is refused ---
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
-    ("address of 255", {"email": f"{LONGEST_EMAIL}f"}, "email", "TOO_LONG"),
+    ("address of 255", {"email": f"{MAX_EMAIL_LENGTH}f"}, "email", "TOO_LONG"),
     ("address of 254 as typed", {"email": UNDER_254_AS_TYPED}, "email", "EMAIL_INVALID"),
     ("local part of 65", {"email": f"{'a' * 65}@exemple.fr"}, "email", "EMAIL_INVALID"),
     ("no at sign", {"email": "camille.exemple.fr"}, "email", "EMAIL_INVALID"),

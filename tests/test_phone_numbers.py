@@ -6,7 +6,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType
 
-from models.personal_data import TypedTextError, parse_phone
+from models.personal_data import InputError, parse_phone
 from models.phone_numbers import OVERSEAS, WHOLLY_OVERSEAS
 
 SUBSCRIBERS = {PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE}
@@ -107,7 +107,7 @@ def test_other_numbers_stay_what_they_were(typed: str, stored: str) -> None:
 )
 def test_number_of_nobody_is_refused(typed: str) -> None:
     """Local numbers without their country, and overseas numbers under the code of the metropolis, reach nobody."""
-    with pytest.raises(TypedTextError, match="PHONE_INVALID"):
+    with pytest.raises(InputError, match="PHONE_INVALID"):
         parse_phone(typed)
 
 
@@ -136,7 +136,7 @@ def test_no_beginning_of_overseas_is_read_as_metropolitan() -> None:
         for number in range(100):
             try:
                 found.add(parse_phone(f"0{prefix}{number:02}1234")[:4])
-            except TypedTextError:
+            except InputError:
                 continue
         assert len(found) == 1, prefix
         assert found < {f"+{_code(region)}" for region in OVERSEAS}

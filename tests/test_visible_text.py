@@ -19,16 +19,16 @@ from api.messages.languages import Language, negotiate
 from api.passwords.policy import MAX_LENGTH, MIN_LENGTH, assess, is_same, normalise
 from models.identifiers import IdentifierError, IdentifierType, parse_identifier
 from models.personal_data import (
-    LONGEST_EMAIL,
-    LONGEST_NAME,
-    LONGEST_ORGANISATION_NAME,
-    TypedTextError,
+    MAX_EMAIL_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_ORGANISATION_NAME_LENGTH,
+    InputError,
     clean,
     parse_email_address,
     parse_name,
     parse_phone,
 )
-from models.visible_text import FORMATS, is_blank, visible, visible_as_typed, without_formats
+from models.visible_text import FORMATS, is_blank, visible, visible_as_entered, without_formats
 from tests.client import PASSWORD
 from tests.visible_text import (
     BLANKS,
@@ -125,26 +125,26 @@ def test_text_that_is_accepted_is_clean(text: str) -> None:
     """No control character, line break, surrogate, mark of direction or other spelling of the same is kept."""
     try:
         kept = clean(text)
-    except TypedTextError:
+    except InputError:
         return
     assert is_fit_to_store(kept, len(text) * 3)  # NFC triples the length of a text at most.
     assert clean(kept) == kept
 
 
 @thorough
-@given(typed(*NAMES), st.sampled_from([LONGEST_NAME, LONGEST_ORGANISATION_NAME]))
-@example("\u00a0\u0301", LONGEST_NAME)
-@example("e\u0301" * LONGEST_NAME, LONGEST_NAME)
+@given(typed(*NAMES), st.sampled_from([MAX_NAME_LENGTH, MAX_ORGANISATION_NAME_LENGTH]))
+@example("\u00a0\u0301", MAX_NAME_LENGTH)
+@example("e\u0301" * MAX_NAME_LENGTH, MAX_NAME_LENGTH)
 def test_name_that_is_accepted_is_its_own_form(text: str, longest: int) -> None:
     """A name is stored within its bound, with single blanks, and typed again it is the same name."""
     try:
-        name = parse_name(text, longest=longest)
-    except TypedTextError:
+        name = parse_name(text, max_length=longest)
+    except InputError:
         return
     assert name
     assert is_fit_to_store(name, longest)
     assert name == " ".join(name.split())
-    assert parse_name(name, longest=longest) == name
+    assert parse_name(name, max_length=longest) == name
 
 
 UNSEEN_LETTERS = [
@@ -165,7 +165,7 @@ UNSEEN_LETTERS = [
 def test_name_has_something_to_see(char: str) -> None:
     """A letter, a mark or a symbol that nobody can see makes no name, and is none of a Latin one."""
     for name in (char, f" {char} {char}"):
-        with pytest.raises(TypedTextError, match="REQUIRED"):
+        with pytest.raises(InputError, match="REQUIRED"):
             parse_name(name)
     assert parse_name(f"A{char}") == "A"
     assert parse_name(f"\u845b{char}").startswith("\u845b")  # An ideograph, which may have variants.
@@ -177,7 +177,7 @@ def test_phone_that_is_accepted_is_its_own_form(text: str) -> None:
     """A number is stored as a plus sign and at most 15 digits, and typed again it is the same number."""
     try:
         number = parse_phone(text)
-    except TypedTextError:
+    except InputError:
         return
     assert number.isascii()
     assert number[0] == "+"
@@ -227,14 +227,14 @@ def test_address_that_is_accepted_is_its_own_form(text: str) -> None:
     """An address is stored in visible ASCII, with one at sign, and typed again in either form it is the same."""
     try:
         email = parse_email_address(text)
-    except TypedTextError:
+    except InputError:
         return
     for written in (email.address, email.canonical):
         assert written.isascii()
         assert written.isprintable()
         assert " " not in written
         assert written.count("@") == 1
-        assert len(written) <= LONGEST_EMAIL
+        assert len(written) <= MAX_EMAIL_LENGTH
     assert parse_email_address(email.address) == email
     assert parse_email_address(email.canonical).address == email.canonical == email.address.lower()
 
@@ -261,9 +261,9 @@ def test_nobody_gets_the_address_of_somebody_else(text: str) -> None:
     """An address is the one that is seen: the local part to the letter, the domain as IDNA alone reads it."""
     try:
         email = parse_email_address(text)
-    except TypedTextError:
+    except InputError:
         return
-    local_part, _, domain = visible_as_typed(text).rpartition("@")
+    local_part, _, domain = visible_as_entered(text).rpartition("@")
     assert email.address.startswith(f"{local_part}@")
     assert email.canonical.startswith(f"{local_part.lower()}@")
     assert local_part.isascii()
@@ -342,7 +342,7 @@ def test_endless_text_is_not_read(parse: Callable[[str], object]) -> None:
     """A million characters are refused as too long, and neither copied nor normalised for that."""
     tracemalloc.start()
     try:
-        with pytest.raises(TypedTextError, match="TOO_LONG"):
+        with pytest.raises(InputError, match="TOO_LONG"):
             parse(ENDLESS)
         _, most = tracemalloc.get_traced_memory()
     finally:

@@ -19,7 +19,7 @@ from api.messages.languages import Language
 from api.messages.words import translate
 from api.use_cases.activation import Activated, InspectedLink
 from models.account import MembershipRole, MembershipStatus
-from models.domains import as_typed
+from models.domains import decode_domain
 from models.registration import LinkState
 
 strawberry.enum(
@@ -54,14 +54,14 @@ class ActivationLink:
             code = ProblemCode(f"ACTIVATION_LINK_{link.state}")
             return cls(
                 state=link.state,
-                email=None if link.registration is None else as_typed(link.registration.email),
+                email=None if link.registration is None else decode_domain(link.registration.email),
                 message=link_message(code, context.language, context.services.sign_in_url),
             )
         registration, language = link.registration, context.language
         names = {"firstName": registration.first_name, "lastName": registration.last_name}
         return cls(
             state=link.state,
-            email=as_typed(registration.email),
+            email=decode_domain(registration.email),
             first_name=registration.first_name,
             last_name=registration.last_name,
             organisation=DeclaredOrganisation.of(registration.identifier, link.organisation, language),
@@ -126,11 +126,11 @@ class Account:
         account = activated.account
         return cls(
             id=strawberry.ID(str(account.id)),
-            email=as_typed(account.email),
+            email=decode_domain(account.email),
             first_name=account.first_name,
             last_name=account.last_name,
             phone=account.phone,
-            contact_email=as_typed(account.contact_email),
+            contact_email=decode_domain(account.contact_email),
             language=Language(account.language),
             survey_consent=account.survey_consent,
             created_at=account.created_at,

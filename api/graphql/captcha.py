@@ -17,7 +17,7 @@ from api.messages.languages import Language
 from api.messages.words import translate
 from api.use_cases import registration as sign_up
 from api.use_cases.registration import Pending, ShownChallenge
-from models.domains import as_typed
+from models.domains import decode_domain
 from models.registration import LINK_LIFETIME, Registration
 from models.registration import RegistrationState as StoredState
 
@@ -172,7 +172,7 @@ async def verify_captcha(info: Info, input: VerifyCaptchaInput) -> VerifyCaptcha
     registration = await context.services.sign_up.verify_captcha(
         input.registration_id, input.answer, network=context.network, now=context.now
     )
-    email = as_typed(registration.email)
+    email = decode_domain(registration.email)
     return ActivationMailSent(
         email=email,
         link_lifetime_minutes=int(LINK_LIFETIME.total_seconds() // 60),

@@ -11,7 +11,7 @@ from api.graphql.problems import IdempotencyConflict, InvalidInput, TooManyReque
 from api.messages.languages import Language
 from api.messages.words import translate
 from api.use_cases.registration_form import TypedForm
-from models.domains import as_typed
+from models.domains import decode_domain
 
 
 @strawberry.type(description="What a person agrees to. Versions are recorded with the agreement.")
@@ -147,7 +147,7 @@ async def resend_activation_mail(
     address = await context.services.sign_up.resend_activation_mail(
         input.email, language=context.language, network=context.network, now=context.now
     )
-    email = as_typed(address.address)
+    email = decode_domain(address.address)
     return ActivationMailRequested(
         email=email, message=translate(context.language, "activation-mail-requested", email=email)
     )

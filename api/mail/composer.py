@@ -19,9 +19,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from api.mail.headers import MAIL_POLICY
 from api.messages.languages import Language
 from api.messages.words import translate
-from models.domains import as_shown_to_strangers
+from models.domains import decode_domain_for_strangers
 from models.links import unlinked
-from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, TypedTextError, parse_email_address
+from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, InputError, parse_email_address
 from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME
 
 if TYPE_CHECKING:
@@ -176,9 +176,9 @@ def shown_address(address: str) -> str:
     """Return *address* on one line, as it was entered. Mail programs link all of it, as an address, or none of it."""
     try:
         accepted = parse_email_address(address).address
-    except TypedTextError:  # It was stored under older, laxer rules.
+    except InputError:  # It was stored when more was accepted.
         return unlinked(one_line(address))
-    return as_shown_to_strangers(accepted)
+    return decode_domain_for_strangers(accepted)
 
 
 def in_words(instant: datetime, language: Language) -> str:

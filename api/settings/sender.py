@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
-from models.domains import in_ascii
+from models.domains import encode_domain
 from models.visible_text import visible
 
 NAME_AND_ADDRESS = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>|(?P<alone>[^<>]*)")
@@ -41,7 +41,7 @@ def parse_sender(text: str) -> Sender:
     if not DOT_ATOM.fullmatch(local_part) or "@" in name:
         raise ValueError(WRONG)
     try:
-        return Sender(name, local_part, in_ascii(domain))
+        return Sender(name, local_part, encode_domain(domain))
     except ValueError:
         raise ValueError(WRONG) from None
 
@@ -56,7 +56,7 @@ def parse_helo_name(text: str) -> str:
         if text.startswith("[") and text.endswith("]"):
             address = ipaddress.ip_address(text[1:-1].removeprefix("IPv6:"))
             return f"[IPv6:{address}]" if address.version == IPV6 else f"[{address}]"
-        domain = in_ascii(text)
+        domain = encode_domain(text)
     except ValueError:
         raise wrong from None
     if "." not in domain.strip(".") or domain.replace(".", "").isdecimal():

@@ -12,9 +12,9 @@ from api.refusals import FieldRefusal, InvalidInput
 from models.identifiers import Identifier, IdentifierError, IdentifierType, parse_identifier
 from models.organisation import KnownOrganisation, OrganisationStatus, find_organisation
 from models.personal_data import (
-    LONGEST_ORGANISATION_NAME,
+    MAX_ORGANISATION_NAME_LENGTH,
     EmailAddress,
-    TypedTextError,
+    InputError,
     clean,
     parse_email_address,
     parse_name,
@@ -98,7 +98,7 @@ class _Problems:
         """What *parse* makes of *typed*; None, and a problem at *path*, where it refuses it."""
         try:
             return parse(typed)
-        except TypedTextError as exc:
+        except InputError as exc:
             self.found.append(_refusal(path, exc))
         except IdentifierError as exc:
             self.add(path, exc.problem)
@@ -153,7 +153,7 @@ def read_email(typed: str) -> EmailAddress:
     return email
 
 
-def _refusal(path: tuple[str, ...], exc: TypedTextError) -> FieldRefusal:
+def _refusal(path: tuple[str, ...], exc: InputError) -> FieldRefusal:
     if exc.reason:
         return FieldRefusal(path, exc.code, {"quoted": exc.quoted}, exc.reason)
     return FieldRefusal(path, exc.code, {} if exc.limit is None else {"max": exc.limit})
@@ -166,7 +166,7 @@ def _check_confirmation(typed: TypedForm, email: EmailAddress | None, problems: 
         return
     try:
         confirmed = parse_email_address(typed.email_confirmation).canonical
-    except TypedTextError:
+    except InputError:
         confirmed = visible(typed.email_confirmation)
     if confirmed != (visible(typed.email) if email is None else email.canonical):
         problems.add(EMAIL_CONFIRMATION, "EMAIL_MISMATCH")
@@ -195,7 +195,7 @@ def _organisation_name(
         problems.add(IDENTIFIER, "ORGANISATION_CLOSED")
     if organisation is not None and organisation.name is not None:
         return organisation.name
-    parse = partial(parse_name, longest=LONGEST_ORGANISATION_NAME)
+    parse = partial(parse_name, max_length=MAX_ORGANISATION_NAME_LENGTH)
     if organisation is not None or identifier is None:
         return problems.take_optional(ORGANISATION_NAME, parse, typed.organisation_name)
     return problems.take(ORGANISATION_NAME, parse, typed.organisation_name or "")
