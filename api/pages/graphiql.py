@@ -1,4 +1,4 @@
-"""GraphiQL, for developers of clients: its files come with this package, so that it works without the internet."""
+"""GraphiQL, for developers of clients. Its files come with this package, so it works without the internet."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from api.pages.sign_up import OWN_FILES_ONLY, Pages
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-# Its dialogs bring style elements, its style sheet has the fonts as data: URLs, and it makes elements by innerHTML,
-# which trusted types would refuse.
+# Its dialogs add style elements and its style sheet has fonts as data: URLs. It makes elements by innerHTML, which
+# trusted types would refuse.
 POLICY = OWN_FILES_ONLY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'; font-src data:")
 NEGOTIATED = {"Cache-Control": "no-store", "Vary": "Accept"}
 
 
 class GraphiQL(Pages):
-    """The files at `/graphiql/`; `page` is what a browser gets at the address of the API itself."""
+    """The files at `/graphiql/`. `page` answers browsers at the URL of the API itself."""
 
     def __init__(self) -> None:
         super().__init__("graphiql", content_security_policy=POLICY)

@@ -1,4 +1,4 @@
-"""The mailbox of development: the mails as a person gets them, from the Maildir that they are delivered to."""
+"""The mailbox of development: it shows the mails of the Maildir as their recipients see them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Summary: TypeAlias = "dict[str, str]"
 
 MAX_MESSAGES = 50
-NO_STORE = HEADERS | {"Cache-Control": "no-store"}  # The mails have links that can be used.
+NO_STORE = HEADERS | {"Cache-Control": "no-store"}  # The mails have working links.
 ONLY_SHOWN = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; frame-ancestors 'self'"
@@ -45,12 +45,12 @@ DOCTYPE = re.compile(r"\A\s*(?:<!doctype[^>]*>)?", re.IGNORECASE)
 NEVER = "1970-01-01T00:00:00Z"
 CANT_BE_READ = "This mail can’t be read."
 UNREADABLE = (LookupError, MessageError, OSError, RecursionError, TypeError, ValueError)
-NEW_TAB = '<base target="_blank">'  # The pages that links lead to may refuse to be shown in a frame, as ours does.
+NEW_TAB = '<base target="_blank">'  # The pages of links may refuse to be framed, as ours does.
 AS_TEXT = '<!doctype html><meta name="color-scheme" content="light dark"><pre style="white-space:pre-wrap">{}</pre>'
 
 
 def mailbox_routes(folder: Path) -> list[BaseRoute]:
-    """The page at `/mailbox/`, and what it asks for."""
+    """Return the routes of the page at `/mailbox/`, and of its data."""
     shown = Mailbox(folder)
     routes = [
         Route("/messages", shown.messages),
@@ -64,7 +64,7 @@ def mailbox_routes(folder: Path) -> list[BaseRoute]:
 
 
 class OwnNamesOnly:
-    """Refuses names that a stranger may have pointed at this machine, to read the mails from a page of theirs."""
+    """Refuses host names that a stranger could point at this machine, to read the mails from a page of theirs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,18 +76,18 @@ class OwnNamesOnly:
 
 
 class Mailbox:
-    """The mails in *folder*, which is never made, and read in threads.
+    """The mails in *folder*, which is never created, and is read in threads.
 
-    A message has an id of its own making: no part of an address ever becomes the name of a file. However many
-    there are, a look lists their names and opens those of the newest that it has not opened before.
+    The id of a message is a digest of its file's name, so no part of a URL ever becomes the name of a file. Each
+    request lists all names, and opens only files of the newest messages that it has not opened before.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._told: dict[str, Summary] = {}
+        self._known: dict[str, Summary] = {}
 
     async def messages(self, request: Request) -> Response:
-        """The newest, newest first. Who has this state already is told so, without any mail being read."""
+        """Answer with the newest mails, newest first; with 304, reading none, if the caller has them already."""
         newest = await asyncio.to_thread(self._newest)
         headers = NO_STORE | {"ETag": f'"{_digest("/".join(newest))}"'}
         if request.headers.get("if-none-match") == headers["ETag"]:
@@ -97,32 +97,32 @@ class Mailbox:
         return Response(json.dumps({"messages": summaries}), media_type="application/json", headers=headers)
 
     async def message(self, request: Request) -> Response:
-        """One mail, as a page to show in a frame: it loads nothing, runs nothing, and its links open a new tab."""
+        """Answer with one mail, as a page for a frame. It loads nothing, runs nothing, and its links open a new tab."""
         page = await asyncio.to_thread(self._page, request.path_params["id"])
         if page is None:
             raise HTTPException(404)
         return HTMLResponse(page, headers=NO_STORE | {"Content-Security-Policy": ONLY_SHOWN})
 
     def _newest(self) -> dict[str, Path]:
-        """The file of each of the newest messages, by its id: found by their names alone."""
+        """Return the files of the newest messages, by id. Their names alone decide."""
         files = (Path(file) for name in ("new", "cur") for file in _names(self._folder / name))
         newest = heapq.nlargest(MAX_MESSAGES, files, key=lambda file: _delivered(_key(file)))
         return {_digest(_key(file)): file for file in newest}
 
     def _summaries(self, newest: dict[str, Path]) -> list[Summary]:
-        """What the list says of each; a message that was read once isn't read again, since none ever changes."""
-        told: dict[str, Summary] = {}
+        """Return the entries of the list. Messages never change, so each is read once."""
+        known: dict[str, Summary] = {}
         listed: list[Summary] = []
         for id_, file in newest.items():
             try:
-                summary = self._told.get(id_) or _summarise(id_, file)
+                summary = self._known.get(id_) or _summarise(id_, file)
             except UNREADABLE:
                 listed.append({"id": id_, "subject": CANT_BE_READ, "to": "", "sentAt": NEVER, "text": CANT_BE_READ})
                 continue
             if summary is not None:
-                told[id_] = summary
+                known[id_] = summary
                 listed.append(summary)
-        self._told = told
+        self._known = known
         return listed
 
     def _page(self, id_: str) -> bytes | None:
@@ -138,7 +138,7 @@ class Mailbox:
 
 
 def _names(folder: Path) -> list[str]:
-    """The paths of the messages in *folder*; none of them is opened or asked for."""
+    """Return the paths of the messages in *folder*, without opening any."""
     try:
         with os.scandir(folder) as entries:
             return [entry.path for entry in entries if not entry.name.startswith(".") and entry.is_file()]
@@ -147,12 +147,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def _key(file: Path) -> str:
-    """What stays of a message's name when a mail program marks it."""
+    """Return the part of a message's name that stays when a mail program marks it."""
     return file.name.partition(":")[0]
 
 
 def _read(file: Path) -> MaildirMessage | None:
-    """The message, unless it has just been moved or removed."""
+    """Return the message; None if it has just been moved or removed."""
     try:
         with file.open("rb") as content:
             message = MaildirMessage(content)
@@ -163,13 +163,13 @@ def _read(file: Path) -> MaildirMessage | None:
 
 
 def _summarise(id_: str, file: Path) -> Summary | None:
-    """What the list says of a mail: nothing if it has just been removed."""
+    """Return a mail's entry of the list; None if it has just been removed."""
     message = _read(file)
     return None if message is None else {"id": id_, **_summary(message)}
 
 
 def _delivered(key: str) -> list[int]:
-    """When: the name of a message begins with seconds, microseconds, process and count, not all of one width."""
+    """Return the time of delivery: a name begins with seconds, microseconds, process and count, of varying width."""
     return [int(number) for number in re.findall(r"[0-9]+", key)]
 
 
@@ -187,7 +187,7 @@ def _summary(message: MaildirMessage) -> Summary:
 
 
 def _header(message: MaildirMessage, name: str) -> str:
-    """On one line; as it was written, where it can't be decoded."""
+    """Return a header on one line, undecoded if it can't be decoded."""
     written = message.get(name, "")
     try:
         decoded = str(make_header(decode_header(written)))
@@ -197,7 +197,7 @@ def _header(message: MaildirMessage, name: str) -> str:
 
 
 def _sent_at(message: MaildirMessage) -> datetime:
-    """What the mail says, else when it was delivered."""
+    """Return the date of the mail or, without one, the time of its delivery."""
     try:
         sent_at = parsedate_to_datetime(str(message["Date"]))
         return (sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC)).astimezone(UTC)
@@ -211,7 +211,7 @@ def _html(message: MaildirMessage) -> str:
 
 
 def _text(message: MaildirMessage, subtype: str) -> str | None:
-    """The first text of that kind; what its charset can't read becomes �."""
+    """Return the first text of that kind. Bytes outside of its charset become �."""
     parts = (part for part in message.walk() if part.get_content_type() == f"text/{subtype}")
     part = next(parts, None)
     content = None if part is None else part.get_payload(decode=True)

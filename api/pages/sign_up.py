@@ -1,4 +1,4 @@
-"""Pages made of files: the reference page, the mailbox of development, GraphiQL. They load nothing from elsewhere."""
+"""Pages made of files: the reference page, and the base of the others. They load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 FILES = Path(__file__).parent / "files"
-HEADERS = {  # Beside those that every answer has.
+HEADERS = {  # In addition to those of every answer.
     "Cache-Control": "no-cache",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -33,18 +33,18 @@ OWN_FILES_ONLY = (
 NO_TEXT_BECOMES_CODE = "require-trusted-types-for 'script'; trusted-types 'none'"
 
 
-# A "#" or the "=" of a token in a path: a mail gateway has encoded them, maybe more than once.
+# A "#" or the "=" of a token in a path. A mail gateway has encoded it, perhaps more than once.
 DAMAGED_LINK = re.compile(rb"%(?:25)*23|token(?:=|%(?:25)*3d)", re.IGNORECASE)
 RELATIVE_FILE = re.compile(r'<(?:link|script)\b[^>]*?(?:href|src)="')
 MAX_LINK_DEPTH = 20
-"""Slashes in the path of a link that somebody could have been sent."""
+"""The largest number of slashes in the path of a link that a mail gateway has changed."""
 HOME = "index.html"
 
 
 class Pages(StaticFiles):
-    """The files of one folder, its `index.html` at the top, under one Content-Security-Policy.
+    """The files of one folder, with `index.html` at its root, under one Content-Security-Policy.
 
-    Browsers ask for each file anew, and get a 304 where it has not changed.
+    Browsers ask for each file every time, and get a 304 if it has not changed.
     """
 
     def __init__(self, folder: str, *, content_security_policy: str = OWN_FILES_ONLY + NO_TEXT_BECOMES_CODE) -> None:
@@ -52,7 +52,7 @@ class Pages(StaticFiles):
         self._headers = HEADERS | {"Content-Security-Policy": content_security_policy}
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file at *path*. A folder has one name: from others, Starlette leads to whatever host was asked for."""
+        """Answer with the file at *path*; never with Starlette's redirect, which repeats the host of the request."""
         response = await super().get_response(path, scope)
         if isinstance(response, RedirectResponse):
             raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -68,10 +68,10 @@ class Pages(StaticFiles):
 
 
 class SignUpPage(Pages):
-    """The reference page. It is what a link of a mail leads to, also where a mail gateway has changed the link.
+    """The reference page. Links in mails lead to it, even links that a mail gateway has changed.
 
-    Such a link has its token in the path or in the query. The page takes it from there, as it does from the fragment:
-    the answer is the page itself, which no cache keeps, and the log has no word of the path.
+    A changed link has its token in the path or in the query instead of the fragment, and the page takes it from there.
+    The answer is the page itself: no cache keeps it, and the log does not show the path.
     """
 
     def __init__(self) -> None:
@@ -92,6 +92,6 @@ class SignUpPage(Pages):
         return response
 
     def _at_depth(self, depth: int) -> Response:
-        """The page, for an address with *depth* slashes too many: its files are where they always are."""
+        """Answer with the page, at a URL with *depth* additional slashes. Its files keep their place."""
         page = RELATIVE_FILE.sub(rf"\g<0>{'../' * depth}", self._page)
         return HTMLResponse(page, headers=self._headers | {"Cache-Control": "no-store"})
