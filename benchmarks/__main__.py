@@ -1,4 +1,4 @@
-"""`make bench`: prints the tables that the README shows; `make bench PARTS=register` one of them."""
+"""`make bench` prints the tables of the documentation; `make bench PARTS=register` prints one of them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def show_register() -> None:
 
 
 def show_enumeration() -> None:
-    """Server and relay share one core; the caller has another."""
+    """Print the gaps. Server and relay share one core; the caller has another."""
     print(f"| largest gap after, {ADDRESSES} addresses of each kind | with an account, ms | without | p | AUC |")
     print("| --- | ---: | ---: | ---: | ---: |")
     core = min(os.sched_getaffinity(0))

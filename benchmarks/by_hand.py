@@ -1,4 +1,4 @@
-"""The yardstick: the same look-up by hand, Starlette and asyncpg, with neither GraphQL nor any safety."""
+"""The yardstick: the same look-up by hand, in Starlette and asyncpg, without GraphQL or any safety."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether the service can be timed to tell who has an account: the largest gap between the answers after an operation.
+"""The largest gap between answers after an operation: can its timing tell who has an account?
 
-Who holds a connection sends an operation and a row of tiny queries behind it, in one piece. Whatever keeps the service
-from them shows as a gap between their answers; more queries follow until the relay must have taken up its messages.
+The caller sends an operation and a row of tiny queries after it, in one piece. Work that delays these queries shows as
+a gap between their answers. More queries follow until the relay must have claimed its messages.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from models.database.migration import migrate
 TRIES = 5
 PROBES = 30
 RELAYED_SECONDS = 0.65
-"""The relay looks into the outbox twice a second, so some of the probes come while it works."""
+"""The relay reads the outbox twice a second, so some probes come while it works."""
 RESEND = "mutation ($input: ResendActivationMailInput!) { resendActivationMail(input: $input) { __typename } }"
 POST = b"POST /graphql HTTP/1.1\r\nHost: guichet\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 PROBE = b"GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: guichet\r\n\r\n"
@@ -49,12 +49,12 @@ class Gaps:
 
     @property
     def single(self) -> Difference:
-        """Of each try by itself."""
+        """The difference over single tries."""
         return Difference(*([gap for gaps in people.values() for gap in gaps] for people in self._both))
 
     @property
     def over_tries(self) -> Difference:
-        """Of the median of all tries."""
+        """The difference over medians of all tries of one address."""
         return Difference(*([statistics.median(gaps) for gaps in people.values()] for people in self._both))
 
     @property
@@ -64,7 +64,7 @@ class Gaps:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What tells addresses with an account from those without."""
+    """The difference between addresses with an account and those without."""
 
     known: Sequence[float]
     unknown: Sequence[float]
@@ -75,20 +75,20 @@ class Difference:
 
     @property
     def p(self) -> float:
-        """How likely such a difference is by chance alone (Mann–Whitney U, two-sided)."""
+        """The probability of such a difference by chance alone (Mann–Whitney U, two-sided)."""
         return float(mannwhitneyu(self.known, self.unknown).pvalue)
 
     @property
     def auc(self) -> float:
-        """How often an address with an account has the larger gap than one without: ½ is by chance."""
+        """The probability that an address with an account has a larger gap than one without; ½ is chance."""
         return float(mannwhitneyu(self.known, self.unknown).statistic) / len(self.known) / len(self.unknown)
 
 
 def measure(folder: Path, number: int, *, on: str, core: int) -> dict[str, Gaps]:
     """Return the gaps after each operation for *number* addresses with an account and as many without.
 
-    Addresses are asked in random order. The database is of the kind *on*. Server and relay share *core*, where they
-    are most in each other's way.
+    The order of addresses is random. *on* names the kind of database. Server and relay share *core*, where they delay
+    each other most.
     """
     settings = {"GUICHET_RATE_LIMITS": "off", "GUICHET_CAPTCHA": f"fixed:{ANSWER}"}
     with _database(on, folder) as url:
@@ -101,7 +101,7 @@ def measure(folder: Path, number: int, *, on: str, core: int) -> dict[str, Gaps]
 
 @contextmanager
 def _pinned(core: int) -> Iterator[None]:
-    """Keep the processes that are started in the block on *core*."""
+    """Keep processes that start in the block on *core*."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -153,7 +153,7 @@ def _measure(port: int, number: int) -> dict[str, Gaps]:
 
 
 def _ask_all(port: int, email: str) -> Iterator[tuple[str, float]]:
-    """Each operation on an address that the relay may take up something of, on a connection of its own."""
+    """Send each operation for an address, on a connection of its own. Yield its name and the largest gap."""
     with _Connection(port) as connection:
         pending, gap = connection.ask(CREATE_ACCOUNT, form(email))
         yield "createAccount", gap
@@ -166,7 +166,7 @@ def _ask_all(port: int, email: str) -> Iterator[tuple[str, float]]:
 
 
 class _Connection:
-    """One connection, on which the time of each answer is noted."""
+    """One connection that times each answer."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -179,9 +179,9 @@ class _Connection:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def ask(self, query: str, typed: dict[str, object], *, relayed: bool = False) -> tuple[dict[str, str], float]:
-        """The answer, and the largest gap after it, in milliseconds; *relayed*: until the relay has looked, too."""
-        body = json.dumps({"query": query, "variables": {"input": typed}}).encode()
+    def ask(self, query: str, entered: dict[str, object], *, relayed: bool = False) -> tuple[dict[str, str], float]:
+        """Return the answer, and the largest gap after it in milliseconds; *relayed*: until the relay has worked."""
+        body = json.dumps({"query": query, "variables": {"input": entered}}).encode()
         self._socket.sendall(POST % len(body) + body + PROBE * PROBES)
         value = next(iter(json.loads(self._answer())["data"].values()))
         times = [time.perf_counter()]
@@ -198,7 +198,7 @@ class _Connection:
         return value, largest * 1000
 
     def _answer(self) -> bytes:
-        """The body of the next answer."""
+        """Return the body of the next answer."""
         while b"\r\n\r\n" not in self._received:
             self._receive()
         head, _, rest = self._received.partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""How others fare while one network sends ten thousand forms a minute: their response times, to those without it."""
+"""Response times of other people while one network sends ten thousand forms a minute, beside those without it."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class Times:
 
     @property
     def slowest(self) -> tuple[float, float]:
-        """What one answer in a hundred takes longer than: without the flood and with it."""
+        """The 99th percentile, without the flood and with it."""
         quiet, flooded = (statistics.quantiles(chain(*rounds), n=100)[-1] for rounds in (self.quiet, self.flooded))
         return quiet, flooded
 
 
 def measure(folder: Path) -> tuple[dict[str, Times], float]:
-    """Response times of people from networks of their own, by turns without the flood and with it.
+    """Return response times of people from other networks, in turns without the flood and with it.
 
-    And how many forms a minute the flood brought: fewer than it should, where the service could not keep up.
+    Also return the forms a minute of the flood: fewer than intended, if the service could not keep up.
     """
     times: defaultdict[str, Times] = defaultdict(Times)
     flood = _Flood()
@@ -69,7 +69,7 @@ def measure(folder: Path) -> tuple[dict[str, Times], float]:
 
 
 def _ask_for_a_while(port: int, people: Iterator[int]) -> dict[str, list[float]]:
-    """One look-up and one form after the other, each of somebody else; what each took."""
+    """Send one look-up and one form after the other, each from another person. Return their times."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     times: defaultdict[str, list[float]] = defaultdict(list)
     end = time.perf_counter() + SECONDS
@@ -89,7 +89,7 @@ def _ask_for_a_while(port: int, people: Iterator[int]) -> dict[str, list[float]]
 
 
 class _Flood:
-    """Forms from one network, sent by a process of its own as fast as they should be."""
+    """Forms from one network, sent at a constant rate by a process of their own."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")

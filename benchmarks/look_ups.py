@@ -1,4 +1,4 @@
-"""CPU of the server for one look-up, this service beside the yardstick, in one run."""
+"""CPU time of the server for one look-up: this service and the yardstick, in one run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EDITION = f"INSERT INTO register_edition VALUES ('SIRENE', current_date, now(), 
 
 
 def measure(folder: Path) -> tuple[float, float, float]:
-    """Microseconds of CPU for a look-up, of the service and of the yardstick, and the median of their ratios."""
+    """Return the microseconds of CPU for a look-up, of service and yardstick, and the median of their ratios."""
     sirets = [siret(number) for number in range(ROWS)]
     with postgres(folder) as url:
         asyncio.run(_fill(url, sirets))
@@ -84,7 +84,7 @@ def _request(path: str, body: object) -> bytes:
 
 
 def _cpu(process: psutil.Process, port: int, requests: list[bytes]) -> float:
-    """Microseconds of CPU of *process* for each of *requests*."""
+    """Return the microseconds of CPU that *process* takes for each of *requests*."""
     before = sum(process.cpu_times()[:2])
     asyncio.run(_send(port, requests))
     return (sum(process.cpu_times()[:2]) - before) / len(requests) * 1e6

@@ -1,4 +1,4 @@
-"""The import of the register beside psql's `\\copy` of the same rows into the same table, in one run."""
+"""The import of the register and psql's `\\copy` of the same rows into the same table, in one run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ YARDSTICK = "DROP TABLE IF EXISTS yardstick; CREATE TABLE yardstick (LIKE regist
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """Of *rows*: seconds of the `\\copy` and of each import, ratios of their rates, and megabytes at most."""
+    """For *rows*: seconds of the `\\copy` and of each import, ratios of their rates, and peak memory in megabytes."""
 
     rows: int
     copy: float
@@ -33,7 +33,7 @@ class Imports:
 
 
 def measure(folder: Path, rows: int) -> Imports:
-    """Medians of some rounds; an import is the whole command, from its start to its end."""
+    """Return the medians of some rounds. An import is the whole command, from start to end."""
     edition = LargeEdition(rows)
     files = {}
     for format_ in Format:
@@ -62,14 +62,14 @@ def measure(folder: Path, rows: int) -> Imports:
 
 
 def _psql(url: str, command: str) -> float:
-    """The seconds that it takes."""
+    """Run *command*. Return the seconds that it takes."""
     started = time.perf_counter()
     subprocess.run([PSQL, url, "-q", "-v", "ON_ERROR_STOP=1", "-c", command], check=True)  # noqa: S603
     return time.perf_counter() - started
 
 
 def _import(url: str, files: SireneFiles) -> tuple[float, float]:
-    """The seconds that it takes, and the most resident memory that was seen, in megabytes."""
+    """Import *files*. Return the seconds that it takes, and the peak of resident memory in megabytes."""
     command = [sys.executable, "-m", "api", "import-sirene"]
     options = ["--establishments", str(files.establishments), "--legal-units", str(files.legal_units)]
     environment = os.environ | {"GUICHET_DATABASE_URL": url}

@@ -23,7 +23,7 @@ START_SECONDS = 30
 
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """The URL of a PostgreSQL with the newest schema, and nothing in it."""
+    """Give the URL of an empty PostgreSQL with the newest schema."""
     server = get_server(folder / "pg", cleanup_mode="delete")
     try:
         url = server.get_uri().replace("postgresql://", "postgres://")
@@ -35,7 +35,7 @@ def postgres(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def service(database_url: str, folder: Path, **settings: str) -> Iterator[tuple[psutil.Process, int]]:
-    """This service, in one process: the process and its port."""
+    """Run this service in one process. Give the process and its port."""
     environment = {
         "GUICHET_DATABASE_URL": database_url,
         "GUICHET_MAIL_URL": f"maildir:{folder / 'mailbox'}",
@@ -47,7 +47,7 @@ def service(database_url: str, folder: Path, **settings: str) -> Iterator[tuple[
 
 @contextlib.contextmanager
 def by_hand(database_url: str) -> Iterator[tuple[psutil.Process, int]]:
-    """The yardstick, in one process: the process and its port."""
+    """Run the yardstick in one process. Give the process and its port."""
     arguments = ("uvicorn", "benchmarks.by_hand:app", "--no-access-log", "--log-level", "warning", "--port")
     with _process(*arguments, port := _free_port(), path="/", DATABASE_URL=database_url) as process:
         yield process, int(port)
@@ -76,7 +76,7 @@ def _await_answer(port: int, path: str) -> None:
         try:
             with urlopen(f"http://127.0.0.1:{port}{path}"):
                 return
-        except OSError as exc:  # An HTTP error is an answer too, but for a service that is not ready.
+        except OSError as exc:  # An HTTP error is an answer too, except 503: not ready yet.
             if getattr(exc, "code", 503) != 503:
                 return
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Complete sign-ups a second, argon2 apart, and the memory of the server after thousands of them."""
+"""Complete sign-ups a second, with argon2 listed apart, and the memory of the server after thousands of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ mutation ($input: ActivateAccountInput!) { activateAccount(input: $input) { __ty
 
 @dataclass(frozen=True, slots=True)
 class SignUps:
-    """What *number* sign-ups took: seconds in all, milliseconds of CPU each, megabytes of memory."""
+    """The cost of *number* sign-ups: seconds in total, milliseconds of CPU each, megabytes of memory."""
 
     number: int
     seconds: float
@@ -60,7 +60,7 @@ def measure(folder: Path, number: int) -> SignUps:
 
 
 def _cpu_of_a_hash() -> float:
-    """Milliseconds of CPU of one argon2id hash, with the parameters of the service."""
+    """Return the milliseconds of CPU of one argon2id hash, with the parameters of the service."""
     hasher, process = PasswordHasher(), psutil.Process()
     before = sum(process.cpu_times()[:2])
     for _ in range(HASHES):
@@ -92,7 +92,7 @@ async def _sign_up(http: httpx.AsyncClient, email: str, tokens: dict[str, asynci
 
 
 def form(email: str) -> dict[str, object]:
-    """What somebody with this address enters."""
+    """Return the form of a person with this address."""
     return {
         "email": email,
         "emailConfirmation": email,
@@ -103,15 +103,15 @@ def form(email: str) -> dict[str, object]:
     }
 
 
-async def _call(http: httpx.AsyncClient, query: str, typed: dict[str, object]) -> dict[str, str]:
-    response = await http.post("/graphql", json={"query": query, "variables": {"input": typed}})
+async def _call(http: httpx.AsyncClient, query: str, entered: dict[str, object]) -> dict[str, str]:
+    response = await http.post("/graphql", json={"query": query, "variables": {"input": entered}})
     (value,) = response.json()["data"].values()
     assert isinstance(value, dict)
     return value
 
 
 async def _hand_out(folder: Path, tokens: dict[str, asyncio.Future[str]]) -> None:
-    """Read the mailbox as mails come in, and give each person their token."""
+    """Read mails as they arrive, and give each person their token."""
     while True:
         await asyncio.sleep(0.02)
         if not (folder / "new").is_dir():
