@@ -1,7 +1,7 @@
 // @ts-check
 
 /**
- * The element that is known to be there.
+ * Return an element that is known to exist.
  *
  * @template {Element} T
  * @param {ParentNode} scope

@@ -30,7 +30,7 @@ export function showList(mails, chosen, unseen) {
   for (const [id, item] of known) mark(item, { current: id === chosen?.id, unseen: unseen.has(id) });
 }
 
-/** Rows that stand where they should aren’t touched. */
+/** Update the rows. Rows in the right place are not touched. */
 function placeRows() {
   let place = rows.firstElementChild;
   for (const item of known.values()) {
@@ -55,7 +55,7 @@ function rowOf(mail) {
 }
 
 /**
- * The time for today, the day for any other.
+ * Return the time of a mail of today, or the day of an older one.
  *
  * @param {Date} instant
  */

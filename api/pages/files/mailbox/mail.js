@@ -1,5 +1,5 @@
 // @ts-check
-// The mail that is shown, as HTML or as text.
+// The selected mail, as HTML or as text.
 
 import { find } from "./dom.js";
 
@@ -34,7 +34,7 @@ export function titleOf(mail) {
 }
 
 /**
- * In a new frame: one that went from mail to mail would have its own places in the history.
+ * Show the mail in a new frame: a frame that is reused would add entries to the history.
  *
  * @param {Mail} mail
  */

@@ -1,5 +1,5 @@
 // @ts-check
-// The mails of development, newest first: asked for again and again, while the page can be seen.
+// The mails of development, newest first. The page asks for them again and again while it is visible.
 
 import { find } from "./dom.js";
 import { showList } from "./list.js";
@@ -38,7 +38,7 @@ async function poll() {
 }
 
 /**
- * The mails, if they are others than last time.
+ * Return the mails, if they have changed since the last time.
  *
  * @returns {Promise<Mail[] | undefined>}
  */
@@ -71,7 +71,7 @@ function announce(newest, known) {
   }
 }
 
-/** The mail that the address of the page names, else the newest. */
+/** Return the mail that the address of the page names, or else the newest. */
 function addressed() {
   return mails?.find(({ id }) => id === location.hash.slice(1)) ?? mails?.[0];
 }

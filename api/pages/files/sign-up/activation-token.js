@@ -1,31 +1,30 @@
 // @ts-check
 /**
- * The token of an activation link. It comes in the fragment, which browsers send to no server; a mail gateway may have
- * moved it into the path or the query. It leaves the address bar before any other script runs or asks; and it lives in
- * this variable only. A browser's own history may keep the address that was opened: what protects there is that a link
- * works once, and for an hour.
+ * The token of an activation link. It comes in the fragment, which browsers send to no server, or in the path or the
+ * query if a mail gateway has moved it there. It leaves the address bar before any other script runs or sends requests,
+ * and lives in this variable only. A browser's history may keep the original address; there, the protection is that a
+ * link works once, and for an hour.
  */
 
 const TOKEN_LENGTH = 43; // 32 bytes in base64url.
-const MAX_ENCODINGS = 8; // Of gateways one behind the other.
-const HOME = new URL("./", import.meta.url); // The page's own address, whatever the link has become.
+const MAX_ENCODINGS = 8; // Several gateways may encode a link, one after the other.
+const HOME = new URL("./", import.meta.url); // The page's own address, even if a gateway has changed the link.
 
-const TOKEN = /token\s*=([\w\s=-]*)/gi; // Up to what a mail program has put behind it: & . > ) and so on.
-const NOT_PART_OF_IT = /[\s=]/g; // A line that was folded.
-const OURS = /^(?:3D)?([\w-]{43})(?![\w-])/i; // "=3D" is the "=" of a mail that nobody decoded.
+const TOKEN = /token\s*=([\w\s=-]*)/gi; // It ends at characters that a mail program adds: & . > ) and so on.
+const NOT_PART_OF_IT = /[\s=]/g; // From a folded line.
+const OURS = /^(?:3D)?([\w-]{43})(?![\w-])/i; // "=3D" is the "=" of an undecoded mail.
 const CUT = /#(?:t(?:o(?:k(?:e(?:n=?)?)?)?)?)?$|[?&/]token=?$/i;
 
 let token = takeFromAddress();
 
 /**
- * The token that the newest link brought, "" where a link came without, or null where this page was opened, or loaded
- * again, by no link.
+ * Return the token of the latest link; "" if the link has none, null if no link opened this page or loaded it again.
  */
 export function activationToken() {
   return token;
 }
 
-/** Forget the token: it has been used, or is of no use. */
+/** Forget the token: it has been used, or is invalid. */
 export function forgetActivationToken() {
   token = null;
 }
@@ -50,7 +49,7 @@ function takeFromAddress() {
 }
 
 /**
- * The token in *address*, in whatever form it comes; "" where there only is the place for one, null where there is none.
+ * Return the token in *address*, in any of its forms; "" if only its place is there, null if there is none.
  * @param {string} address
  */
 function tokenIn(address) {
@@ -61,7 +60,7 @@ function tokenIn(address) {
 }
 
 /**
- * The token that *value* begins with, without what was folded into it, put before it, or stuck to its end.
+ * Return the token at the start of *value*, without line breaks in it and without characters around it.
  * @param {string} value
  */
 function tokenAtStart(value) {
@@ -70,7 +69,7 @@ function tokenAtStart(value) {
 }
 
 /**
- * *text* without its encodings, and without characters that nobody sees.
+ * Return *text* decoded, and without invisible characters.
  * @param {string} text
  */
 function decoded(text) {
@@ -85,7 +84,7 @@ function decoded(text) {
 }
 
 /**
- * *text* with its percent-encodings decoded; those that are no UTF-8 stay.
+ * Return *text* with its percent-encodings decoded; those that are no UTF-8 stay.
  * @param {string} text
  */
 function percentDecoded(text) {

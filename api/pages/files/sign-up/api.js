@@ -1,5 +1,5 @@
 // @ts-check
-/** GraphQL over HTTP: one operation, its variables, and the member of its union that comes back. */
+/** GraphQL over HTTP: send one operation with its variables, and return the member of its union. */
 
 import { ServiceFailed, TooManyRequests, Unreachable } from "./failures.js";
 import { language } from "./language.js";
@@ -8,7 +8,7 @@ const ADDRESS = "graphql";
 const PATIENCE_MILLISECONDS = 30_000;
 
 /**
- * Send *operation* and give its data.
+ * Send *operation* and return its data.
  * @param {string} operation
  * @param {Record<string, unknown>} variables
  * @param {AbortSignal} [signal] Gives the request up. Without, it is given up after 30 seconds.
@@ -22,8 +22,8 @@ export async function send(operation, variables, signal) {
 }
 
 /**
- * Send *operation*, which has one root field, and give that field's value: what happened, or a refusal. Its `lang` is
- * the language that its words are in, whatever the page's is once they are there.
+ * Send *operation*, which has one root field, and return that field's value: the result, or a refusal. Its `lang` is the
+ * language of its words: the language of the page may change meanwhile.
  * @param {string} operation
  * @param {Record<string, unknown>} variables
  * @param {AbortSignal} [signal]
@@ -38,7 +38,7 @@ export async function ask(operation, variables, signal) {
 }
 
 /**
- * The body of the answer.
+ * Return the body of the answer.
  * @param {string} operation
  * @param {Record<string, unknown>} variables
  * @param {AbortSignal} [signal]
@@ -62,7 +62,7 @@ async function answer(operation, variables, signal) {
     });
     return await response.json();
   } catch (failure) {
-    if (failure instanceof SyntaxError) throw new ServiceFailed(""); // A proxy's page, say.
+    if (failure instanceof SyntaxError) throw new ServiceFailed(""); // It may be a proxy's page.
     throw new Unreachable();
   } finally {
     clearTimeout(patience);

@@ -1,8 +1,8 @@
 // @ts-check
-/** Time that runs out in front of people. */
+/** A visible countdown. */
 
 /**
- * Call *tick* with the seconds that are left, now and each second, and *done* at the end.
+ * Call *tick* with the seconds left, now and each second, and *done* at the end.
  * @param {number} seconds
  * @param {(left: number) => void} tick
  * @param {() => void} done
@@ -24,7 +24,7 @@ export function countDown(seconds, tick, done) {
 }
 
 /**
- * *seconds* as minutes and seconds: 2:05.
+ * Return *seconds* as minutes and seconds: 2:05.
  * @param {number} seconds
  */
 export function clock(seconds) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** On a developer's machine, the mails are in a mailbox of the service's own: say where. */
+/** On a developer's machine, show the way to the service's own mailbox, which gets the mails. */
 
 import { byId } from "./dom.js";
 

@@ -1,8 +1,8 @@
 // @ts-check
-/** Finding and making elements, with their types. */
+/** Typed functions that find and make elements. */
 
 /**
- * The element of *id*, which is known to be there.
+ * Return the element with *id*, which is known to exist.
  * @template {HTMLElement} T
  * @param {string} id
  * @param {new () => T} kind
@@ -15,7 +15,7 @@ export function byId(id, kind) {
 }
 
 /**
- * The first element inside *root* that matches, which is known to be there.
+ * Return the first element inside *root* that matches; one is known to exist.
  * @param {ParentNode} root
  * @param {string} selector
  */
@@ -26,7 +26,7 @@ export function within(root, selector) {
 }
 
 /**
- * A new element with its text.
+ * Return a new element with its text.
  * @param {string} name
  * @param {string} text
  * @param {string} [className]
@@ -39,7 +39,7 @@ export function element(name, text, className = "") {
 }
 
 /**
- * *text* as nodes, with its addresses as links.
+ * Return *text* as nodes, with its addresses as links.
  * @param {string} text
  * @returns {(string | HTMLElement)[]}
  */

@@ -1,22 +1,22 @@
 // @ts-check
 /**
- * What was typed, and how far the sign-up has come, kept for this tab: going back and loading again lose nothing.
- * Secrets never come here: no password, no token, no captcha answer.
+ * The draft of this tab: entered text, and the progress of the sign-up. Going back and loading again lose nothing. It
+ * never holds secrets: no password, no token, no captcha answer.
  */
 
 import { recall, remember } from "./storage.js";
 
-/** @typedef {Record<string, string | boolean>} Fields What was typed, by the fields' names. */
+/** @typedef {Record<string, string | boolean>} Fields Entered text, by the names of fields. */
 /** @typedef {"fields" | "resend"} Place Where in the draft fields are kept. */
 
 /**
  * @typedef {object} Draft
- * @property {Fields} fields What was typed of the sign-up.
- * @property {Fields} resend What was typed to get another link: it may be another person's.
+ * @property {Fields} fields The fields of the sign-up.
+ * @property {Fields} resend The fields of the form for another link, which may be another person's.
  * @property {{key: string, input: string} | null} attempt The idempotency key, and the input that it stands for.
- * @property {{id: string, email: string} | null} registration The one that awaits its captcha, and where its mails will go.
- * @property {{email: string, minutes: number | null} | null} sent Where the mails went, and how long the link works.
- * @property {"expired" | "exhausted" | null} ended Why the registration before was of no more use.
+ * @property {{id: string, email: string} | null} registration The registration that waits for its captcha, and the address of its mails.
+ * @property {{email: string, minutes: number | null} | null} sent The address that the mails went to, and how long the link works.
+ * @property {"expired" | "exhausted" | null} ended The reason why the registration before ended.
  * @property {{organisation: string, lang: string, nextUrl: string | null} | null} active The account that was activated.
  */
 
@@ -25,7 +25,7 @@ const PLACE = "guichet.draft";
 /** @type {Draft} */
 const empty = { fields: {}, resend: {}, attempt: null, registration: null, sent: null, ended: null, active: null };
 
-/** What each property is, where it is not null. */
+/** The type of each property that is not null. */
 const SHAPES = {
   attempt: { key: "string", input: "string" },
   registration: { id: "string", email: "string" },
@@ -39,7 +39,7 @@ const forgetting = [];
 export const draft = recalled() ?? structuredClone(empty);
 
 /**
- * Change the draft, and keep it.
+ * Change the draft, and store it.
  * @param {Partial<Draft>} changes
  */
 export function keep(changes) {
@@ -48,7 +48,7 @@ export function keep(changes) {
 }
 
 /**
- * Keep what stands in one field.
+ * Store the value of one field.
  * @param {string} name
  * @param {string | boolean} value
  * @param {Place} [place]
@@ -58,7 +58,7 @@ export function keepField(name, value, place = "fields") {
 }
 
 /**
- * Forget all that was typed for *email*: its sign-up is over. Another person's, in the same tab, goes on.
+ * Forget all input for *email*, whose sign-up is over. Another person's sign-up, in the same tab, continues.
  * @param {string} email
  */
 export function forgetDraftOf(email) {
@@ -78,7 +78,7 @@ function forget(place, changes) {
 }
 
 /**
- * Call *forgot* when what was kept in *place* is forgotten: it has to leave the screen too.
+ * Call *forgot* when the input stored in *place* is forgotten, so that it leaves the screen too.
  * @param {Place} place
  * @param {() => void} forgot
  */
@@ -87,7 +87,7 @@ export function onForgotten(place, forgot) {
 }
 
 /**
- * What was kept, where it is a draft: another version of this page may have left something else.
+ * Return the stored draft, if it is one: another version of this page may have stored something else.
  * @returns {Draft | null}
  */
 function recalled() {
@@ -115,7 +115,7 @@ function isDraft(found) {
 }
 
 /**
- * Whether *value* is an object with these properties, of these types.
+ * Return whether *value* is an object with these properties, of these types.
  * @param {any} value
  * @param {Record<string, string>} shape
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** What can go wrong with any request, and what a person is told then. */
+/** The failures of any request, and the words for them. */
 
 import { language, say, unitsOf } from "./language.js";
 
@@ -15,7 +15,7 @@ export class ServiceFailed extends Error {
   }
 }
 
-/** Asked too often: to be asked again in *seconds*. */
+/** The service was asked too often, and can be asked again in *seconds*. */
 export class TooManyRequests extends Error {
   /** @param {number} seconds */
   constructor(seconds) {
@@ -24,7 +24,7 @@ export class TooManyRequests extends Error {
   }
 }
 
-/** The service says no, for a reason that this page has no other place for; *message* has its words, in *lang*. */
+/** The service refuses for a reason that has no other place on this page; *message* has its words, in *lang*. */
 export class Refusal extends Error {
   /** @param {{message: string, lang: string}} refusal */
   constructor({ message, lang }) {
@@ -34,7 +34,7 @@ export class Refusal extends Error {
 }
 
 /**
- * What to tell a person of *failure*, and in which language it is.
+ * Return the words for *failure*, and their language.
  * @param {unknown} failure
  * @returns {{text: string, lang: string}}
  */

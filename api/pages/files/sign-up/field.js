@@ -1,5 +1,5 @@
 // @ts-check
-/** One field of a form: what stands in it, what is missing, and what is wrong with it. */
+/** One field of a form: its value, and its problem. */
 
 import { byId } from "./dom.js";
 import { language, say } from "./language.js";
@@ -18,7 +18,7 @@ export function isControl(candidate) {
 }
 
 /**
- * What is seen in *control*: not for passwords, which nothing is taken from.
+ * Return the visible text of *control*. Not for passwords, which stay as they are.
  * @param {Control} control
  */
 export function typedInto(control) {
@@ -26,7 +26,7 @@ export function typedInto(control) {
 }
 
 /**
- * Whether *control* is to be filled in on its step, even if another step is shown.
+ * Return whether *control* has to be filled in on its step, even if another step is shown.
  * @param {Control} control
  */
 function isAsked(control) {
@@ -34,7 +34,7 @@ function isAsked(control) {
 }
 
 /**
- * Put *value* back, if it is one of this kind of field.
+ * Restore *value*, if it suits this kind of field.
  * @param {Control} control
  * @param {unknown} value
  */
@@ -45,7 +45,7 @@ export function fill(control, value) {
 }
 
 /**
- * The problem of a field that must be filled in, can be seen, and is empty.
+ * Return the problem of a visible field that must be filled in and is empty.
  * @param {Control} control
  * @returns {FieldProblem[]}
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** A form: what was typed is kept, one thing is done at a time, problems stand at their fields, failures at the end. */
+/** A form: it keeps input, does one thing at a time, and shows problems at their fields and failures at the end. */
 
 import { clock, countDown } from "./countdown.js";
 import { byId, element, within } from "./dom.js";
@@ -18,14 +18,14 @@ const SLOW_MILLISECONDS = 8_000;
 
 export class Form {
   #busy = false;
-  /** @type {Map<HTMLElement, () => void>} For each button that has to wait, what says so again. */
+  /** @type {Map<HTMLElement, () => void>} For each button that has to wait, the function that says so again. */
   #waiting = new Map();
-  /** @type {import("./draft.js").Place | null} Where what is typed is kept. */
+  /** @type {import("./draft.js").Place | null} The place where input is stored. */
   #place = null;
 
   /**
    * @param {string} id
-   * @param {() => Promise<void>} work What a submission does. What it throws is told at the end of the form.
+   * @param {() => Promise<void>} work The work of a submission. The end of the form shows its failures.
    */
   constructor(id, work) {
     this.element = byId(id, HTMLFormElement);
@@ -42,7 +42,7 @@ export class Form {
   }
 
   /**
-   * Keep what is typed here, and fill in what was kept.
+   * Store the input of this form, and fill in stored input.
    * @param {import("./draft.js").Place} [place]
    */
   keepTyped(place = "fields") {
@@ -58,7 +58,7 @@ export class Form {
   }
 
   /**
-   * Call *left* when another step is shown than this form's.
+   * Call *left* when a step other than this form's is shown.
    * @param {() => void} left
    */
   onLeft(left) {
@@ -80,7 +80,7 @@ export class Form {
   }
 
   /**
-   * Whether every field that must be filled in is, and there are no *others* among the problems. All are shown.
+   * Show all problems. Return whether every required field is filled in, and there are no *others*.
    * @param {FieldProblem[]} [others]
    */
   holds(others = []) {
@@ -90,8 +90,8 @@ export class Form {
   }
 
   /**
-   * Show *problems* at their fields, in place of those from before. The first field gets the focus; where there are
-   * several, a summary leads to each.
+   * Show *problems* at their fields, in place of earlier ones. The first field gets the focus; a summary of several
+   * problems links to each.
    * @param {FieldProblem[]} problems
    * @param {Showing} [options]
    * @returns {FieldProblem[]} Those of fields that are not in this form.
@@ -109,9 +109,9 @@ export class Form {
   }
 
   /**
-   * Show what an `InvalidInput` says.
+   * Show the problems of an `InvalidInput`.
    * @param {{fields: FieldProblem[], message: string, lang: string}} refusal
-   * @throws {Refusal} None of it is about a field of this form.
+   * @throws {Refusal} No problem belongs to a field of this form.
    */
   showRefusal(refusal) {
     const { fields, lang } = refusal;
@@ -119,7 +119,7 @@ export class Form {
   }
 
   /**
-   * Say *text* at the end of the form.
+   * Show *text* at the end of the form.
    * @param {string} text
    * @param {"good" | "bad" | "slow"} tone
    * @param {string} [lang]
@@ -137,13 +137,13 @@ export class Form {
   }
 
   /**
-   * Do *work*, which *button* has asked for, unless something is being done, or has to be waited for.
+   * Do *work* for *button*, unless other work is running or the button has to wait.
    * @param {() => Promise<void>} work
    * @param {HTMLElement} [button]
    */
   async run(work, button = this.button) {
     if (this.#busy || this.#waiting.has(button)) return this.#waiting.get(button)?.();
-    this.controls().forEach((control) => this.#keep(control)); // Browsers fill in unnoticed.
+    this.controls().forEach((control) => this.#keep(control)); // Browsers fill in fields without an event.
     this.tell("", "slow");
     this.#setBusy(true, button);
     const slow = setTimeout(() => this.tell(say("waiting.slow"), "slow"), SLOW_MILLISECONDS);
@@ -160,8 +160,8 @@ export class Form {
   }
 
   /**
-   * *button* does nothing until *failure* has passed; the time is counted down, seen each second, told at the beginning
-   * and the end, and again when the button is pressed.
+   * Keep *button* from working until *failure* has passed. The countdown is visible each second; it is announced at the
+   * beginning and the end, and when the button is pressed.
    * @param {TooManyRequests} failure
    * @param {HTMLElement} button
    */
@@ -195,7 +195,7 @@ export class Form {
     this.#hold();
   }
 
-  /** Show on every button whether it would do anything now. */
+  /** Show on every button whether it would work now. */
   #hold() {
     for (const button of this.element.querySelectorAll("button")) {
       button.setAttribute("aria-disabled", String(this.#busy || this.#waiting.has(button)));

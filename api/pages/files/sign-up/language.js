@@ -1,5 +1,5 @@
 // @ts-check
-/** The language of the page, and its words. Messages of the API come in the same language, since each request names it. */
+/** The language of the page, and its words. Each request names the language, so the API answers in it too. */
 
 import { recall, remember } from "./storage.js";
 import en from "./words/en.js";
@@ -22,7 +22,7 @@ export function language() {
 }
 
 /**
- * The words of *name*, with *values* in their places.
+ * Return the words of *name*, with *values* in their places.
  * @param {Word} name
  * @param {Record<string, string | number>} [values]
  */
@@ -31,7 +31,7 @@ export function say(name, values = {}) {
 }
 
 /**
- * Whether there are words of *name*: what the service says may be newer than this page.
+ * Return whether there are words of *name*: the service may be newer than this page.
  * @param {string} name
  * @returns {name is Word}
  */
@@ -40,7 +40,7 @@ export function isWord(name) {
 }
 
 /**
- * The time of day of *instant*, as people say it here.
+ * Return the time of day of *instant*, as people write it.
  * @param {Date} instant
  */
 export function timeOf(instant) {
@@ -48,7 +48,7 @@ export function timeOf(instant) {
 }
 
 /**
- * A duration in words: 42 seconds, 3 minutes.
+ * Return a duration in words: 42 seconds, 3 minutes.
  * @param {number} seconds
  */
 export function unitsOf(seconds) {
@@ -71,7 +71,7 @@ export function translate() {
 }
 
 /**
- * Let people switch; *switched* is called once the page's own words have changed.
+ * Let people switch. Call *switched* after the page's own words have changed.
  * @param {() => void} switched
  */
 export function offerLanguages(switched) {

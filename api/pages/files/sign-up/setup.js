@@ -1,5 +1,5 @@
 // @ts-check
-/** What the forms need from the service before they can be filled in: once for each language. */
+/** The data from the service that the forms need before input, fetched once for each language. */
 
 import { send } from "./api.js";
 import { language } from "./language.js";
@@ -31,7 +31,7 @@ import { SETUP } from "./operations.js";
 const known = new Map();
 
 /**
- * The setup, in the language of the page.
+ * Return the setup, in the language of the page.
  * @returns {Promise<Setup>}
  */
 export async function setup() {

@@ -1,5 +1,5 @@
 // @ts-check
-/** The steps of the sign-up: one section of the page each, one address each, one shown at a time. */
+/** The steps of the sign-up. Each has one section and one address; one is shown at a time. */
 
 import { reveal } from "./view.js";
 import { Waiting } from "./waiting.js";
@@ -7,9 +7,8 @@ import { Waiting } from "./waiting.js";
 /** @typedef {"welcome" | "details" | "organisation" | "captcha" | "sent" | "resend" | "restart" | "password" | "active"} Step */
 
 /**
- * What a step needs before it can be shown. It may name another step that has to be shown instead. *again* tells that
- * it is the same step in another language; *isWanted* whether it still is to be shown, after something was
- * waited for.
+ * The preparation of a step before it is shown. It may name another step to show instead. *again* means that the same
+ * step is shown in another language; *isWanted* tells, after a wait, whether the step still has to be shown.
  * @typedef {(again: boolean, isWanted: () => boolean) => Promise<Step | void> | Step | void} Enter
  */
 
@@ -23,7 +22,7 @@ let current = null;
 let turn = 0;
 
 /**
- * Say what *step* needs.
+ * Register the preparation of *step*.
  * @param {Step} step
  * @param {Enter} enter
  */
@@ -31,7 +30,7 @@ export function defineStep(step, enter) {
   steps.set(step, enter);
 }
 
-/** Show the step of the address, and follow the address from then on. */
+/** Show the step of the address, now and whenever the address changes. */
 export function startSteps() {
   addEventListener("popstate", () => {
     if (stepOfAddress() !== current) show(stepOfAddress());
@@ -42,7 +41,7 @@ export function startSteps() {
 }
 
 /**
- * Go to *step*; the back button leads back from there, unless it *replaces* the one before.
+ * Go to *step*. The back button leads back, unless the step *replaces* the one before.
  * @param {Step} step
  * @param {{replace?: boolean}} [options]
  */
@@ -52,7 +51,7 @@ export function go(step, { replace = false } = {}) {
   show(step);
 }
 
-/** Tells, whenever it is called, whether the step that is shown now still is: a late answer takes nobody elsewhere. */
+/** Return a function that tells whether the current step is still shown: a late answer must not change the step. */
 export function presence() {
   const step = current;
   return () => step === current;
@@ -92,7 +91,7 @@ function stepOfAddress() {
 }
 
 /**
- * A link to a step needs no new page; one that is opened elsewhere works as any link.
+ * Follow a link to a step without a new page. A link that is opened in another tab works like any other.
  * @param {MouseEvent} event
  */
 function follow(event) {

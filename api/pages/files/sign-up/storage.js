@@ -1,10 +1,10 @@
 // @ts-check
-/** What the browser keeps for this page. One that keeps nothing, or something that is not ours, does no harm. */
+/** The storage of the browser. A browser that stores nothing, or foreign data, does no harm. */
 
 /** @typedef {"sessionStorage" | "localStorage"} Kind For this tab, or for this browser. */
 
 /**
- * What is stored at *place*, or null.
+ * Return the value stored at *place*, or null.
  * @param {Kind} kind
  * @param {string} place
  * @returns {unknown}
@@ -18,7 +18,7 @@ export function recall(kind, place) {
 }
 
 /**
- * Store *value*, where the browser lets us: a page without storage still works, it only forgets.
+ * Store *value*, if the browser allows: without storage, the page works, and forgets.
  * @param {Kind} kind
  * @param {string} place
  * @param {unknown} value
@@ -27,6 +27,6 @@ export function remember(kind, place, value) {
   try {
     window[kind].setItem(place, JSON.stringify(value));
   } catch {
-    // Full, or forbidden.
+    // The storage is full, or forbidden.
   }
 }

@@ -1,9 +1,9 @@
 // @ts-check
 
 /**
- * A random UUID (RFC 9562, version 4).
+ * Return a random UUID (RFC 9562, version 4).
  *
- * `crypto.randomUUID` is there on secure origins only, and a phone may look at a developer's machine without TLS.
+ * `crypto.randomUUID` exists on secure origins only, and a phone may open a developer's machine without TLS.
  */
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

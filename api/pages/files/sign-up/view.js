@@ -1,5 +1,5 @@
 // @ts-check
-/** What is seen of the page: one section, its title, and how far the sign-up has come. */
+/** The visible page: one section, its title, and the progress of the sign-up. */
 
 import { byId, within } from "./dom.js";
 import { say } from "./language.js";
@@ -8,7 +8,7 @@ const WAITING = "waiting";
 const ASKING = ["details", "organisation", "captcha"];
 
 /**
- * Say *text* to who does not see the page.
+ * Announce *text* to people who do not see the page.
  * @param {string} text
  */
 export function announce(text) {
@@ -16,8 +16,8 @@ export function announce(text) {
 }
 
 /**
- * Show the section *name* alone; the one before is told by an event `left`. With *focus*, it is told by an event
- * `shown`, and the reader is taken to its first problem, or to its title.
+ * Show only the section *name*, and send an event `left` to the section before. With *focus*, send it an event `shown`,
+ * and move the focus to its first problem, or to its title.
  * @param {string} name
  * @param {{focus: boolean}} options
  */
@@ -35,7 +35,7 @@ export function reveal(name, { focus }) {
   takeReaderTo(byId(name, HTMLElement));
 }
 
-/** Have the window's title say the step, how far it is, and whether something is wrong. */
+/** Set the window's title: the step, the progress, and whether there is a problem. */
 export function showTitle() {
   const section = sections().find((candidate) => !candidate.hidden);
   if (!section) return;
@@ -51,7 +51,7 @@ function takeReaderTo(section) {
   const wrong = section.querySelector("[aria-invalid=true]");
   if (wrong instanceof HTMLElement) {
     wrong.focus({ preventScroll: true });
-    wrong.scrollIntoView({ block: "center", behavior: "instant" }); // One that had the focus would not move.
+    wrong.scrollIntoView({ block: "center", behavior: "instant" }); // Focus alone would not scroll to a field that has it already.
   } else within(section, "h1").focus({ preventScroll: true });
 }
 
@@ -67,7 +67,7 @@ function showProgress(name) {
 }
 
 /**
- * Which of how many steps that are counted *name* is, from 0; -1 for one that is not.
+ * Return the position of *name* among the numbered steps, from 0; -1 for any other step.
  * @param {string} name
  */
 function progressOf(name) {

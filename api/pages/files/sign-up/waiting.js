@@ -1,5 +1,5 @@
 // @ts-check
-/** What is shown while a step is not there yet: that it comes, that it is slow, that it failed and how to go on. */
+/** Messages until a step can be shown: it loads, it is slow, or it failed and can be tried again. */
 
 import { clock, countDown } from "./countdown.js";
 import { byId } from "./dom.js";
@@ -12,9 +12,9 @@ const LONG_MILLISECONDS = 8_000;
 
 let stopCounting = () => {};
 
-/** One step that is waited for. */
+/** One step that is being prepared. */
 export class Waiting {
-  /** Awaited from the beginning: that a request was lost may become known only after the connection has come back. */
+  /** Awaited from the start: the page may learn that a request was lost only after the connection is back. */
   #online = new Promise((come) => addEventListener("online", come, { once: true }));
 
   /** @param {() => boolean} stillWanted */

@@ -1,5 +1,5 @@
 // @ts-check
-/** The mails are on their way; and the way to another link, for who has none, or one that is of no use. */
+/** The mails are on their way; a form gives another link to people who have none, or one that does not work. */
 
 import { activationToken } from "../activation-token.js";
 import { ask } from "../api.js";
@@ -11,7 +11,7 @@ import { isWord, say } from "../language.js";
 import { RESEND_ACTIVATION_MAIL } from "../operations.js";
 import { defineStep } from "../steps.js";
 
-const NOT_WHOLE = ["CUT", "UNKNOWN"]; // Such a link may have lost something on its way.
+const NOT_WHOLE = ["CUT", "UNKNOWN"]; // Such a link may have been damaged on its way.
 const email = byId("resend-email", HTMLInputElement);
 const form = new Form("resend-form", async () => {
   if (form.holds()) await resend(form, email.value);
@@ -27,7 +27,7 @@ let link = WANTED;
 let next = null;
 
 /**
- * Say why a link is of no use, when the step is shown next.
+ * Say why a link does not work, when the step is shown next.
  * @param {Link} refused
  */
 export function explainLink(refused) {

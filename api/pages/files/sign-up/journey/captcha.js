@@ -41,7 +41,7 @@ export function startCaptcha() {
 async function enter(again) {
   if (draft.registration === null) return draft.sent ? "sent" : draft.ended ? "restart" : "organisation";
   if (isOutdated()) return "organisation";
-  if (again && shown) return showWords(shown); // The picture, and what was typed of it, stay.
+  if (again && shown) return showWords(shown); // The picture and the answer stay.
   const pending = takePending();
   if (pending) showChallenge(pending);
   else {
@@ -69,7 +69,7 @@ async function anotherPicture() {
   if (await renew(RENEW_CAPTCHA)) announce(say("captcha.renewed"));
 }
 
-/** Hear the challenge: what is heard again is the same, until another picture is asked for. */
+/** Play the challenge. It stays the same until the person asks for another picture. */
 async function listen() {
   if (sound.hidden) {
     const challenge = await renew(RENEW_CAPTCHA_WITH_SOUND);
@@ -79,11 +79,11 @@ async function listen() {
     sound.hidden = false;
   }
   sound.currentTime = 0;
-  await sound.play().catch(() => sound.focus()); // Where the browser does not play by itself, the person does.
+  await sound.play().catch(() => sound.focus()); // If the browser may not play it, the person can.
 }
 
 /**
- * Show another challenge of the same registration; of several that are asked for, the last.
+ * Show another challenge of the same registration; after several requests, the last one.
  * @param {string} operation
  * @returns {Promise<any>} The `Captcha`; nothing where the registration awaits none any more: another step shows that.
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Step 1: who signs up. What can be seen here is checked here; the service judges the rest with the organisation. */
+/** Step 1: the person. The page checks what it can; the service judges the rest together with the organisation. */
 
 import { byId } from "../dom.js";
 import { draft } from "../draft.js";
@@ -23,7 +23,7 @@ export function startDetails() {
   });
 }
 
-/** Whether what was typed on this step is still to be asked for. */
+/** Return whether this step still has to be filled in. */
 export function detailsAreMissing() {
   return detailsForm.controls().some((control) => control.required && !draft.fields[control.name]);
 }
@@ -40,7 +40,7 @@ function addressProblems() {
 }
 
 /**
- * Have the browser judge an address by what is seen of it.
+ * Have the browser judge the visible text of an address.
  * @param {string} name
  */
 function showAsSeen(name) {

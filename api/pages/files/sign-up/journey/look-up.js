@@ -1,5 +1,5 @@
 // @ts-check
-/** Looking an organisation up while its identifier is typed: late enough, once, and only what can be one. */
+/** Look-ups of organisations during input: after a pause, once, and only for text that can be an identifier. */
 
 import { ask } from "../api.js";
 import { TooManyRequests } from "../failures.js";
@@ -14,7 +14,7 @@ const LONG_PAUSE_MILLISECONDS = 1_000;
 const SLOW_MILLISECONDS = 500;
 const MAX_REMEMBERED = 50;
 
-/** The newest look-up; those before it are given up. */
+/** The newest look-up; it cancels earlier ones. */
 export class LookUp {
   /** @type {Map<string, any>} */
   #remembered = new Map();
@@ -22,7 +22,7 @@ export class LookUp {
   #notBefore = 0;
 
   /**
-   * What is known under *value*: a member of `OrganisationResult`, or null where nothing could be asked.
+   * Return the result for *value*: a member of `OrganisationResult`, or null if the service could not be asked.
    * @param {IdentifierTypeInfo} info
    * @param {string} value
    * @param {() => void} slow Called where the answer takes so long that something should be said.
@@ -39,7 +39,7 @@ export class LookUp {
     return newest.signal.aborted ? new Promise(() => {}) : result;
   }
 
-  /** Give up what is being looked up. */
+  /** Cancel the current look-up. */
   forget() {
     this.#newest.abort();
     this.#newest = new AbortController();
@@ -53,7 +53,7 @@ export class LookUp {
    */
   async #ask(info, value, slow, signal) {
     if (performance.now() < this.#notBefore) return null;
-    const key = keyOf(info, value); // In the language that is asked for, whatever is chosen meanwhile.
+    const key = keyOf(info, value); // In the language of the request, which may change meanwhile.
     const timer = setTimeout(() => signal.aborted || slow(), SLOW_MILLISECONDS);
     try {
       const result = await ask(FIND_ORGANISATION, { identifier: { type: info.type, value } }, signal);
@@ -61,7 +61,7 @@ export class LookUp {
       return result;
     } catch (failure) {
       if (failure instanceof TooManyRequests) this.#notBefore = performance.now() + failure.seconds * 1000;
-      return null; // Signing up goes on without: the service judges the identifier again then.
+      return null; // The sign-up continues without it: the service judges the identifier again.
     } finally {
       clearTimeout(timer);
     }
@@ -78,7 +78,7 @@ export class LookUp {
 }
 
 /**
- * Whether a value of this type that is whole may also be the beginning of a longer one.
+ * Return whether a complete value of this type may also be the beginning of a longer one.
  * @param {IdentifierTypeInfo} info
  */
 export function mayGoOn(info) {
@@ -86,7 +86,7 @@ export function mayGoOn(info) {
 }
 
 /**
- * Whether *value* has the form of an identifier of this type, so that it is worth asking.
+ * Return whether *value* has the form of an identifier of this type, so that a look-up makes sense.
  * @param {IdentifierTypeInfo} info
  * @param {string} value
  */
@@ -95,7 +95,7 @@ export function couldBeValid(info, value) {
 }
 
 /**
- * *value* without what is ignored in identifiers of this type.
+ * Return *value* without the characters that identifiers of this type ignore.
  * @param {IdentifierTypeInfo} info
  * @param {string} value
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Step 2: the organisation, looked up while its identifier is typed. */
+/** Step 2: the organisation, which is looked up during input of its identifier. */
 
 import { byId, element } from "../dom.js";
 import { draft, keepField } from "../draft.js";
@@ -66,12 +66,12 @@ function listTypes() {
   keepField(type.name, type.value);
 }
 
-/** The chosen type. */
+/** Return the chosen type. */
 function chosenType() {
   return types.find((info) => info.type === type.value);
 }
 
-/** Say how an identifier of the chosen type is written. */
+/** Show how an identifier of the chosen type is written. */
 function guide() {
   const info = chosenType();
   if (!info) return;
@@ -81,16 +81,16 @@ function guide() {
   identifier.inputMode = info.inputMode.toLowerCase();
 }
 
-/** Show what is known of the identifier that stands there. */
+/** Look the current identifier up, and show the result. */
 async function look() {
   const info = chosenType();
   const value = identifier.value;
   const asked = `${language()} ${type.value} ${value}`;
-  if (asked === looked) return; // The step is entered again: what is shown stands.
+  if (asked === looked) return; // The step is entered again: its result stays.
   looked = asked;
   lookUp.forget();
   const promising = info?.hasLookup && couldBeValid(info, value);
-  if (!promising || nameField.hidden) showQuietly(""); // Else, while it may stay unknown, nothing blinks.
+  if (!promising || nameField.hidden) showQuietly(""); // Else the message would blink while the identifier stays unknown.
   if (!promising) askName(info !== undefined && !info.hasLookup && info.type !== NAMELESS);
   if (!info || !promising) return;
   const found = await lookUp.find(info, value, () => showQuietly(say("finding.looking")));
@@ -105,7 +105,7 @@ function showQuietly(text) {
 }
 
 /**
- * Show *found*; a member of the union that is not known here is shown by its message.
+ * Show *found*; of an unknown member of the union, show the message.
  * @param {any} found A member of `OrganisationResult`.
  * @param {boolean} unfinished Whether more may follow: a check digit that is wrong so far is then no mistake yet.
  */
@@ -123,7 +123,7 @@ function show(found, unfinished) {
 function sayWrong(message) {
   setProblem(identifier, message);
   showTitle();
-  if (document.activeElement === identifier) announce(message); // The focus stays where the person types.
+  if (document.activeElement === identifier) announce(message); // The focus stays in the input.
 }
 
 /** @param {any} found */
@@ -142,7 +142,7 @@ function describe(found) {
 }
 
 /**
- * Ask for the organisation's name or not. One that is not asked for stays in its field, and is not sent.
+ * Show or hide the field for the organisation's name. A hidden name stays in its field, and is not sent.
  * @param {boolean} wanted
  */
 function askName(wanted) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Step 4, behind the link of the e-mail: whose account it is, and the password, judged while it is typed. */
+/** Step 4, after the link of the e-mail: whose account it is, and the password, which is judged during input. */
 
 import { activationToken, forgetActivationToken, onActivationLink } from "../activation-token.js";
 import { ask } from "../api.js";
@@ -29,7 +29,7 @@ const form = new Form("password-form", async () => {
 
 export function startPassword() {
   defineStep("password", async (again, isWanted) => {
-    if (!again) forgetPasswords(); // They may have been typed for another link.
+    if (!again) forgetPasswords(); // They may have been entered for another link.
     return inspect(isWanted);
   });
   defineStep("active", showActive);
@@ -40,7 +40,7 @@ export function startPassword() {
 }
 
 /**
- * Show what the link is worth. Nothing is sent but the question: the person decides.
+ * Show the state of the link. This only asks the service; the person decides whether to activate.
  * @param {() => boolean} isWanted
  * @returns {Promise<"resend" | void>}
  */
@@ -105,7 +105,7 @@ async function activate() {
 }
 
 /**
- * The link has come to its end meanwhile: what is shown of it is asked again.
+ * The link has ended meanwhile: ask for its state again, and show it.
  * @param {() => boolean} isHere
  */
 async function refused(isHere) {

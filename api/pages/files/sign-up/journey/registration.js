@@ -1,5 +1,5 @@
 // @ts-check
-/** From what was typed to a registration that waits for its captcha. */
+/** The registration: the forms become one that waits for its captcha. */
 
 import { ask } from "../api.js";
 import { byId } from "../dom.js";
@@ -17,7 +17,7 @@ import { detailsForm } from "./details.js";
 /** @typedef {import("../form.js").Showing} Showing */
 /** @typedef {(problems: FieldProblem[], options: Showing) => FieldProblem[]} ShowProblems */
 
-/** Where the draft has whether the organisation's name is asked for. */
+/** The place in the draft that says whether the organisation's name is asked for. */
 export const NAME_ASKED = "organisation.nameAsked";
 
 /** @type {any} The newest `PendingRegistration`, until its step has shown it. */
@@ -26,14 +26,14 @@ let pending = null;
 let showOrganisationProblems = (problems) => problems;
 
 /**
- * Have *show* show the problems of the organisation's form; it gives back those that it has no field for.
+ * Have *show* show the problems of the organisation's form; it returns those that it has no field for.
  * @param {ShowProblems} show
  */
 export function onOrganisationProblems(show) {
   showOrganisationProblems = show;
 }
 
-/** The registration that was just made, once. */
+/** Return the registration that was just made, once. */
 export function takePending() {
   const taken = pending;
   pending = null;
@@ -42,7 +42,7 @@ export function takePending() {
 
 /**
  * Send the form. The same form again, after a double click or a lost connection, is the same registration: the key
- * stands for what was typed, and a new one is made only for another form.
+ * stands for the input, and only another form gets a new one.
  */
 export async function register() {
   const isHere = presence();
@@ -66,14 +66,14 @@ async function createAccount() {
 }
 
 /**
- * Whether the key stands for what can't go on: no attempt is left, or the service knows it for another form.
+ * Return whether the key's registration has ended: no attempt is left, or the service knows the key for another form.
  * @param {any} result
  */
 function isSpent(result) {
   return result.state === "CAPTCHA_ATTEMPTS_EXHAUSTED" || result.__typename === "IdempotencyConflict";
 }
 
-/** Whether something else has been typed since the form was sent: what came of that one must not go on. */
+/** Return whether the input has changed since the form was sent: the old result must not continue. */
 export function isOutdated() {
   if (draft.attempt === null) return false;
   const { termsVersion, language: inLanguage, ...sent } = JSON.parse(draft.attempt.input);
@@ -92,7 +92,7 @@ export function endWithMails(email, minutes, isHere) {
 }
 
 /**
- * The registration can't go on: what was typed makes another.
+ * The registration has ended: make another of the same input.
  * @param {"expired" | "exhausted"} why
  * @param {() => boolean} isHere
  */
@@ -110,7 +110,7 @@ export function startRegistration() {
   });
 }
 
-/** The form as the contract has it. */
+/** Return the form as the contract has it. */
 async function formInput() {
   const { terms } = await setup();
   return { ...typedInput(), termsVersion: terms.version, language: language().toUpperCase() };
@@ -146,7 +146,7 @@ function keyFor(input) {
 }
 
 /**
- * Each problem at its field; the first step that has one is shown.
+ * Show each problem at its field, and the first step that has one.
  * @param {{fields: FieldProblem[], message: string, lang: string}} refusal
  * @param {() => boolean} isHere
  */
@@ -164,7 +164,7 @@ function showProblems(refusal, isHere) {
   if (isHere()) go(beyondDetails.length < problems.length ? "details" : "organisation");
 }
 
-/** The terms have changed: what was agreed to is no longer what is asked. */
+/** The terms have changed: ask for a new agreement. */
 function askAgreementAgain() {
   forgetSetup();
   const box = detailsForm.control("acceptTerms");

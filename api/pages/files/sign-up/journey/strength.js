@@ -1,5 +1,5 @@
 // @ts-check
-/** The rules that tick off, and the meter. Length and types are seen here at once; the service judges the rest. */
+/** The list of rules, and the meter. The page judges length and types at once; the service judges the rest. */
 
 import { ask } from "../api.js";
 import { byId, element } from "../dom.js";
@@ -20,11 +20,11 @@ const suggestions = byId("password-suggestions", HTMLElement);
 
 let newest = new AbortController();
 let notBefore = 0;
-/** @type {Check | null} What was last said, which stands until the next is known. */
+/** @type {Check | null} The last verdict, which stands until the next. */
 let last = null;
 
 /**
- * Tick off the rules that *password* keeps, and show how strong it is; of several calls, the newest counts.
+ * Tick off the rules that *password* keeps, and show its strength. The newest of several calls counts.
  * @param {string} password
  * @param {string | null} token The activation link's: with it, the service knows whose name must not be in it.
  * @param {Policy} policy
@@ -45,7 +45,7 @@ export async function judge(password, token, policy) {
 }
 
 /**
- * What the service says of *password*; nothing where it can't be asked: it judges again in the end.
+ * Return the service's verdict on *password*, or nothing if it can't be asked: it judges again in the end.
  * @param {string} password
  * @param {string | null} token
  * @param {AbortSignal} signal
@@ -96,10 +96,10 @@ function rules(password, { minLength, minCharacterTypes }, check) {
 
 /** @param {Check | null} check */
 function showStrength(check) {
-  meter.value = check ? check.score + 1 : 0; // So that the weakest is seen too.
+  meter.value = check ? check.score + 1 : 0; // The weakest password has to be visible too.
   meter.setAttribute("aria-valuetext", check?.strengthLabel ?? "");
   const words = check ? check.strengthLabel : "";
-  if (label.textContent !== words) label.textContent = words; // Said aloud only when it changes.
+  if (label.textContent !== words) label.textContent = words; // Announced only when it changes.
   suggestions.hidden = !check?.suggestions.length;
   suggestions.replaceChildren(...(check?.suggestions ?? []).map((text) => element("li", text)));
 }
