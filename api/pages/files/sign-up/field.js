@@ -3,7 +3,7 @@
 
 import { byId } from "./dom.js";
 import { language, say } from "./language.js";
-import { visible } from "./typed.js";
+import { visible } from "./visible-text.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement} Control */
 /** @typedef {{path: string[], message: string}} FieldProblem The path is that of the contract's input. */

@@ -5,7 +5,7 @@ import { ask } from "../api.js";
 import { TooManyRequests } from "../failures.js";
 import { language } from "../language.js";
 import { FIND_ORGANISATION } from "../operations.js";
-import { visible } from "../typed.js";
+import { visible } from "../visible-text.js";
 
 /** @typedef {import("../setup.js").IdentifierTypeInfo} IdentifierTypeInfo */
 
