@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, sqlite_only]
 
 AS_A_BROWSER = {"Accept": "text/html,*/*;q=0.8"}
-VENDOR = Path(api.__file__).parent / "web/files/graphiql/vendor"
+VENDOR = Path(api.__file__).parent / "pages/files/graphiql/vendor"
 NODE_MODULES = Path(__file__).parent / "node/node_modules"
 ORIGINALS = {
     "graphiql.min.js": "graphiql/graphiql.min.js",

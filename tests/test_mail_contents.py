@@ -32,7 +32,7 @@ RECIPIENT = "camille@example.com"
 SIGN_IN_URL = "https://portail.example/connexion?retour=accueil&langue=fr"
 ACTIVATION_URL = "https://portail.example/activer?etape=3&langue=fr#token=" + "Zm9v_LW1" * 5 + "abc"
 OTHER_URL = "https://portail.example/activer?etape=3&langue=fr#token=" + "YmFy-X2J" * 5 + "def"
-TEMPLATES = Path(api.__file__).parent / "templates"
+TEMPLATES = Path(api.__file__).parent / "mail" / "templates"
 URL = re.compile(r"https?://[^\s\"'<>]+")
 URL_ATTRIBUTES = {"action", "background", "cite", "data", "formaction", "ping", "poster", "src", "srcset"}
 SECRETS = {
