@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from email.headerregistry import Address
 from email.message import EmailMessage
+from functools import cache
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -84,19 +85,24 @@ class Entry:
         return self.organisation_name or f"{self.identifier_type} – {self.identifier}"
 
 
+@cache
+def _templates() -> Environment:
+    """Return the templates of all mails; a process compiles each of them once."""
+    return Environment(
+        loader=PackageLoader("api.mail"),
+        autoescape=select_autoescape(["html"], default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 class Composer:
     """Writes the mails, from *sender*; sends none."""
 
     def __init__(self, *, sender: Sender, sign_in_url: str | None) -> None:
         self._sender = Address(sender.name, sender.local_part, sender.domain)
         self._sign_in_url = sign_in_url
-        self._templates = Environment(
-            loader=PackageLoader("api.mail"),
-            autoescape=select_autoescape(["html"], default=False),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def summary(
         self,
@@ -146,7 +152,7 @@ class Composer:
         """Write both parts of *message*. The richer one comes last, as RFC 2046 asks."""
         context = {
             "language": str(language),
-            "words": self._templates.get_template(f"words.{language}.jinja").module,
+            "words": _templates().get_template(f"words.{language}.jinja").module,
             "subject": str(message["Subject"]),
             "portal": one_line(self._sender.display_name),
             "link_minutes": int(LINK_LIFETIME.total_seconds() // 60),
@@ -154,7 +160,7 @@ class Composer:
             **content,
         }
         text, html = (
-            self._templates.get_template(f"{name}.{language}.{kind}").render(context) for kind in ("txt", "html")
+            _templates().get_template(f"{name}.{language}.{kind}").render(context) for kind in ("txt", "html")
         )
         message.set_content(text, cte="quoted-printable")
         message.add_alternative(html, subtype="html", cte="quoted-printable")
