@@ -61,9 +61,15 @@ __all__ = [
     "stopwatch",
 ]
 
-TABLES = (
-    "activation_token, registration, membership, organisation, account, outbox_message, register_entry,"
-    " register_edition"
+TABLES = (  # Those that refer to others come first.
+    "activation_token",
+    "registration",
+    "membership",
+    "organisation",
+    "account",
+    "outbox_message",
+    "register_entry",
+    "register_edition",
 )
 
 # What tests ask is on this machine: no proxy of the environment stands between.
@@ -140,15 +146,19 @@ def _pgexec_patiently(*command: Any, timeout: float | None = None, **options: An
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A real PostgreSQL of one's own, with the newest schema.
+def running_postgres(**configuration: str) -> Iterator[PostgresServer]:
+    """Run a real PostgreSQL with the newest schema and *configuration*.
 
     It runs as a user of its own, in a folder of its own: those of pytest are closed to it by the next run of root.
     """
     folder = tempfile.mkdtemp(prefix="guichet-")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postgres_server, "pgexec", _pgexec_patiently)
-        server = postgres_server.get_server(folder, cleanup_mode="stop")
+        server = postgres_server.get_server(folder, cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        with (server.pgdata / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in configuration.items())
+        server.start()
     try:
         asyncio.run(migrate(url_of(server)))
         yield server
@@ -166,8 +176,8 @@ def url_of(server: PostgresServer) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL that the tests of this process share."""
-    with running_postgres() as server:
+    """The URL of a PostgreSQL that the tests of this process share. It survives no power cut, and waits for no disk."""
+    with running_postgres(fsync="off", full_page_writes="off") as server:
         yield url_of(server)
 
 
@@ -181,9 +191,10 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _empty(url: str) -> None:
+    """Delete all rows: of a few, this takes a third of the time of TRUNCATE, and a fiftieth of a copied database's."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(f"TRUNCATE {TABLES}")
+        await connection.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))  # noqa: S608
     finally:
         await connection.close()
 
