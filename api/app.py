@@ -41,6 +41,7 @@ from api.settings.mail_destination import Maildir
 from api.upkeep import upkeep
 from api.use_cases.activation import Activation
 from api.use_cases.organisations import LookUps
+from api.use_cases.passwords import PasswordCheck
 from api.use_cases.registration import SignUp
 from api.use_cases.registration_form import Terms
 from models.database.connections import database
@@ -81,7 +82,7 @@ def build_app(
     """
     captcha = captcha or _captcha(settings)
     passwords = Passwords(hasher or Argon2Hasher())
-    services = _services(settings, captcha, passwords, clock)
+    services = _services(settings, captcha, passwords)
     graphiql = None if settings.in_production else GraphiQL()
 
     @asynccontextmanager
@@ -108,7 +109,7 @@ def build_app(
                 DirectRoute,
                 path=GRAPHQL,
                 endpoint=graphql_endpoint(
-                    services, introspection=settings.introspection == "on", page=graphiql and graphiql.page
+                    services, clock=clock, introspection=settings.introspection == "on", page=graphiql and graphiql.page
                 ),
             ),
         ],
@@ -120,7 +121,6 @@ def _services(
     settings: Settings,
     captcha: CaptchaProvider,
     passwords: Passwords,
-    clock: Callable[[], datetime],
 ) -> Services:
     storage = open_storage(settings.rate_limit_url.get_secret_value())
     limits = RateLimits(settings.rate_limits, storage)
@@ -128,12 +128,12 @@ def _services(
     return Services(
         sign_up=SignUp(captcha=captcha, limits=limits, terms=terms, key=settings.key),
         activation=Activation(passwords=passwords, limits=limits),
+        password_check=PasswordCheck(passwords=passwords, limits=limits),
+        look_ups=LookUps(find_organisations),
         captcha=captcha,
         limits=limits,
         terms=terms,
         sign_in_url=settings.sign_in_url,
-        find_organisation=LookUps(find_organisations).find,
-        clock=clock,
     )
 
 

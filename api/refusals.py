@@ -1,37 +1,76 @@
 """Expected refusals, as exceptions: a code and its parameters, no words and no HTTP status.
 
-`api.messages.words` has the words, `api.graphql.problems` the place of each in the unions of the schema.
+`api.messages` has the words. `api.graphql.problems` makes each refusal a member of its field's union.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from models.identifiers import Identifier, IdentifierType
+from models.activation import LinkState
+from models.field_problems import FieldProblemCode
+
+Pending = TypeVar("Pending")
+
+NO_PARAMETERS: Mapping[str, str | int] = MappingProxyType({})
+
+
+class ProblemCode(StrEnum):
+    """Every stable code of the API. Codes are never renamed."""
+
+    INVALID_INPUT = "INVALID_INPUT"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    REGISTRATION_NOT_FOUND = "REGISTRATION_NOT_FOUND"
+    CAPTCHA_REJECTED = "CAPTCHA_REJECTED"
+    CAPTCHA_EXPIRED = "CAPTCHA_EXPIRED"
+    CAPTCHA_ATTEMPTS_EXHAUSTED = "CAPTCHA_ATTEMPTS_EXHAUSTED"
+    ACTIVATION_LINK_UNKNOWN = "ACTIVATION_LINK_UNKNOWN"
+    ACTIVATION_LINK_EXPIRED = "ACTIVATION_LINK_EXPIRED"
+    ACTIVATION_LINK_USED = "ACTIVATION_LINK_USED"
+    ACTIVATION_LINK_SUPERSEDED = "ACTIVATION_LINK_SUPERSEDED"
+    IDENTIFIER_INVALID = "IDENTIFIER_INVALID"
+    ORGANISATION_NOT_FOUND = "ORGANISATION_NOT_FOUND"
+
+
+LINK_CODES: Mapping[LinkState, ProblemCode] = MappingProxyType(
+    {
+        LinkState.UNKNOWN: ProblemCode.ACTIVATION_LINK_UNKNOWN,
+        LinkState.EXPIRED: ProblemCode.ACTIVATION_LINK_EXPIRED,
+        LinkState.USED: ProblemCode.ACTIVATION_LINK_USED,
+        LinkState.SUPERSEDED: ProblemCode.ACTIVATION_LINK_SUPERSEDED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRefusal:
-    """What is wrong with one field: its path in the input, a `FieldProblemCode`, parameters of the message.
+    """What is wrong with one field: its path in the input, a code, parameters of the message.
 
-    The *reason*, if any, is of the message alone: one code may have several.
+    One code may have several messages: the *reason*, if any, chooses among them.
     """
 
     path: tuple[str, ...]
-    code: str
+    code: FieldProblemCode
     parameters: Mapping[str, str | int] = field(default_factory=dict)
     reason: str = ""
 
 
 class Refusal(Exception):
-    """Something that the caller asked for is refused, as the contract foresees."""
+    """Something that the caller asked for is refused, as the contract foresees: a *code*, and its *parameters*."""
+
+    code: ProblemCode
+    parameters: Mapping[str, str | int] = NO_PARAMETERS
 
 
 class InvalidInput(Refusal):
     """Some fields can't be accepted; *fields* lists all of them."""
+
+    code = ProblemCode.INVALID_INPUT
 
     def __init__(self, fields: Sequence[FieldRefusal]) -> None:
         super().__init__(", ".join(f"{'.'.join(refused.path)}: {refused.code}" for refused in fields))
@@ -41,40 +80,40 @@ class InvalidInput(Refusal):
 class TooManyRequests(Refusal):
     """Asked too often, or more work in hand than can be borne; worth another try after *retry_after_seconds*."""
 
+    code = ProblemCode.TOO_MANY_REQUESTS
+
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"retry after {retry_after_seconds} s")
         self.retry_after_seconds = max(1, retry_after_seconds)
+        self.parameters = {"seconds": self.retry_after_seconds}
 
 
 class IdempotencyConflict(Refusal):
     """The idempotency key came before, with another input."""
 
+    code = ProblemCode.IDEMPOTENCY_CONFLICT
+
 
 class RegistrationNotFound(Refusal):
     """No such registration, or it has expired."""
 
+    code = ProblemCode.REGISTRATION_NOT_FOUND
+
+
+class CaptchaRejected(Refusal, Generic[Pending]):
+    """The answer was wrong, too late, or one too many: *pending* is the registration as it stands now."""
+
+    def __init__(self, code: ProblemCode, pending: Pending, *, attempts_left: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.pending = pending
+        if code is ProblemCode.CAPTCHA_REJECTED:
+            self.parameters = {"attemptsLeft": attempts_left}
+
 
 class ActivationLinkRefused(Refusal):
-    """The link can't activate anything: *state* is expired, used, superseded or unknown."""
+    """The link can't activate anything: its *state* is any but USABLE."""
 
-    def __init__(self, state: str) -> None:
+    def __init__(self, state: LinkState) -> None:
         super().__init__(state)
-        self.state = state
-
-
-class OrganisationNotFound(Refusal):
-    """A well-formed identifier that neither the register nor the portal knows."""
-
-    def __init__(self, identifier: Identifier) -> None:
-        super().__init__(identifier.type)
-        self.identifier = identifier
-
-
-class InvalidIdentifier(Refusal):
-    """A value that can't be an identifier of its type; *reason* is a `FieldProblemCode`."""
-
-    def __init__(self, type_: IdentifierType, value: str, reason: str) -> None:
-        super().__init__(f"{type_}: {reason}")
-        self.type = type_
-        self.value = value
-        self.reason = reason
+        self.code = LINK_CODES[state]

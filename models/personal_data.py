@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
+from models.field_problems import FieldProblemCode
 from models.links import find_link, find_phone
 from models.phone_numbers import parse_as_dialled_from_france
 from models.visible_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_entered
@@ -42,7 +43,7 @@ class InputError(ValueError):
     *reason* says what *quoted*, the part of the text that is meant, is taken for: link, phone or character.
     """
 
-    def __init__(self, code: str, limit: int | None = None, *, reason: str = "", quoted: str = "") -> None:
+    def __init__(self, code: FieldProblemCode, limit: int | None = None, *, reason: str = "", quoted: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.limit = limit
@@ -58,6 +59,35 @@ class EmailAddress:
     canonical: str
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as stored: in each attempt to sign up, and in the account."""
+
+    email: EmailAddress
+    first_name: str
+    last_name: str
+    phone: str | None
+    contact_email: str | None
+    """Where notifications go; None for the sign-in address."""
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The person as columns of a table."""
+        return {
+            "email": self.email.address,
+            "email_canonical": self.email.canonical,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "phone": self.phone,
+            "contact_email": self.contact_email,
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """Names and addresses, on which no password may be built."""
+        return [self.first_name, self.last_name, self.email.address, self.contact_email or ""]
+
+
 def clean(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     """*typed* as a person sees it (see `models.visible_text.visible`).
 
@@ -66,11 +96,11 @@ def clean(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
         is so long that it isn't read at all.
     """
     if len(typed) > MAX_INPUT_LENGTH:
-        raise InputError("TOO_LONG", max_length)
+        raise InputError(FieldProblemCode.TOO_LONG, max_length)
     text = visible(typed)
     for char in text:
         if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS:
-            raise InputError("INVALID_CHARACTERS", reason="character", quoted=f"U+{ord(char):04X}")
+            raise InputError(FieldProblemCode.INVALID_CHARACTERS, reason="character", quoted=f"U+{ord(char):04X}")
     return text
 
 
@@ -81,12 +111,12 @@ def parse_name(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     """
     name = " ".join(clean(typed, max_length=max_length).split())
     if SHOWS_NOTHING.fullmatch(name):
-        raise InputError("REQUIRED")
+        raise InputError(FieldProblemCode.REQUIRED)
     if len(name) > max_length:
-        raise InputError("TOO_LONG", max_length)
+        raise InputError(FieldProblemCode.TOO_LONG, max_length)
     for reason, found in (("phone", find_phone(name)), ("link", find_link(name))):
         if found is not None:
-            raise InputError("INVALID_CHARACTERS", reason=reason, quoted=found)
+            raise InputError(FieldProblemCode.INVALID_CHARACTERS, reason=reason, quoted=found)
     return name
 
 
@@ -97,22 +127,22 @@ def parse_email_address(typed: str) -> EmailAddress:
     """
     text = clean(typed, max_length=MAX_EMAIL_LENGTH)
     if not text:
-        raise InputError("REQUIRED")
+        raise InputError(FieldProblemCode.REQUIRED)
     if len(text) > MAX_EMAIL_LENGTH:
-        raise InputError("TOO_LONG", MAX_EMAIL_LENGTH)
+        raise InputError(FieldProblemCode.TOO_LONG, MAX_EMAIL_LENGTH)
     if not visible_as_entered(typed).rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
-        raise InputError("EMAIL_INVALID")
+        raise InputError(FieldProblemCode.EMAIL_INVALID)
     try:
         # `test_environment` accepts .test, reserved by RFC 6761 for what its name says; it can harm nobody.
         valid = validate_email(
             text, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True
         )
     except EmailNotValidError as exc:
-        raise InputError("EMAIL_INVALID") from exc
+        raise InputError(FieldProblemCode.EMAIL_INVALID) from exc
     domain = valid.ascii_domain.lower()
     address = f"{valid.local_part}@{domain}"
     if "." not in domain or len(address) > MAX_EMAIL_LENGTH:
-        raise InputError("EMAIL_INVALID")
+        raise InputError(FieldProblemCode.EMAIL_INVALID)
     _check_local_part(valid.local_part)
     return EmailAddress(address, address.lower())
 
@@ -120,9 +150,9 @@ def parse_email_address(typed: str) -> EmailAddress:
 def _check_local_part(local_part: str) -> None:
     """Refuse what a mail program would take for a page's address, or a header for an encoded word (RFC 2047)."""
     if unusual := UNUSUAL_LOCAL_PART.search(local_part):
-        raise InputError("EMAIL_INVALID", reason="character", quoted=unusual[0])
+        raise InputError(FieldProblemCode.EMAIL_INVALID, reason="character", quoted=unusual[0])
     if not PLAIN_LOCAL_PART.fullmatch(local_part) and (link := find_link(local_part)):
-        raise InputError("EMAIL_INVALID", reason="character", quoted=link)
+        raise InputError(FieldProblemCode.EMAIL_INVALID, reason="character", quoted=link)
 
 
 def parse_phone(typed: str) -> str:
@@ -133,5 +163,5 @@ def parse_phone(typed: str) -> str:
     text = unicodedata.normalize("NFKC", clean(typed)).translate(HYPHENS)
     number = parse_as_dialled_from_france(text) if PHONE_LIKE.fullmatch(text) else None
     if number is None:
-        raise InputError("PHONE_INVALID")
+        raise InputError(FieldProblemCode.PHONE_INVALID)
     return number

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from tortoise.expressions import Subquery
 
+from models.activation import LINK_LIFETIME, ActivationToken
 from models.outbox import MessageState, OutboxMessage
-from models.registration import LINK_LIFETIME, ActivationToken, Registration
+from models.registration import Registration
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.account import Account, Membership, MembershipRole
+from models.activation import ActivationToken
 from models.organisation import Organisation
 from models.outbox import MessageKind, MessageState, OutboxMessage
-from models.registration import CAPTCHA_ATTEMPTS, ActivationToken, MailOutcome, Registration, RegistrationState
+from models.registration import CAPTCHA_ATTEMPTS, MailOutcome, Registration, RegistrationState
 from tests.client import text_of
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from argon2.exceptions import VerifyMismatchError
 
 from api.passwords.threads import Passwords
 from models.account import Account, Membership
+from models.activation import ActivationToken
 from models.organisation import Organisation
 from models.outbox import OutboxMessage
-from models.registration import ActivationToken, Registration
+from models.registration import Registration
 from tests.client import (
     ACTIVATE_ACCOUNT,
     INSPECT_ACTIVATION_LINK,

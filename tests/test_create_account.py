@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.graphql.problems import FieldProblemCode
+from models.field_problems import FieldProblemCode
 from models.organisation import OrganisationStatus
 from models.outbox import OutboxMessage
 from models.registration import Registration

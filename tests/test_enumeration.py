@@ -22,8 +22,9 @@ from api.captcha.voice import Voice
 from api.mail.composer import Composer
 from api.passwords import strength
 from models.account import Account
+from models.activation import ActivationToken
 from models.outbox import MessageState, OutboxMessage
-from models.registration import ActivationToken, Registration, RegistrationState
+from models.registration import Registration, RegistrationState
 from models.retention import purge
 from tests.client import (
     ACTIVATE_ACCOUNT,

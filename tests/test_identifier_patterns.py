@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from models.field_problems import FieldProblemCode
 from models.identifiers import (
     IDENTIFIER_FORMATS,
     IdentifierError,
     IdentifierFormat,
-    IdentifierProblem,
     IdentifierType,
     parse_identifier,
 )
@@ -77,7 +77,7 @@ def form_is_accepted(type_: IdentifierType, typed: str) -> bool:
     try:
         parse_identifier(type_, typed)
     except IdentifierError as refusal:
-        return refusal.problem is IdentifierProblem.IDENTIFIER_INVALID_CHECKSUM
+        return refusal.problem is FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM
     return True
 
 

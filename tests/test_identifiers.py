@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from stdnum.eu import vat
 from stdnum.exceptions import ValidationError
 
+from models.field_problems import FieldProblemCode
 from models.identifiers import (
     IDENTIFIER_FORMATS,
     Identifier,
     IdentifierError,
-    IdentifierProblem,
     IdentifierType,
     parse_identifier,
 )
 from models.visible_text import is_blank
+from tests.support.identifiers import IDENTIFIER_PROBLEMS
 
 SIRET = IdentifierType.SIRET
 UE_HORS_FRANCE = IdentifierType.UE_HORS_FRANCE
@@ -28,12 +29,12 @@ TAHITI = IdentifierType.TAHITI
 AUTRE = IdentifierType.AUTRE
 PARTICULIER = IdentifierType.PARTICULIER
 
-INVALID_CHARACTERS = IdentifierProblem.INVALID_CHARACTERS
-REQUIRED = IdentifierProblem.REQUIRED
-LENGTH = IdentifierProblem.IDENTIFIER_INVALID_LENGTH
-FORMAT = IdentifierProblem.IDENTIFIER_INVALID_FORMAT
-CHECKSUM = IdentifierProblem.IDENTIFIER_INVALID_CHECKSUM
-COUNTRY = IdentifierProblem.IDENTIFIER_INVALID_COUNTRY
+INVALID_CHARACTERS = FieldProblemCode.INVALID_CHARACTERS
+REQUIRED = FieldProblemCode.REQUIRED
+LENGTH = FieldProblemCode.IDENTIFIER_INVALID_LENGTH
+FORMAT = FieldProblemCode.IDENTIFIER_INVALID_FORMAT
+CHECKSUM = FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM
+COUNTRY = FieldProblemCode.IDENTIFIER_INVALID_COUNTRY
 
 ACCEPTED: list[tuple[IdentifierType, str, str]] = [
     (SIRET, "73282932000074", "73282932000074"),
@@ -119,7 +120,7 @@ ACCEPTED: list[tuple[IdentifierType, str, str]] = [
     (PARTICULIER, "123456789012345678", "123456789012345678"),
 ]
 
-REFUSED: list[tuple[IdentifierType, str, IdentifierProblem]] = [
+REFUSED: list[tuple[IdentifierType, str, FieldProblemCode]] = [
     *((type_, blank, REQUIRED) for type_ in IdentifierType for blank in ("", "   ", "\t\u00a0\u202f\r\n")),
     *((type_, "1" * 101, LENGTH) for type_ in IdentifierType),
     *((type_, " " * 101, LENGTH) for type_ in IdentifierType),
@@ -240,7 +241,7 @@ def test_accepted(type_: IdentifierType, typed: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(("type_", "typed", "problem"), REFUSED)
-def test_refused(type_: IdentifierType, typed: str, problem: IdentifierProblem) -> None:
+def test_refused(type_: IdentifierType, typed: str, problem: FieldProblemCode) -> None:
     """A value that can't be an identifier is refused with the first thing that is wrong with it."""
     with pytest.raises(IdentifierError) as refusal:
         parse_identifier(type_, typed)
@@ -318,7 +319,7 @@ def test_message_without_value(
         try:
             parse_identifier(type_, typed)
         except IdentifierError as refusal:
-            assert str(refusal) in set(IdentifierProblem)  # noqa: PT017 - some of them are accepted
+            assert str(refusal) in IDENTIFIER_PROBLEMS  # noqa: PT017 - some of them are accepted
             assert refusal.__context__ is None  # noqa: PT017 - likewise
 
 

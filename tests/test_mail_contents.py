@@ -19,8 +19,9 @@ from api.messages.languages import Language
 from api.messages.words import translate
 from api.settings.sender import parse_sender
 from models.account import Account
+from models.activation import LINK_LIFETIME
 from models.identifiers import IdentifierType
-from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME, Registration, RegistrationState
+from models.registration import ACTIVATION_PERIOD, Registration, RegistrationState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

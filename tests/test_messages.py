@@ -14,11 +14,12 @@ from fluent.syntax.visitor import Visitor
 
 import api
 from api.graphql.passwords import PasswordStrength
-from api.graphql.problems import FieldProblemCode, ProblemCode
 from api.messages.languages import Language, negotiate
 from api.messages.words import LOCALES, has_message, translate
+from api.refusals import ProblemCode
+from models.activation import LinkState
+from models.field_problems import FieldProblemCode
 from models.identifiers import IdentifierType
-from models.registration import LinkState
 
 SOURCES = sorted(Path(api.__file__).parent.rglob("*.py"))
 WITHOUT_WORDS_OF_ITS_OWN = ProblemCode.IDENTIFIER_INVALID  # Its message is that of its reason, a FieldProblemCode.

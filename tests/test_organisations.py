@@ -16,7 +16,8 @@ from api.messages.languages import Language
 from api.messages.words import translate
 from api.settings.environment import Settings
 from models import organisation
-from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierProblem, IdentifierType
+from models.field_problems import FieldProblemCode
+from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 from models.organisation import KnownOrganisation, OrganisationStatus
 from tests.client import (
     FIND_ORGANISATION,
@@ -29,6 +30,7 @@ from tests.client import (
 )
 from tests.conftest import Clock, sqlite_only
 from tests.register import register
+from tests.support.identifiers import IDENTIFIER_PROBLEMS
 
 pytestmark = pytest.mark.anyio
 
@@ -218,26 +220,26 @@ async def test_more_than_a_hundred_are_refused(portal: Portal, language: str, me
 
 # --- What can't be an identifier ---
 
-INVALID: list[tuple[str, str, IdentifierProblem]] = [
-    ("SIRET", " . - ", IdentifierProblem.REQUIRED),
-    ("SIRET", "732829320\u00000074", IdentifierProblem.INVALID_CHARACTERS),
-    ("SIRET", "7328293200007", IdentifierProblem.IDENTIFIER_INVALID_LENGTH),
-    ("SIRET", "73282932O00074", IdentifierProblem.IDENTIFIER_INVALID_FORMAT),
-    ("SIRET", "73282932000075", IdentifierProblem.IDENTIFIER_INVALID_CHECKSUM),
-    ("UE_HORS_FRANCE", "FR40303265045", IdentifierProblem.IDENTIFIER_INVALID_COUNTRY),
+INVALID: list[tuple[str, str, FieldProblemCode]] = [
+    ("SIRET", " . - ", FieldProblemCode.REQUIRED),
+    ("SIRET", "732829320\u00000074", FieldProblemCode.INVALID_CHARACTERS),
+    ("SIRET", "7328293200007", FieldProblemCode.IDENTIFIER_INVALID_LENGTH),
+    ("SIRET", "73282932O00074", FieldProblemCode.IDENTIFIER_INVALID_FORMAT),
+    ("SIRET", "73282932000075", FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM),
+    ("UE_HORS_FRANCE", "FR40303265045", FieldProblemCode.IDENTIFIER_INVALID_COUNTRY),
 ]
 
 
 def test_every_problem_of_an_identifier_is_tested() -> None:
     """A problem that is new is missed here until it is tested."""
-    assert {problem for _, _, problem in INVALID} == set(IdentifierProblem)
+    assert {problem for _, _, problem in INVALID} == IDENTIFIER_PROBLEMS
 
 
 @sqlite_only
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize(("type_", "value", "problem"), INVALID)
 async def test_each_problem_is_told_in_the_callers_language(
-    portal: Portal, *, type_: str, value: str, problem: IdentifierProblem, language: Language
+    portal: Portal, *, type_: str, value: str, problem: FieldProblemCode, language: Language
 ) -> None:
     """What can't be an identifier is told by its reason, its words, and the value as it came."""
     expected = {
@@ -255,7 +257,7 @@ async def test_each_problem_is_told_in_the_callers_language(
 
 def test_words_of_the_problems_differ() -> None:
     """No two problems have the same words, and no language borrows those of another."""
-    words = [translate(language, f"field-{problem}") for language in Language for problem in IdentifierProblem]
+    words = [translate(language, f"field-{problem}") for language in Language for problem in IDENTIFIER_PROBLEMS]
     assert len(set(words)) == len(words)
 
 

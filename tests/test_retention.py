@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from models.account import Account, Membership
+from models.activation import LINK_LIFETIME, ActivationToken
 from models.organisation import Organisation
 from models.outbox import MessageKind, MessageState, OutboxMessage
-from models.registration import LINK_LIFETIME, ActivationToken, Registration
+from models.registration import Registration
 from models.retention import purge
 from tests.client import Portal, token_in
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.limits.rate_limits import DEFAULT_LIMITS
+from api.limits.table import DEFAULT_LIMITS
 from api.settings.environment import Settings
 
 PROJECT = Path(__file__).parent.parent

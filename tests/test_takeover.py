@@ -19,7 +19,8 @@ from playwright.async_api import expect
 
 from api.mail.transports import TransportError
 from models.account import Account, Membership
-from models.registration import ActivationToken, Registration, RegistrationState, token_digest
+from models.activation import ActivationToken, token_digest
+from models.registration import Registration, RegistrationState
 from tests.client import OTHER_SIRET, PASSWORD, SIRET, Answer, new_key, text_of, token_in, with_link
 from tests.conftest import sqlite_only
 from tests.people import LegibleCaptcha, Person, PersonAt, person_at

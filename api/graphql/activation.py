@@ -5,22 +5,22 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.graphql.captcha import seconds_until
 from api.graphql.context import Context, Info, without_values
+from api.graphql.instants import seconds_until
 from api.graphql.organisations import DeclaredOrganisation, Organisation
 from api.graphql.problems import (
     ActivationLinkRefused,
     InvalidInput,
-    ProblemCode,
     TooManyRequests,
     link_message,
 )
 from api.messages.languages import Language
 from api.messages.words import translate
+from api.refusals import LINK_CODES
 from api.use_cases.activation import Activated, InspectedLink
 from models.account import MembershipRole, MembershipStatus
+from models.activation import LinkState
 from models.domains import decode_domain
-from models.registration import LinkState
 
 strawberry.enum(
     LinkState,
@@ -51,11 +51,10 @@ class ActivationLink:
     @classmethod
     def of(cls, link: InspectedLink, context: Context) -> "ActivationLink":
         if link.token is None or link.registration is None or link.state is not LinkState.USABLE:
-            code = ProblemCode(f"ACTIVATION_LINK_{link.state}")
             return cls(
                 state=link.state,
                 email=None if link.registration is None else decode_domain(link.registration.email),
-                message=link_message(code, context.language, context.services.sign_in_url),
+                message=link_message(LINK_CODES[link.state], context.language, context.services.sign_in_url),
             )
         registration, language = link.registration, context.language
         names = {"firstName": registration.first_name, "lastName": registration.last_name}
@@ -66,7 +65,7 @@ class ActivationLink:
             last_name=registration.last_name,
             organisation=DeclaredOrganisation.of(registration.identifier, link.organisation, language),
             expires_at=link.token.expires_at,
-            expires_in_seconds=seconds_until(link.token.expires_at, context.now),
+            expires_in_seconds=seconds_until(link.token.expires_at, context.caller.now),
             message=translate(language, "link-USABLE", **names),
         )
 
@@ -156,7 +155,7 @@ ActivateAccountResult: TypeAlias = Annotated[
 
 async def inspect_activation_link(info: Info, token: str) -> InspectActivationLinkResult:
     context = info.context
-    link = await context.services.activation.inspect_link(token, network=context.network, now=context.now)
+    link = await context.services.activation.inspect_link(token, context.caller)
     return ActivationLink.of(link, context)
 
 
@@ -166,8 +165,7 @@ async def activate_account(info: Info, input: ActivateAccountInput) -> ActivateA
         input.token,
         input.password,
         input.password_confirmation,
-        network=context.network,
-        now=context.now,
+        context.caller,
     )
     return AccountActivated(
         account=Account.of(activated, context.language),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from api.caller import Caller
 from api.graphql.context import Context
 from api.graphql.engine.endpoint import GraphQLEndpoint
 from api.graphql.engine.errors import LIMIT_EXCEEDED, RequestRefused
@@ -15,23 +16,29 @@ from api.messages.languages import negotiate
 from api.refusals import TooManyRequests
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from api.graphql.context import Services
+    from api.caller import Caller
+from api.graphql.context import Services
 
 
 def graphql_endpoint(
-    services: Services, *, introspection: bool, page: ASGIApp | None = None
+    services: Services, *, clock: Callable[[], datetime], introspection: bool, page: ASGIApp | None = None
 ) -> GraphQLEndpoint[Context]:
     """Build the application that answers GraphQL. A browser that comes for a page gets *page*."""
 
     def build_context(request: Request) -> Context:
         return Context(
             services=services,
-            network=network_of(request.client.host if request.client else None),
-            language=negotiate(request.headers.get("accept-language", "")),
-            now=services.clock(),
+            caller=Caller(
+                network=network_of(request.client.host if request.client else None),
+                language=negotiate(request.headers.get("accept-language", "")),
+                now=clock(),
+            ),
         )
 
     return GraphQLEndpoint(
@@ -49,7 +56,7 @@ async def _admit_introspection(context: Context) -> None:
     :raises RequestRefused: 429, that is one too many.
     """
     try:
-        await context.services.limits.enforce("introspection", context.network)
+        await context.services.limits.enforce("introspection", context.caller.network)
     except TooManyRequests as refusal:
         seconds = refusal.retry_after_seconds
         message = f"The schema was asked for too often: try again in {seconds} s, or read {CONTRACT}."

@@ -8,18 +8,13 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from api import refusals
-from api.graphql.context import Info, given
+from api.graphql.context import Info, unless_unset
 from api.graphql.engine.cost import GIVEN, SIZE
-from api.graphql.problems import (
-    FieldProblemCode,
-    InvalidInput,
-    Problem,
-    ProblemCode,
-    TooManyRequests,
-    problem_message,
-)
+from api.graphql.problems import InvalidInput, Problem, TooManyRequests
 from api.messages.languages import Language
 from api.messages.words import translate
+from api.refusals import ProblemCode
+from models.field_problems import FieldProblemCode
 from models.identifiers import (
     IDENTIFIER_FORMATS,
     Identifier,
@@ -209,54 +204,54 @@ OrganisationsResult: TypeAlias = Annotated[
 
 
 async def identifier_types(info: Info, language: Language | None = strawberry.UNSET) -> list[IdentifierTypeInfo]:
-    spoken = given(language) or info.context.language
+    spoken = unless_unset(language) or info.context.language
     return [IdentifierTypeInfo.of(format_, spoken) for format_ in IDENTIFIER_FORMATS.values()]
 
 
 async def organisation(
     info: Info, identifier: OrganisationIdentifierInput, language: Language | None = strawberry.UNSET
 ) -> OrganisationResult:
-    await info.context.services.limits.enforce("organisation", info.context.network)
-    return await _look_up(info, identifier, given(language) or info.context.language)
+    await info.context.services.limits.enforce("organisation", info.context.caller.network)
+    return await _look_up(info, identifier, unless_unset(language) or info.context.language)
 
 
 async def organisations(
     info: Info, identifiers: list[OrganisationIdentifierInput], language: Language | None = strawberry.UNSET
 ) -> OrganisationsResult:
     counted = min(max(1, len(identifiers)), MOST_IDENTIFIERS)  # A list that is refused counts as the longest possible.
-    await info.context.services.limits.enforce("organisation", info.context.network, cost=counted)
+    await info.context.services.limits.enforce("organisation", info.context.caller.network, cost=counted)
     if len(identifiers) > MOST_IDENTIFIERS:
         raise refusals.InvalidInput(
-            [refusals.FieldRefusal(("identifiers",), "TOO_MANY_ITEMS", {"max": MOST_IDENTIFIERS})]
+            [refusals.FieldRefusal(("identifiers",), FieldProblemCode.TOO_MANY_ITEMS, {"max": MOST_IDENTIFIERS})]
         )
-    spoken = given(language) or info.context.language
+    spoken = unless_unset(language) or info.context.language
     return OrganisationList(
         items=await asyncio.gather(*(_look_up(info, identifier, spoken) for identifier in identifiers))
     )
 
 
 async def _look_up(
-    info: Info, typed: OrganisationIdentifierInput, language: Language
+    info: Info, entered: OrganisationIdentifierInput, language: Language
 ) -> Organisation | OrganisationNotFound | InvalidIdentifier:
     try:
-        identifier = parse_identifier(typed.type, typed.value)
+        identifier = parse_identifier(entered.type, entered.value)
     except IdentifierError as exc:
-        return _invalid(typed, FieldProblemCode(exc.problem.value), language)
-    known = await info.context.services.find_organisation(identifier)
+        return _invalid(entered, exc.problem, language)
+    known = await info.context.services.look_ups.find(identifier)
     if known is not None:
         return Organisation.of(known, language)
     return OrganisationNotFound(
         code=ProblemCode.ORGANISATION_NOT_FOUND,
-        message=problem_message(ProblemCode.ORGANISATION_NOT_FOUND, language),
+        message=translate(language, f"problem-{ProblemCode.ORGANISATION_NOT_FOUND}"),
         identifier=OrganisationIdentifier.of(identifier),
     )
 
 
-def _invalid(typed: OrganisationIdentifierInput, reason: FieldProblemCode, language: Language) -> InvalidIdentifier:
+def _invalid(entered: OrganisationIdentifierInput, reason: FieldProblemCode, language: Language) -> InvalidIdentifier:
     return InvalidIdentifier(
         code=ProblemCode.IDENTIFIER_INVALID,
         reason=reason,
-        message=translate(language, f"field-{reason.value}"),
-        type=typed.type,
-        value=typed.value[:LONGEST_ECHO].encode("utf-8", "replace").decode(),  # A lone surrogate has no UTF-8.
+        message=translate(language, f"field-{reason}"),
+        type=entered.type,
+        value=entered.value[:LONGEST_ECHO].encode("utf-8", "replace").decode(),  # A lone surrogate has no UTF-8.
     )

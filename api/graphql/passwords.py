@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.graphql.context import Info, given, without_values
+from api.graphql.context import Info, unless_unset, without_values
 from api.graphql.problems import FieldProblem, InvalidInput, TooManyRequests
 from api.messages.languages import Language
 from api.messages.words import has_message, translate
@@ -90,7 +90,7 @@ async def password_policy(info: Info, language: Language | None = strawberry.UNS
         min_character_types=MIN_CHARACTER_TYPES,
         character_types=list(CharacterType),
         description=translate(
-            given(language) or info.context.language,
+            unless_unset(language) or info.context.language,
             "password-policy",
             min=MIN_LENGTH,
             types=MIN_CHARACTER_TYPES,
@@ -100,12 +100,8 @@ async def password_policy(info: Info, language: Language | None = strawberry.UNS
 
 async def check_password(info: Info, input: CheckPasswordInput) -> CheckPasswordResult:  # noqa: A002
     context = info.context
-    assessment = await context.services.activation.check_password(
-        input.password,
-        input.personal_data,
-        given(input.activation_token),
-        network=context.network,
-        now=context.now,
+    assessment = await context.services.password_check.check_password(
+        input.password, input.personal_data, unless_unset(input.activation_token), context.caller
     )
     return PasswordCheck.of(assessment, context.language)
 

@@ -1,6 +1,8 @@
-"""Expected refusals as members of the unions, in the caller's language."""
+"""Expected refusals as members of the unions, in the caller's language: one table."""
 
-from enum import Enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 
 import strawberry
 
@@ -8,48 +10,11 @@ from api import refusals
 from api.graphql.context import Info, language_of
 from api.messages.languages import Language
 from api.messages.words import translate
+from api.refusals import ProblemCode
+from models.field_problems import FieldProblemCode
 
-
-@strawberry.enum(description="Every stable code of the API. Codes are never renamed.")
-class ProblemCode(Enum):
-    INVALID_INPUT = "INVALID_INPUT"
-    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
-    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
-    REGISTRATION_NOT_FOUND = "REGISTRATION_NOT_FOUND"
-    CAPTCHA_REJECTED = "CAPTCHA_REJECTED"
-    CAPTCHA_EXPIRED = "CAPTCHA_EXPIRED"
-    CAPTCHA_ATTEMPTS_EXHAUSTED = "CAPTCHA_ATTEMPTS_EXHAUSTED"
-    ACTIVATION_LINK_UNKNOWN = "ACTIVATION_LINK_UNKNOWN"
-    ACTIVATION_LINK_EXPIRED = "ACTIVATION_LINK_EXPIRED"
-    ACTIVATION_LINK_USED = "ACTIVATION_LINK_USED"
-    ACTIVATION_LINK_SUPERSEDED = "ACTIVATION_LINK_SUPERSEDED"
-    IDENTIFIER_INVALID = "IDENTIFIER_INVALID"
-    ORGANISATION_NOT_FOUND = "ORGANISATION_NOT_FOUND"
-
-
-@strawberry.enum(description="What can be wrong with one field of an input.")
-class FieldProblemCode(Enum):
-    REQUIRED = "REQUIRED"
-    TOO_LONG = "TOO_LONG"
-    TOO_MANY_ITEMS = "TOO_MANY_ITEMS"
-    INVALID_CHARACTERS = "INVALID_CHARACTERS"
-    INVALID_FORMAT = "INVALID_FORMAT"
-    EMAIL_INVALID = "EMAIL_INVALID"
-    EMAIL_MISMATCH = "EMAIL_MISMATCH"
-    PHONE_INVALID = "PHONE_INVALID"
-    TERMS_NOT_ACCEPTED = "TERMS_NOT_ACCEPTED"
-    TERMS_OUTDATED = "TERMS_OUTDATED"
-    IDENTIFIER_INVALID_LENGTH = "IDENTIFIER_INVALID_LENGTH"
-    IDENTIFIER_INVALID_FORMAT = "IDENTIFIER_INVALID_FORMAT"
-    IDENTIFIER_INVALID_CHECKSUM = "IDENTIFIER_INVALID_CHECKSUM"
-    IDENTIFIER_INVALID_COUNTRY = "IDENTIFIER_INVALID_COUNTRY"
-    ORGANISATION_CLOSED = "ORGANISATION_CLOSED"
-    PASSWORD_TOO_SHORT = "PASSWORD_TOO_SHORT"
-    PASSWORD_TOO_LONG = "PASSWORD_TOO_LONG"
-    PASSWORD_TOO_FEW_CHARACTER_TYPES = "PASSWORD_TOO_FEW_CHARACTER_TYPES"
-    PASSWORD_TOO_GUESSABLE = "PASSWORD_TOO_GUESSABLE"
-    PASSWORD_CONTAINS_PERSONAL_DATA = "PASSWORD_CONTAINS_PERSONAL_DATA"
-    PASSWORD_MISMATCH = "PASSWORD_MISMATCH"
+strawberry.enum(ProblemCode, description="Every stable code of the API. Codes are never renamed.")
+strawberry.enum(FieldProblemCode, description="What can be wrong with one field of an input.")
 
 
 @strawberry.interface(
@@ -63,6 +28,11 @@ class FieldProblemCode(Enum):
 class Problem:
     code: ProblemCode
     message: str
+
+    @classmethod
+    def of(cls, refusal: Any, info: Info) -> Self:
+        """Return the member of a union that stands for *refusal*, in the language of the field."""
+        return cls(code=refusal.code, message=problem_message(refusal, language_of(info)))
 
 
 @strawberry.type(description="What is wrong with one field of the input.")
@@ -78,7 +48,7 @@ class FieldProblem:
         message_id = f"field-{refusal.code}-{refusal.reason}" if refusal.reason else f"field-{refusal.code}"
         return cls(
             path=list(refusal.path),
-            code=FieldProblemCode(refusal.code),
+            code=refusal.code,
             message=translate(language, message_id, **refusal.parameters),
         )
 
@@ -86,6 +56,12 @@ class FieldProblem:
 @strawberry.type(description="Some fields of the input can't be accepted: all of them are listed at once.")
 class InvalidInput(Problem):
     fields: list[FieldProblem]
+
+    @classmethod
+    def of(cls, refusal: refusals.InvalidInput, info: Info) -> Self:
+        language = language_of(info)
+        fields = [FieldProblem.of(field, language) for field in refusal.fields]
+        return cls(code=refusal.code, message=problem_message(refusal, language), fields=fields)
 
 
 @strawberry.type(
@@ -96,6 +72,15 @@ class InvalidInput(Problem):
 )
 class TooManyRequests(Problem):
     retry_after_seconds: int
+
+    @classmethod
+    def of(cls, refusal: refusals.TooManyRequests, info: Info) -> Self:
+        info.context.turned_away = True
+        return cls(
+            code=refusal.code,
+            message=problem_message(refusal, language_of(info)),
+            retry_after_seconds=refusal.retry_after_seconds,
+        )
 
 
 @strawberry.type(description="The idempotency key was used with another input.")
@@ -115,68 +100,47 @@ class RegistrationNotFound(Problem):
     )
 )
 class ActivationLinkRefused(Problem):
-    pass
+    @classmethod
+    def of(cls, refusal: refusals.ActivationLinkRefused, info: Info) -> Self:
+        message = link_message(refusal.code, language_of(info), info.context.services.sign_in_url)
+        return cls(code=refusal.code, message=message)
 
 
-def problem_message(code: ProblemCode, language: Language, **parameters: str | int) -> str:
-    """The words of a problem."""
-    return translate(language, f"problem-{code.value}", **parameters)
+def problem_message(refusal: refusals.Refusal, language: Language) -> str:
+    """Return the words of a refusal."""
+    return translate(language, f"problem-{refusal.code}", **refusal.parameters)
 
 
 def link_message(code: ProblemCode, language: Language, sign_in_url: str | None) -> str:
-    """The words for a link that is not usable; for a used one they say where to sign in, if that is set."""
+    """Return the words for a link that is not usable. For a used one they say where to sign in, if that is set."""
     if code is ProblemCode.ACTIVATION_LINK_USED and sign_in_url is not None:
-        return translate(language, f"problem-{code.value}-with-url", url=sign_in_url)
-    return problem_message(code, language)
+        return translate(language, f"problem-{code}-with-url", url=sign_in_url)
+    return translate(language, f"problem-{code}")
 
 
-def too_many_requests(refusal: refusals.TooManyRequests, language: Language) -> TooManyRequests:
-    code = ProblemCode.TOO_MANY_REQUESTS
-    seconds = refusal.retry_after_seconds
-    return TooManyRequests(
-        code=code, message=problem_message(code, language, seconds=seconds), retry_after_seconds=seconds
-    )
+@dataclass(frozen=True)
+class RefusalHandler:
+    """A handler of Strawberry's: makes each refusal of one class the union member that stands for it."""
+
+    exception_type: type[refusals.Refusal]
+    error_type: type[Problem]
+
+    def handle(self, exception: refusals.Refusal, *, field: object, info: Info) -> Problem:
+        return self.error_type.of(exception, info)
 
 
-class InvalidInputHandler(strawberry.ExceptionHandler[refusals.InvalidInput, InvalidInput]):
-    def handle(self, exception: refusals.InvalidInput, *, field: object, info: Info) -> InvalidInput:
-        language = language_of(info)
-        return InvalidInput(
-            code=ProblemCode.INVALID_INPUT,
-            message=problem_message(ProblemCode.INVALID_INPUT, language),
-            fields=[FieldProblem.of(refusal, language) for refusal in exception.fields],
-        )
+Members: TypeAlias = Mapping[type[refusals.Refusal], type[Problem]]
+
+MEMBERS: Members = {
+    refusals.InvalidInput: InvalidInput,
+    refusals.TooManyRequests: TooManyRequests,
+    refusals.IdempotencyConflict: IdempotencyConflict,
+    refusals.RegistrationNotFound: RegistrationNotFound,
+    refusals.ActivationLinkRefused: ActivationLinkRefused,
+}
+"""The member of a union that stands for each refusal. Subjects add those that only they have."""
 
 
-class TooManyRequestsHandler(strawberry.ExceptionHandler[refusals.TooManyRequests, TooManyRequests]):
-    def handle(self, exception: refusals.TooManyRequests, *, field: object, info: Info) -> TooManyRequests:
-        info.context.turned_away = True
-        return too_many_requests(exception, language_of(info))
-
-
-class IdempotencyConflictHandler(strawberry.ExceptionHandler[refusals.IdempotencyConflict, IdempotencyConflict]):
-    def handle(self, exception: refusals.IdempotencyConflict, *, field: object, info: Info) -> IdempotencyConflict:
-        code = ProblemCode.IDEMPOTENCY_CONFLICT
-        return IdempotencyConflict(code=code, message=problem_message(code, language_of(info)))
-
-
-class RegistrationNotFoundHandler(strawberry.ExceptionHandler[refusals.RegistrationNotFound, RegistrationNotFound]):
-    def handle(self, exception: refusals.RegistrationNotFound, *, field: object, info: Info) -> RegistrationNotFound:
-        code = ProblemCode.REGISTRATION_NOT_FOUND
-        return RegistrationNotFound(code=code, message=problem_message(code, language_of(info)))
-
-
-class ActivationLinkRefusedHandler(strawberry.ExceptionHandler[refusals.ActivationLinkRefused, ActivationLinkRefused]):
-    def handle(self, exception: refusals.ActivationLinkRefused, *, field: object, info: Info) -> ActivationLinkRefused:
-        code = ProblemCode(f"ACTIVATION_LINK_{exception.state}")
-        message = link_message(code, language_of(info), info.context.services.sign_in_url)
-        return ActivationLinkRefused(code=code, message=message)
-
-
-PROBLEM_HANDLERS = (
-    InvalidInputHandler(),
-    TooManyRequestsHandler(),
-    IdempotencyConflictHandler(),
-    RegistrationNotFoundHandler(),
-    ActivationLinkRefusedHandler(),
-)
+def refusal_handlers(*tables: Members) -> list[RefusalHandler]:
+    """Return Strawberry's handlers for the *tables*."""
+    return [RefusalHandler(refusal, member) for table in tables for refusal, member in table.items()]

@@ -1,48 +1,37 @@
 """The schema: a table of contents."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api.graphql import activation, captcha, passwords, problems, registration
-from api.graphql import organisations as lookups
+from api.graphql import activation, passwords, problems, registration
+from api.graphql import organisations as look_ups
+from api.graphql import terms as conditions
 from api.graphql.engine.caching import CACHEABLE
 from api.graphql.engine.strawberry_internals import CachedNames, core_schema
-
-
-def _to_the_second(instant: datetime) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-DATE_TIME = strawberry.scalar(
-    name="DateTime",
-    description="An instant in UTC, to the second: 2026-11-23T09:30:00Z.",
-    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-    serialize=_to_the_second,
-    parse_value=datetime.fromisoformat,
-)
+from api.graphql.instants import DATE_TIME
 
 
 @strawberry.type(description="Look-ups. They change nothing.")
 class Query:
-    identifier_types: list[lookups.IdentifierTypeInfo] = strawberry.field(
-        resolver=lookups.identifier_types, description="In the order in which to list them."
+    identifier_types: list[look_ups.IdentifierTypeInfo] = strawberry.field(
+        resolver=look_ups.identifier_types, description="In the order in which to list them."
     )
-    organisation: lookups.OrganisationResult = strawberry.field(
-        resolver=lookups.organisation,
+    organisation: look_ups.OrganisationResult = strawberry.field(
+        resolver=look_ups.organisation,
         description="What is known under an identifier.",
         metadata={CACHEABLE: True},
     )
-    organisations: lookups.OrganisationsResult = strawberry.field(
-        resolver=lookups.organisations,
+    organisations: look_ups.OrganisationsResult = strawberry.field(
+        resolver=look_ups.organisations,
         description="Up to 100 at once. Each identifier counts as one look-up.",
         metadata={CACHEABLE: True},
     )
     password_policy: passwords.PasswordPolicy = strawberry.field(
         resolver=passwords.password_policy, description="What a password must be."
     )
-    terms: registration.Terms = strawberry.field(resolver=registration.terms, description="What a person agrees to.")
+    terms: conditions.Terms = strawberry.field(resolver=conditions.terms, description="What a person agrees to.")
 
 
 @strawberry.type(
@@ -56,12 +45,12 @@ class Mutation:
         resolver=registration.create_account,
         description="Step 1: who you are and which organisation you belong to. Answers with a captcha.",
     )
-    renew_captcha: captcha.RenewCaptchaResult = strawberry.mutation(
-        resolver=captcha.renew_captcha,
+    renew_captcha: registration.RenewCaptchaResult = strawberry.mutation(
+        resolver=registration.renew_captcha,
         description="Another challenge for the same registration, at no attempt's cost.",
     )
-    verify_captcha: captcha.VerifyCaptchaResult = strawberry.mutation(
-        resolver=captcha.verify_captcha, description="Step 2: the captcha. Both e-mails are then sent."
+    verify_captcha: registration.VerifyCaptchaResult = strawberry.mutation(
+        resolver=registration.verify_captcha, description="Step 2: the captcha. Both e-mails are then sent."
     )
     resend_activation_mail: registration.ResendActivationMailResult = strawberry.mutation(
         resolver=registration.resend_activation_mail,
@@ -87,6 +76,6 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     config=StrawberryConfig(name_converter=CachedNames(), scalar_map={datetime: DATE_TIME}),
-    exception_handlers=(*problems.PROBLEM_HANDLERS, captcha.CaptchaRejectedHandler()),
+    exception_handlers=problems.refusal_handlers(problems.MEMBERS, registration.MEMBERS),
 )
 graphql_schema = core_schema(schema)

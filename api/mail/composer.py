@@ -20,10 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from api.mail.headers import MAIL_POLICY
 from api.messages.languages import Language
 from api.messages.words import translate
+from models.activation import LINK_LIFETIME
 from models.domains import decode_domain_for_strangers
 from models.links import unlinked
 from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, InputError, parse_email_address
-from models.registration import ACTIVATION_PERIOD, LINK_LIFETIME
+from models.registration import ACTIVATION_PERIOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,10 @@ from tortoise.transactions import in_transaction
 from api.mail.composer import Composer, Link
 from api.messages.languages import Language
 from models.account import Account
+from models.activation import ActivationToken
 from models.identifiers import IdentifierType
 from models.outbox import MessageKind, OutboxMessage
-from models.registration import ActivationToken, MailOutcome, Registration, RegistrationState
+from models.registration import MailOutcome, Registration, RegistrationState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

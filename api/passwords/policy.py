@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from api.passwords.strength import MIN_SCORE, estimate_strength
 from api.refusals import FieldRefusal
+from models.field_problems import FieldProblemCode
 from models.visible_text import without_formats
 
 if TYPE_CHECKING:
@@ -90,20 +91,20 @@ def personal_words(personal_data: Iterable[str]) -> list[str]:
 
 def _problems(
     password: str, seen: str, types: Sequence[CharacterType], words: Iterable[str], score: int
-) -> Iterator[tuple[str, dict[str, str | int]]]:
+) -> Iterator[tuple[FieldProblemCode, dict[str, str | int]]]:
     if any(unicodedata.category(char) in REFUSED_CATEGORIES for char in password):
-        yield "INVALID_CHARACTERS", {}
+        yield FieldProblemCode.INVALID_CHARACTERS, {}
     if len(seen) < MIN_LENGTH:
-        yield "PASSWORD_TOO_SHORT", {"min": MIN_LENGTH}
+        yield FieldProblemCode.PASSWORD_TOO_SHORT, {"min": MIN_LENGTH}
     if len(password) > MAX_LENGTH:
-        yield "PASSWORD_TOO_LONG", {"max": MAX_LENGTH}
+        yield FieldProblemCode.PASSWORD_TOO_LONG, {"max": MAX_LENGTH}
     if len(types) < MIN_CHARACTER_TYPES:
-        yield "PASSWORD_TOO_FEW_CHARACTER_TYPES", {"min": MIN_CHARACTER_TYPES}
+        yield FieldProblemCode.PASSWORD_TOO_FEW_CHARACTER_TYPES, {"min": MIN_CHARACTER_TYPES}
     folded = _folded(seen)
     if any(word in folded for word in words):
-        yield "PASSWORD_CONTAINS_PERSONAL_DATA", {}
+        yield FieldProblemCode.PASSWORD_CONTAINS_PERSONAL_DATA, {}
     if score < MIN_SCORE:
-        yield "PASSWORD_TOO_GUESSABLE", {}
+        yield FieldProblemCode.PASSWORD_TOO_GUESSABLE, {}
 
 
 def _character_types(password: str) -> tuple[CharacterType, ...]:

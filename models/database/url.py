@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MODEL_MODULES = (
     "models.registration",
+    "models.activation",
     "models.account",
     "models.organisation",
     "models.sirene.tables",

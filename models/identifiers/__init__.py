@@ -4,14 +4,13 @@
 """
 
 from .formats import IDENTIFIER_FORMATS, IdentifierFormat, IdentifierType
-from .parsing import Identifier, IdentifierError, IdentifierProblem, parse_identifier
+from .parsing import Identifier, IdentifierError, parse_identifier
 
 __all__ = [
     "IDENTIFIER_FORMATS",
     "Identifier",
     "IdentifierError",
     "IdentifierFormat",
-    "IdentifierProblem",
     "IdentifierType",
     "parse_identifier",
 ]

@@ -3,28 +3,17 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from enum import StrEnum
 
+from models.field_problems import FieldProblemCode
 from models.visible_text import visible
 
 from .formats import IDENTIFIER_FORMATS, IdentifierType
 
 
-class IdentifierProblem(StrEnum):
-    """The problems of an entered value: names of the API's FieldProblemCode."""
-
-    INVALID_CHARACTERS = "INVALID_CHARACTERS"
-    REQUIRED = "REQUIRED"
-    IDENTIFIER_INVALID_LENGTH = "IDENTIFIER_INVALID_LENGTH"
-    IDENTIFIER_INVALID_FORMAT = "IDENTIFIER_INVALID_FORMAT"
-    IDENTIFIER_INVALID_CHECKSUM = "IDENTIFIER_INVALID_CHECKSUM"
-    IDENTIFIER_INVALID_COUNTRY = "IDENTIFIER_INVALID_COUNTRY"
-
-
 class IdentifierError(ValueError):
     """The value is no identifier of its type; `problem` says why. The message never quotes the value."""
 
-    def __init__(self, problem: IdentifierProblem) -> None:
+    def __init__(self, problem: FieldProblemCode) -> None:
         super().__init__(problem)
         self.problem = problem
 
@@ -54,16 +43,16 @@ def parse_identifier(type: IdentifierType, text: str) -> Identifier:  # noqa: A0
     expected = IDENTIFIER_FORMATS[type]
     left = _plain(text).translate(dict.fromkeys(map(ord, expected.ignored_characters)))
     if not left:
-        raise IdentifierError(IdentifierProblem.REQUIRED)
+        raise IdentifierError(FieldProblemCode.REQUIRED)
     if not expected.min_length <= len(left) <= expected.max_length:
-        raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_LENGTH)
+        raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_LENGTH)
     if not re.fullmatch(expected.pattern, left):
         if expected.countries and not left.upper().startswith(expected.countries):
-            raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_COUNTRY)
-        raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_FORMAT)
+            raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_COUNTRY)
+        raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_FORMAT)
     value = expected.canonicalise(left)
     if not expected.has_valid_checksum(value):
-        raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_CHECKSUM)
+        raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM)
     return Identifier(type, value)
 
 
@@ -80,11 +69,11 @@ def _plain(entered: str) -> str:
     It is in NFC, not NFKC: a full-width or superscript digit stays as it is, and no pattern accepts it.
     """
     if len(entered) > _MAX_INPUT_LENGTH:
-        raise IdentifierError(IdentifierProblem.IDENTIFIER_INVALID_LENGTH)
+        raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_LENGTH)
     text = visible(entered).translate(_HYPHENS)
     plain = text.isascii() and text.isprintable()  # Nearly all input is, and this check is quick.
     if not plain and not all(map(_is_visible, text)):
-        raise IdentifierError(IdentifierProblem.INVALID_CHARACTERS)
+        raise IdentifierError(FieldProblemCode.INVALID_CHARACTERS)
     return text
 
 

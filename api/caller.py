@@ -1,0 +1,19 @@
+"""Who asks, in which language, and when: what every use case is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.messages.languages import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One caller of one request."""
+
+    network: str
+    """The part of the caller's address that limits are keyed by: see `api.limits.networks`."""
+    language: Language
+    now: datetime
+    """The time of the request, aware of its zone."""

@@ -1,0 +1,96 @@
+"""Activation links: what each carries, what it is worth, and that it works once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.account import Account
+from models.registration import Registration, RegistrationState
+from models.visible_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+LINK_LIFETIME = timedelta(minutes=60)
+TOKEN_BYTES = 32
+
+
+class LinkState(StrEnum):
+    """What an activation link is worth. SUPERSEDED: the address got its account by another attempt."""
+
+    USABLE = "USABLE"
+    EXPIRED = "EXPIRED"
+    USED = "USED"
+    SUPERSEDED = "SUPERSEDED"
+    UNKNOWN = "UNKNOWN"
+
+
+ISSUE_ON_SQLITE = """
+INSERT INTO activation_token (digest, registration_id, expires_at)
+SELECT json_extract(issued.value, '$[0]'), registration.id, ?2
+FROM json_each(?1) AS issued JOIN registration ON registration.id = json_extract(issued.value, '$[1]')
+"""
+ISSUE_ON_POSTGRES = """
+INSERT INTO activation_token (digest, registration_id, expires_at)
+SELECT issued ->> 0, registration.id, CAST($2 AS timestamptz)
+FROM json_array_elements(CAST($1 AS json)) AS issued JOIN registration ON registration.id = CAST(issued ->> 1 AS uuid)
+"""
+
+
+class ActivationToken(Model):
+    """What one activation link carries: 256 random bits, of which only a digest is stored."""
+
+    digest = fields.CharField(max_length=64, primary_key=True)
+    registration: fields.ForeignKeyRelation[Registration] = fields.ForeignKeyField(
+        "models.Registration", related_name="tokens", on_delete=fields.CASCADE, db_index=True
+    )
+    expires_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "activation_token"
+
+    @classmethod
+    async def issue(cls, registrations: Sequence[Registration], *, now: datetime) -> list[str]:
+        """Store a new token for each of *registrations*, and return them: the only time that they can be seen.
+
+        It is one statement, however many they are. A registration that is not stored, as the relay makes up where
+        nothing waits, gets a token that is worth nothing.
+        """
+        tokens, connection = [secrets.token_urlsafe(TOKEN_BYTES) for _ in registrations], cls._meta.db
+        statement = ISSUE_ON_SQLITE if connection.capabilities.dialect == "sqlite" else ISSUE_ON_POSTGRES
+        issued = [(token_digest(token), str(each.id)) for token, each in zip(tokens, registrations, strict=True)]
+        await connection.execute_query(statement, [json.dumps(issued), now + LINK_LIFETIME])
+        return tokens
+
+    @classmethod
+    async def find(cls, token: str) -> ActivationToken | None:
+        """The stored token, with its registration; None for anything else. Blanks around it don't matter."""
+        return await cls.get_or_none(digest=token_digest(visible(token))).prefetch_related("registration")
+
+    async def state(self, *, now: datetime) -> LinkState:
+        """What the link is worth at *now*; nothing is promised for the moment after."""
+        if self.used_at is not None or self.registration.state is RegistrationState.ACTIVATED:
+            return LinkState.USED
+        if await Account.exists(email_canonical=self.registration.email_canonical):
+            return LinkState.SUPERSEDED
+        return LinkState.USABLE if now < self.expires_at else LinkState.EXPIRED
+
+    async def redeem(self, *, now: datetime) -> bool:
+        """Use the token up; False where it is used or has expired. To be called in a transaction."""
+        updated = await ActivationToken.filter(digest=self.digest, used_at=None, expires_at__gt=now).update(used_at=now)
+        return updated == 1
+
+
+def token_digest(token: str) -> str:
+    """SHA-256 in hexadecimal: 256 random bits need no key and no stretching."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
