@@ -78,11 +78,14 @@ class ActivationToken(Model):
         return await cls.get_or_none(digest=token_digest(visible(token))).prefetch_related("registration")
 
     async def state(self, *, now: datetime) -> LinkState:
-        """What the link is worth at *now*; nothing is promised for the moment after."""
-        if self.used_at is not None or self.registration.state is RegistrationState.ACTIVATED:
+        """Return the state of the link at *now*. It may change in the moment after."""
+        registration = self.registration
+        if self.used_at is not None or registration.state is RegistrationState.ACTIVATED:
             return LinkState.USED
-        if await Account.exists(email_canonical=self.registration.email_canonical):
-            return LinkState.SUPERSEDED
+        if await Account.exists(email_canonical=registration.email_canonical):
+            # This very link may have made the account since it was read.
+            await registration.refresh_from_db(fields=["state"])
+            return LinkState.USED if registration.state is RegistrationState.ACTIVATED else LinkState.SUPERSEDED
         return LinkState.USABLE if now < self.expires_at else LinkState.EXPIRED
 
     async def redeem(self, *, now: datetime) -> bool:
