@@ -1,4 +1,4 @@
-"""Connections: slow, huge, silent or many, none of them keeps the service from others."""
+"""Connections of clients: slow, huge, silent or many ones keep nobody else from the service."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SOON = 0.5  # And late enough for a busy machine to have sent what is to be refu
 
 @pytest.fixture(autouse=True)
 def nobody_waits() -> Iterator[None]:
-    """No connection is remembered once it has gone."""
+    """Check that no closed connection is remembered."""
     yield
     assert BoundedProtocol._waiting == {}
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let one of the times that a client has be over at once."""
+    """Let one of the deadlines pass at once."""
     monkeypatch.setattr(connections, name, SOON)
 
 
 async def test_silent_connection_is_closed(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who connects and says nothing doesn't stay."""
+    """A connection on which nothing comes is closed."""
     hurry(monkeypatch, "HEAD_SECONDS")
     async with line(server) as silent:
         assert await silent.is_closed()
@@ -47,7 +47,7 @@ async def test_silent_connection_is_closed(server: str, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("sent", [b"G", b"POST /graphql HT", HEAD, HEAD + b"Content-Le"])
 async def test_head_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """A head that comes drop by drop is a 408."""
+    """A head that comes drop by drop is refused with 408."""
     hurry(monkeypatch, "HEAD_SECONDS")
     async with line(server) as slow:
         await slow.send(sent)
@@ -56,7 +56,7 @@ async def test_head_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, s
 
 
 async def test_refusal_is_as_safe_as_an_answer(server: str, caplog: pytest.LogCaptureFixture) -> None:
-    """What never became a request is answered with the headers of every answer, and logged under its id."""
+    """A refusal before the application has the headers of every answer, and its id is in the log."""
     async with line(server) as strange:
         await strange.send(b"what?\r\n\r\n")
         assert await strange.status() == 400
@@ -69,7 +69,7 @@ async def test_refusal_is_as_safe_as_an_answer(server: str, caplog: pytest.LogCa
 
 
 async def test_line_breaks_are_no_sign_of_life(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two requests, line breaks keep no connection open."""
+    """Line breaks between two requests keep no connection open."""
     async with line(server) as slow:
         await slow.send(REQUEST)
         assert await slow.status() == 200
@@ -80,7 +80,7 @@ async def test_line_breaks_are_no_sign_of_life(server: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("head", [HEAD + b"Content-Length: 100\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"])
 async def test_body_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
-    """A body that never comes is a 408, and nothing goes on waiting for it."""
+    """A body that never comes is refused with 408, and nothing keeps waiting for it."""
     hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as slow:
         await slow.send(head)
@@ -89,7 +89,7 @@ async def test_body_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, h
 
 
 async def test_second_request_has_its_time_too(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Good behaviour earns nobody the right to be slow afterwards."""
+    """Each request on a connection has the same deadlines as the first."""
     async with line(server) as slow:
         await slow.send(REQUEST)
         assert await slow.status() == 200
@@ -99,7 +99,7 @@ async def test_second_request_has_its_time_too(server: str, monkeypatch: pytest.
 
 
 async def test_refused_body_is_not_read_for_ever(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too large has its answer, and the rest of it has an end."""
+    """A body that is too large gets its answer, and is not read without end."""
     hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as endless:
         await endless.send(HEAD + b"Content-Length: 10000000000\r\n\r\n" + b" " * 100_000)
@@ -109,7 +109,7 @@ async def test_refused_body_is_not_read_for_ever(server: str, monkeypatch: pytes
 
 
 async def test_answer_that_nobody_reads_is_given_up(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks again and again, and never reads, is cut off."""
+    """A client that keeps asking and never reads is cut off."""
     hurry(monkeypatch, "READING_SECONDS")
     get = b"GET /schema.graphql HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with line(server) as deaf:
@@ -121,7 +121,7 @@ async def test_answer_that_nobody_reads_is_given_up(server: str, monkeypatch: py
     ("size", "status"), [(MAX_HEAD_BYTES - 2_000, 200), (MAX_HEAD_BYTES + 2_000, 431), (10 * MAX_HEAD_BYTES, 431)]
 )
 async def test_head_is_bounded(server: str, size: int, status: int) -> None:
-    """A head has 32 KiB at most, in as many headers as there are."""
+    """A head has 32 KiB at most, in any number of headers."""
     padding = b"X-Padding: " + b"x" * 1000 + b"\r\n"
     head = HEAD + padding * (size // len(padding)) + b"X: " + b"x" * (size % len(padding)) + b"\r\n"
     async with line(server) as client:
@@ -131,7 +131,7 @@ async def test_head_is_bounded(server: str, size: int, status: int) -> None:
 
 @pytest.mark.parametrize("beginning", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\n"])
 async def test_endless_head_is_not_kept(server: str, beginning: bytes) -> None:
-    """A request line or a header without an end is refused once it is too large, and takes no more memory."""
+    """A request line or a header without an end is refused at the limit, and takes no more memory."""
     async with line(server) as endless:
         await endless.send(beginning)
         with pytest.raises(ConnectionError):
@@ -139,7 +139,7 @@ async def test_endless_head_is_not_kept(server: str, beginning: bytes) -> None:
 
 
 async def test_who_waits_longest_makes_room(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many connections are held open, another is served, and the number stays bounded."""
+    """With any number of open connections, another is served, and their number stays bounded."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     async with line(server) as first, line(server) as second, line(server) as third:
         await second.send(HEAD)  # Begins to wait anew with each part of a request.
@@ -154,7 +154,7 @@ async def test_who_waits_longest_makes_room(server: str, monkeypatch: pytest.Mon
 
 
 async def test_burst_of_connections_is_bounded(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections that come at the same moment each make room, and not all by the same one."""
+    """Each of many simultaneous connections makes another one give way."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     where = urlsplit(server)
     async with asyncio.timeout(GUARD_SECONDS):
@@ -171,7 +171,7 @@ async def _connected(host: str | None, port: int | None) -> socket.socket:
 
 @pytest.mark.usefixtures("database_url")
 async def test_request_in_hand_is_not_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Room is made by those who wait for their client, never by one whose request is complete."""
+    """A connection that waits for its client gives way, never one whose request is complete."""
     in_hand, may_answer = asyncio.Event(), asyncio.Event()
 
     async def hesitate(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Where the server listens: every address of both families, or a Unix socket."""
+"""Addresses of the server: all addresses of both families, or a Unix socket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def guichet(tmp_path: Path, empty_sqlite: Path) -> Guichet:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_both_families_are_served(guichet: Guichet, workers: str) -> None:
-    """At `::`, a client comes over IPv4 or IPv6; a proxy that comes over IPv4 is known as it is named."""
+    """At `::`, clients come over IPv4 and IPv6, and a proxy over IPv4 is recognised."""
     if not socket.has_dualstack_ipv6():
         pytest.skip("IPv6 is not available")
     guichet.set(TRUSTED_PROXIES="127.0.0.1")
@@ -42,7 +42,7 @@ def test_both_families_are_served(guichet: Guichet, workers: str) -> None:
 
 @pytest.mark.parametrize(("trusted", "is_trusted"), [("unix", True), ("127.0.0.1,::1", False)])
 def test_unix_socket_is_a_trusted_proxy_where_it_is_named(guichet: Guichet, trusted: str, is_trusted: bool) -> None:
-    """Who comes over the Unix socket may name clients, and requests, only where `unix` is a trusted proxy."""
+    """A peer on the Unix socket may name clients and requests only if `unix` is a trusted proxy."""
     guichet.set(TRUSTED_PROXIES=trusted, RATE_LIMITS="organisation=1/hour")
     path = guichet.folder / "guichet.sock"
     with serving_at(guichet, path) as server, client_at(path) as client:
@@ -56,7 +56,7 @@ def test_unix_socket_is_a_trusted_proxy_where_it_is_named(guichet: Guichet, trus
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_unix_socket_is_for_its_group_and_goes_with_the_server(guichet: Guichet, workers: str) -> None:
-    """Others of the machine can't connect; what a server leaves that was killed, the next one replaces."""
+    """Only the group can connect; the next server replaces the socket of one that was killed."""
     path = guichet.folder / "guichet.sock"
     with serving_at(guichet, path, "--workers", workers):
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
@@ -85,7 +85,7 @@ def test_socket_of_a_later_server_is_left_to_it(guichet: Guichet) -> None:
 
 
 def test_other_files_are_left_alone(guichet: Guichet) -> None:
-    """What is no socket is not replaced by one."""
+    """A file that is no socket is not replaced."""
     path = guichet.folder / "kept"
     path.write_text("mine")
     done = guichet.run("serve", "--unix-socket", str(path))
@@ -95,7 +95,7 @@ def test_other_files_are_left_alone(guichet: Guichet) -> None:
 
 @pytest.mark.parametrize("more", [["--port", "8000"], ["--host", "127.0.0.1"]])
 def test_server_listens_in_one_way(guichet: Guichet, more: list[str]) -> None:
-    """A Unix socket and an address are not given together."""
+    """A Unix socket and an address exclude each other."""
     done = guichet.run("serve", "--unix-socket", "guichet.sock", *more)
     assert (done.code, done.out) == (2, "")
     assert done.err == "--unix-socket: give this, or --host and --port, not both\n"

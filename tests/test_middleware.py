@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, safe headers, and an answer where all else has failed."""
+"""Middleware: ids, safe headers, and an answer after any failure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEHIND_A_PROXY = {"trusted_proxies": "192.0.2.0/24"}
 
 
 async def test_every_answer_has_an_id_of_its_own(http: httpx.AsyncClient) -> None:
-    """Whatever is asked, the answer says under which id it is logged."""
+    """Every answer has the id under which its request is logged."""
     answers = [await http.get(path) for path in ("/", "/nowhere", "/health/live", "/graphql", "/graphql?query={")]
     answers += [await http.post("/graphql", json=LOOK_UP), await http.put("/graphql"), await http.head("/")]
     ids = {answer.headers["x-request-id"] for answer in answers}
@@ -48,14 +48,14 @@ async def test_every_answer_has_an_id_of_its_own(http: httpx.AsyncClient) -> Non
     ],
 )
 async def test_every_error_names_its_request(http: httpx.AsyncClient, body: dict[str, object]) -> None:
-    """Who reports an error by its text has reported the request."""
+    """The text of an error contains the id of its request."""
     answer = await http.post("/graphql", json=body)
     errors = answer.json()["errors"]
     assert {error["extensions"]["requestId"] for error in errors} == {answer.headers["x-request-id"]}
 
 
 async def test_failure_names_its_request(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so has who reports an internal error."""
+    """The answer to an internal error contains the id of its request."""
 
     async def fail(_: object) -> None:
         raise RuntimeError(WORDS)
@@ -71,7 +71,7 @@ async def test_failure_names_its_request(settings: Settings, monkeypatch: pytest
 async def test_every_line_of_the_log_has_the_id(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is logged in a request can be found by its id; what the service does by itself has none."""
+    """Each line that a request logs has its id; lines outside of requests have none."""
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(root, "level", root.level)
@@ -108,7 +108,7 @@ async def test_every_line_of_the_log_has_the_id(
     ],
 )
 async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, given: str, is_kept: bool) -> None:
-    """A proxy's id goes on through our log, where it looks like one; a stranger's never does."""
+    """A well-formed id of a trusted proxy is kept; a stranger's never is."""
     for changes, address, trusted in (
         (BEHIND_A_PROXY, "192.0.2.1", True),
         (BEHIND_A_PROXY, "203.0.113.1", False),
@@ -120,7 +120,7 @@ async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, given: str, is_
 
 
 async def test_unknown_paths_are_not_logged(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Of a path that nothing answers to, nothing is logged, however long it is."""
+    """Unknown paths are not logged, at any length."""
     caplog.set_level(logging.INFO, "api.http.middleware")
     await http.get("/" + "x" * 10_000)
     assert "GET (unknown path) 404" in caplog.text
@@ -131,7 +131,7 @@ async def test_unknown_paths_are_not_logged(http: httpx.AsyncClient, caplog: pyt
 
 
 async def test_every_answer_is_safe(http: httpx.AsyncClient) -> None:
-    """No answer is made into a page, framed, or taken for another type, in whatever way it came about."""
+    """No answer of any origin can be run as a page, framed, or taken for another type."""
     answers = [
         await http.get(path)
         for path in ("/", "/nowhere", "/health/live", "/graphql", "/schema.graphql", "/graphiql/", "/mailbox/")
@@ -159,7 +159,7 @@ async def test_every_answer_is_safe(http: httpx.AsyncClient) -> None:
 
 
 async def test_production_is_for_https(settings: Settings) -> None:
-    """Browsers that have been here by https come back by https alone."""
+    """In production, browsers that came by https come back by https only."""
     production = settings.replace(environment=Environment.PRODUCTION)
     async with client_of(build_app(production)) as client:
         for path in ("/", "/nowhere", "/graphql?query={__typename}"):
@@ -172,7 +172,7 @@ async def test_production_is_for_https(settings: Settings) -> None:
 async def test_failure_of_a_page_is_told_without_words(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever fails where nothing is expected to, nobody sees a traceback, and the log has no word that was typed."""
+    """An unexpected failure shows no traceback, and the log has none of the entered text."""
 
     def fail() -> None:
         raise RuntimeError(WORDS)
@@ -189,7 +189,7 @@ async def test_failure_of_a_page_is_told_without_words(
 
 @pytest.mark.usefixtures("database_url")
 async def test_answer_that_breaks_off_is_not_taken_for_whole() -> None:
-    """Where an answer has begun already, the connection ends, and no second answer is mixed in."""
+    """If an answer has begun, a failure ends the connection, and no second answer is mixed in."""
     sent = []
 
     async def break_off(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Behind the proxies that people use, as they come: no forged address, and nobody's body as another's request."""
+"""The service behind common proxies with their defaults: no forged address, and no body as a request."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ OFFERS = {
 JAVA = Path(__file__).parent / "Client.java"
 
 _clients = (f"127.7.{number // 250}.{1 + number % 250}" for number in itertools.count())
-"""Addresses of clients that no other test has used."""
+"""Addresses that no other test has used."""
 
 
 class Behind(NamedTuple):
-    """A server, and the port at which a client reaches it: a proxy's, or its own."""
+    """A server, and the port of the proxy in front of it, or its own."""
 
     server: Server
     port: int
@@ -53,7 +53,7 @@ class Behind(NamedTuple):
 def behind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path
 ) -> Iterator[Behind]:
-    """A server that takes few look-ups of a network, behind a proxy."""
+    """A server with a low limit of look-ups, behind a proxy."""
     proxy, setting = request.param
     folder = tmp_path_factory.mktemp("proxy")
     shutil.copy(empty_sqlite, folder / "guichet.db")
@@ -95,7 +95,7 @@ def ask(behind: Behind, sent: bytes, client: str) -> tuple[int, bytes]:
 
 
 def test_forged_address_gains_nothing(behind: Behind) -> None:
-    """A client is counted by its own address, whatever it says of itself before a body or behind it."""
+    """A client counts by its own address, in spite of addresses that it sends in headers or after a body."""
     client, passed = next(_clients), 0
     for number in range(LIMIT + 4):
         forged = b"X-Forwarded-For: 198.51.100.%d\r\n" % number
@@ -111,7 +111,7 @@ def test_forged_address_gains_nothing(behind: Behind) -> None:
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
 def test_body_behind_an_offer_answers_nobody_else(behind: Behind, offer: bytes) -> None:
-    """A request in the body of another is never answered, neither to its sender nor to who comes next."""
+    """A request in the body of another is never answered, neither to its sender nor to the next client."""
     for _ in range(5):
         with connect(behind, next(_clients)) as attacker, suppress(ConnectionError, HTTPException):
             attacker.sendall(HEAD + offer + b"Content-Length: %d\r\n\r\n" % len(SMUGGLED))
@@ -124,7 +124,7 @@ def test_body_behind_an_offer_answers_nobody_else(behind: Behind, offer: bytes) 
 
 
 def test_tunnel_answers_nobody_else(behind: Behind) -> None:
-    """Neither is what is sent into a tunnel that a client asks for."""
+    """Bytes sent into a tunnel are never answered as a request."""
     with connect(behind, next(_clients)) as attacker, suppress(ConnectionError):
         attacker.sendall(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n" + SMUGGLED)
         assert attacker.recv(1000).startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
@@ -132,14 +132,14 @@ def test_tunnel_answers_nobody_else(behind: Behind) -> None:
 
 
 def test_form_is_taken(behind: Behind) -> None:
-    """Behind each proxy, people sign up."""
+    """People can sign up behind each proxy."""
     body = json.dumps({"query": CREATE_ACCOUNT, "variables": {"input": form()}}).encode()
     status, answer = ask(behind, HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body, next(_clients))
     assert (status, json.loads(answer)["data"]["createAccount"]["__typename"]) == (200, "PendingRegistration")
 
 
 def test_too_large_a_body_is_told_so(behind: Behind) -> None:
-    """The refusal of a body that is still being sent reaches its sender."""
+    """The refusal of a body that is too large reaches its sender during sending."""
     body = b" " * 300_000
     status, _ = ask(
         behind, HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body, next(_clients)

@@ -1,4 +1,4 @@
-"""Counts are kept in bounded memory, or in a Redis that processes share; without it, each counts by itself."""
+"""The storage of counts: bounded memory, or a Redis that processes share; without Redis, each process counts alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ GUARD_SECONDS = 60
 
 
 async def is_refused(limits: RateLimits, cost: int = 1) -> bool:
-    """Whether somebody's look-up is one too many."""
+    """Return whether a look-up is refused."""
     try:
         await limits.enforce("organisation", "somebody", cost=cost)
     except TooManyRequests:
@@ -54,7 +54,7 @@ async def is_refused(limits: RateLimits, cost: int = 1) -> bool:
 
 
 async def test_memory_forgets_what_has_expired(stopwatch: Stopwatch) -> None:
-    """However many callers come, the memory holds those of the last window."""
+    """The memory holds no counts of expired windows, for any number of callers."""
     storage = MemoryStorage()
     limits = RateLimits(parse_limits("organisation=5/minute"), storage)
     for number in range(1_000):
@@ -66,7 +66,7 @@ async def test_memory_forgets_what_has_expired(stopwatch: Stopwatch) -> None:
 
 
 async def test_sweep_spares_what_still_counts(stopwatch: Stopwatch) -> None:
-    """Sweeping sets nobody's count back."""
+    """Sweeping resets no running count."""
     limits = RateLimits(parse_limits("organisation=2/minute, createAccount=1/hour"), MemoryStorage())
     await limits.enforce("createAccount", "somebody")
     for _ in range(30):
@@ -78,7 +78,7 @@ async def test_sweep_spares_what_still_counts(stopwatch: Stopwatch) -> None:
 
 
 async def test_memory_keeps_the_contract_of_a_storage(stopwatch: Stopwatch) -> None:
-    """Counts can be read, cleared one by one, and reset; what has expired counts as nothing."""
+    """Counts can be read, cleared one by one, and reset; expired counts are 0."""
     storage = MemoryStorage()
     assert await storage.check()
     assert await storage.incr("a", 10) == 1
@@ -99,7 +99,7 @@ async def test_memory_keeps_the_contract_of_a_storage(stopwatch: Stopwatch) -> N
 
 
 async def test_memory_is_bounded(stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many networks somebody has, the memory holds so many counts, and forgets those first that began first."""
+    """The memory holds a bounded number of counts, and drops the oldest windows first."""
     monkeypatch.setattr(rate_limit_storage, "MAX_COUNTS", 100)
     storage = MemoryStorage()
     for number in range(100):
@@ -116,7 +116,7 @@ async def test_memory_is_bounded(stopwatch: Stopwatch, monkeypatch: pytest.Monke
 
 
 async def test_no_key_stands_in_the_clear() -> None:
-    """An address that is counted for can't be read in the storage."""
+    """The keys of the storage show no address."""
     storage = MemoryStorage()
     limits = RateLimits(parse_limits("on"), storage)
     await limits.enforce("createAccountAddress", "203.0.113.7", "camille@exemple.fr")
@@ -156,7 +156,7 @@ def test_settings_are_validated_without_opening_a_storage(monkeypatch: pytest.Mo
 
 
 class Fickle(MemoryStorage):
-    """A shared storage that is away when a test says so."""
+    """A shared storage that is down when a test says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ class Fickle(MemoryStorage):
 async def test_storage_that_is_away_is_replaced_by_memory(
     stopwatch: Stopwatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without the shared storage each process counts by itself, which the log says once, and when it is over."""
+    """Without the shared storage, each process counts alone; the log says so once, and says when it is over."""
     shared = Fickle()
     limits = RateLimits(parse_limits("organisation=2/hour"), FallbackStorage(shared))
     shared.away = True
@@ -188,7 +188,7 @@ async def test_storage_that_is_away_is_replaced_by_memory(
 
 
 async def test_storage_that_is_away_is_left_alone(stopwatch: Stopwatch) -> None:
-    """Nobody waits for a storage that has just failed; it is asked again every few seconds."""
+    """No caller waits for a storage that has just failed; one tries it again every few seconds."""
     shared = Fickle()
     shared.away = True
     limits = RateLimits(parse_limits("on"), FallbackStorage(shared))
@@ -200,7 +200,7 @@ async def test_storage_that_is_away_is_left_alone(stopwatch: Stopwatch) -> None:
 
 
 async def test_storage_that_fails_between_count_and_end_of_window_refuses(stopwatch: Stopwatch) -> None:
-    """What was counted as too much stays refused, for a moment at least."""
+    """A call over the limit stays refused for a moment when the storage fails after counting it."""
 
     class Forgetful(MemoryStorage):
         async def get_expiry(self, key: str) -> float:
@@ -211,7 +211,7 @@ async def test_storage_that_fails_between_count_and_end_of_window_refuses(stopwa
 
 
 async def test_redis_that_is_silent_is_not_awaited_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    """A Redis that takes the connection and says nothing is given up after a second."""
+    """A Redis that accepts the connection and stays silent is given up after a second."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{server.getsockname()[1]}")
         limits = RateLimits(parse_limits("organisation=1/hour"), storage)
@@ -222,7 +222,7 @@ async def test_redis_that_is_silent_is_not_awaited_for_ever(caplog: pytest.LogCa
 
 
 async def test_redis_that_is_not_there_is_done_without(caplog: pytest.LogCaptureFixture) -> None:
-    """Where nothing listens, the limits hold all the same."""
+    """Limits hold even if no Redis listens."""
     storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{free_port()}")
     limits = RateLimits(parse_limits("organisation=1/hour"), storage)
     assert [await is_refused(limits) for _ in range(2)] == [False, True]
@@ -235,7 +235,7 @@ async def test_redis_that_is_not_there_is_done_without(caplog: pytest.LogCapture
 
 @contextmanager
 def redis(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A real Redis, that keeps nothing."""
+    """A real Redis, which stores nothing on disk."""
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed")
@@ -261,7 +261,7 @@ def _await_port(port: int) -> None:
 
 @pytest.fixture
 async def shared_storages(tmp_path: Path) -> AsyncIterator[list[Storage]]:
-    """The storages of two processes at one Redis."""
+    """Two storages at one Redis, as two processes have them."""
     port = free_port()
     with redis(port, tmp_path):
         storages = [open_storage(f"async+redis://127.0.0.1:{port}") for _ in range(2)]
@@ -272,13 +272,13 @@ async def shared_storages(tmp_path: Path) -> AsyncIterator[list[Storage]]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a busy machine takes, Redis is there."""
+    """Wait until Redis answers."""
     monkeypatch.setattr(rate_limit_storage, "SHARED_SECONDS", GUARD_SECONDS)
 
 
 @pytest.mark.usefixtures("patient")
 async def test_processes_share_their_counts_by_redis(shared_storages: list[Storage]) -> None:
-    """What one process has counted, the other knows, and both say how long to wait."""
+    """Processes that share a Redis share their counts, and their time to wait."""
     one, other = (RateLimits(parse_limits("organisation=10/hour"), storage) for storage in shared_storages)
     await one.enforce("organisation", "somebody", cost=6)
     await other.enforce("organisation", "somebody", cost=4)
@@ -293,7 +293,7 @@ async def test_processes_share_their_counts_by_redis(shared_storages: list[Stora
 async def test_calls_at_once_are_no_failure_of_redis(
     shared_storages: list[Storage], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However many calls come at the same moment, they wait for their turn at Redis, and the limit holds for them."""
+    """Any number of simultaneous calls wait for their turn at Redis, and the limit holds for them."""
     limits = RateLimits(parse_limits("organisation=5/hour"), shared_storages[0])
     refused = await asyncio.gather(*(is_refused(limits) for _ in range(1_000)))
     assert refused.count(False) == 5
@@ -301,14 +301,14 @@ async def test_calls_at_once_are_no_failure_of_redis(
 
 
 def served(server: Server) -> bool:
-    """Whether a look-up passes the limits of a real process."""
+    """Return whether a look-up passes the limits of a real process."""
     found = server.call(FIND_ORGANISATION, {"identifier": {"type": "SIRET", "value": SIRET}})
     return bool(found["__typename"] == "OrganisationNotFound")
 
 
 @sqlite_only
 def test_limits_hold_across_processes_and_without_their_redis(database_url: str, tmp_path: Path) -> None:
-    """Two servers share a limit; without their Redis each has it to itself, and with it they share it again."""
+    """Two servers share a limit. Without their Redis each counts alone, and with it they share again."""
     port = free_port()
     guichet = Guichet(tmp_path)
     guichet.set(

@@ -45,14 +45,14 @@ IDENTIFIER = {"type": "SIRET", "value": SIRET}
 
 
 def described(setting: str) -> dict[str, str] | None:
-    """The table that *setting* asks for, in words."""
+    """Return the table for *setting*, in words."""
     limits = parse_limits(setting)
     return None if limits is None else {name: str(limit) for name, limit in limits.items()}
 
 
 @pytest.mark.parametrize("setting", ["on", " ON "])
 def test_on_is_the_whole_table(setting: str) -> None:
-    """`on` limits every call that there is a limit for."""
+    """`on` applies the default limits to all calls."""
     assert set(described(setting) or ()) == set(DEFAULT_LIMITS)
 
 
@@ -79,7 +79,7 @@ def test_off_is_no_limit(setting: str) -> None:
     ],
 )
 def test_changes_are_made_by_name(setting: str, changed: dict[str, str]) -> None:
-    """A change touches what it names, and the rest of the table stands."""
+    """A change affects the limit that it names, and no other."""
     assert described(setting) == (described("on") or {}) | changed
 
 
@@ -105,14 +105,14 @@ def test_changes_are_made_by_name(setting: str, changed: dict[str, str]) -> None
     ],
 )
 def test_wrong_changes_are_named(setting: str, named: str) -> None:
-    """Who misspells a limit learns which."""
+    """The message names the wrong limit."""
     with pytest.raises(ValueError, match=r"not one of|not like|does not appear|host bits|by /64|no limit by") as wrong:
         parse_limits(setting)
     assert named in str(wrong.value)
 
 
 def test_mailbox_limit_counts_what_is_kept() -> None:
-    """What a mailbox has got is counted in sent messages: over more time than they are kept, no limit would hold."""
+    """The longest window of the mailbox limit is the time for which sent messages are kept."""
     assert timedelta(seconds=MAX_MAILBOX_SECONDS) == FINISHED_MESSAGES_KEPT
     assert "mailbox" in (parse_limits("mailbox=50/7 days") or {})
     with pytest.raises(ValueError, match=r"^mailbox: '50/8 days' counts for longer"):
@@ -135,7 +135,7 @@ def test_mailbox_limit_counts_what_is_kept() -> None:
     ],
 )
 def test_network_is_what_one_subscriber_has(client: str | None, network: str) -> None:
-    """An IPv4 address counts for itself, an IPv6 address for its /64, of which everybody has 2⁶⁴."""
+    """An IPv4 address counts by itself, an IPv6 address by its /64, since a subscriber has 2⁶⁴ of them."""
     assert network_of(client) == network
 
 
@@ -146,7 +146,7 @@ Opened = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 @pytest.fixture
 def opened(settings: Settings, captcha: KnownCaptcha) -> Opened:
-    """Opens a client of an application with limits: `opened("organisation=1/hour", address=…)`."""
+    """Open a client of an application with limits: `opened("organisation=1/hour", address=…)`."""
 
     def open_(limits: str, *, address: str = "192.0.2.1", **changes: Any) -> AbstractAsyncContextManager[Any]:
         app = build_app(settings.replace(rate_limits=limits, **changes), captcha=captcha)
@@ -165,7 +165,7 @@ async def call(client: httpx.AsyncClient, query: str, variables: Answer, **heade
 
 
 async def is_refused(client: httpx.AsyncClient, **headers: str) -> bool:
-    """Whether a look-up is one too many."""
+    """Return whether a look-up is refused."""
     found = await call(client, FIND_ORGANISATION, {"identifier": IDENTIFIER}, **headers)
     return bool(found["__typename"] == "TooManyRequests")
 
@@ -190,7 +190,7 @@ LIMITED: list[tuple[str, str, Answer]] = [
 
 
 def test_every_limit_of_a_call_is_tested() -> None:
-    """A limit that is new in the table is missed here until it is tested."""
+    """A new limit of the table fails here until it is tested."""
     assert {name for name, _, _ in LIMITED} == set(DEFAULT_LIMITS) - {"mailbox", "introspection"}
 
 
@@ -199,7 +199,7 @@ def test_every_limit_of_a_call_is_tested() -> None:
 async def test_call_too_many_is_refused(
     opened: Opened, stopwatch: Stopwatch, *, name: str, query: str, variables: Answer
 ) -> None:
-    """Each call has its limit; over it, the answer says when to come again, and then it passes."""
+    """Each call has a limit. Over it, the answer says when to come again, and that call then passes."""
     async with opened(f"{name}=2/hour") as client:
         for _ in range(2):
             assert (await call(client, query, variables))["__typename"] != "TooManyRequests"
@@ -229,7 +229,7 @@ async def test_call_too_many_is_refused(
 async def test_refusal_is_in_the_callers_language(
     opened: Opened, stopwatch: Stopwatch, *, limit: str, language: str, message: str, by_argument: bool
 ) -> None:
-    """The message says in the caller's language how long to wait, in the right number."""
+    """The message gives the time to wait in the caller's language, with the right plural."""
     variables: Answer = {"identifier": IDENTIFIER}
     headers = {"Accept-Language": language}
     if by_argument:
@@ -242,7 +242,7 @@ async def test_refusal_is_in_the_callers_language(
 
 @sqlite_only
 async def test_without_limits_nothing_is_refused(opened: Opened) -> None:
-    """`off` is off."""
+    """`off` refuses nothing."""
     async with opened("off") as client:
         assert [await is_refused(client) for _ in range(5)] == [False] * 5
 
@@ -268,7 +268,7 @@ async def test_each_alias_is_a_call(opened: Opened) -> None:
 @sqlite_only
 @pytest.mark.parametrize(("first", "second", "refused"), [(60, 40, False), (60, 41, True), (100, 1, True)])
 async def test_each_identifier_is_a_call(opened: Opened, first: int, second: int, refused: bool) -> None:
-    """A list of identifiers counts as many look-ups, duplicates too, from the same budget as single ones."""
+    """A list of identifiers counts as one look-up for each, duplicates too, from the same limit as single look-ups."""
     async with opened("organisation=100/hour") as client:
         found = await call(client, FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER] * first})
         assert found["__typename"] == "OrganisationList"
@@ -280,7 +280,7 @@ async def test_each_identifier_is_a_call(opened: Opened, first: int, second: int
 @sqlite_only
 @pytest.mark.parametrize(("count", "counted"), [(0, 1), (101, 100), (250, 100)])
 async def test_list_counts_before_it_is_refused(opened: Opened, count: int, counted: int) -> None:
-    """A list that is too long counts as the longest that is answered, an empty one as one look-up."""
+    """A list that is too long counts as the longest allowed, an empty one as one look-up."""
     async with opened(f"organisation={counted + 1}/hour") as client:
         await call(client, FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER] * count})
         assert [await is_refused(client) for _ in range(2)] == [False, True]
@@ -298,7 +298,7 @@ INTROSPECTION = (
 async def test_introspection_too_many_is_refused(
     opened: Opened, stopwatch: Stopwatch, *, query: str, method: str
 ) -> None:
-    """The schema is told so often to a network, by either method; then the answer is 429, and when to come again."""
+    """A network over its limit of introspection gets a 429 by either method, and the time to wait."""
     asked: Answer = {"params": {"query": query}} if method == "GET" else {"json": {"query": query}}
     async with opened("introspection=2/hour") as client:
         for _ in range(2):
@@ -314,7 +314,7 @@ async def test_introspection_too_many_is_refused(
 
 @sqlite_only
 async def test_repeated_request_is_no_new_account(opened: Opened) -> None:
-    """The same request again, under its idempotency key, counts as a renewed captcha."""
+    """A request repeated with its idempotency key counts as a renewed captcha."""
     async with opened("createAccount=1/hour, createAccountAddress=1/hour, renewCaptcha=2/hour") as client:
         variables = {"input": form(idempotencyKey=new_key())}
         names = [(await call(client, CREATE_ACCOUNT, variables))["__typename"] for _ in range(4)]
@@ -334,7 +334,7 @@ async def test_repeated_request_is_no_new_account(opened: Opened) -> None:
 async def test_address_is_limited_however_it_is_written(
     opened: Opened, query: str, variables: Callable[[str], Answer], limits: str
 ) -> None:
-    """The limit of an address is one for all its spellings, and touches no other address."""
+    """All spellings of an address share one limit, and no other address does."""
     async with opened(limits) as client:
         assert (await call(client, query, variables("camille@exemple.fr")))["__typename"] != "TooManyRequests"
         assert (await call(client, query, variables(" CAMILLE@Exemple.FR ")))["__typename"] == "TooManyRequests"
@@ -353,7 +353,7 @@ TRUSTED = {"trusted_proxies": "10.0.0.0/8, 2001:db8:ffff::1"}
 
 @sqlite_only
 async def test_stranger_can_not_use_up_a_persons_limit(opened: Opened) -> None:
-    """The limit of an address is counted apart for each network."""
+    """The limit of an address counts for each network apart."""
     async with opened("resendActivationMailAddress=1/hour", address="10.0.0.1", **TRUSTED) as client:
 
         async def resend(network: str) -> str:
@@ -394,7 +394,7 @@ async def test_stranger_can_not_use_up_a_persons_limit(opened: Opened) -> None:
 async def test_forwarded_address_counts_from_trusted_proxies_only(
     opened: Opened, *, peer: str, trusted: str, first: str, second: str, together: bool
 ) -> None:
-    """Callers are told apart by what a trusted proxy says, and by nothing that they say themselves."""
+    """A trusted proxy names the caller's network; callers themselves can't."""
     async with opened("organisation=1/hour", address=peer, trusted_proxies=trusted) as client:
         assert not await is_refused(client, **forwarded(first))
         assert await is_refused(client, **forwarded(second)) is together
@@ -402,7 +402,7 @@ async def test_forwarded_address_counts_from_trusted_proxies_only(
 
 @sqlite_only
 async def test_network_with_a_limit_of_its_own_shares_it(opened: Opened) -> None:
-    """An integrator's network may ask more than others, all of its addresses together; the smallest network counts."""
+    """All addresses of a network share its own limit; the smallest matching network counts."""
     limits = "organisation=1/hour, organisation@203.0.113.0/24=3/hour, organisation@203.0.113.64/26=2/hour"
     calls = [
         ("203.0.113.1", False),
@@ -425,7 +425,7 @@ async def test_network_with_a_limit_of_its_own_shares_it(opened: Opened) -> None
 
 @sqlite_only
 async def test_own_limit_of_an_ipv6_network_is_shared(opened: Opened) -> None:
-    """Callers of one /48 share what it was given, whichever /64 of it they come from."""
+    """All /64 of a /48 share the limit of that /48."""
     limits = "organisation=1/hour, organisation@2001:db8:7::/48=3/hour"
     async with opened(limits, address="10.0.0.1", trusted_proxies="10.0.0.0/8") as client:
         asked = [await is_refused(client, **forwarded(f"2001:db8:7:{number}::1")) for number in range(4)]

@@ -1,4 +1,4 @@
-"""Bytes that no client program would send, to the real server over a socket."""
+"""The server's answers to bytes that no client program would send, over a real socket."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ COMMON = b"Host: localhost\r\nConnection: close\r\n"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path) -> Iterator[Server]:
-    """A server in another process, that all of these tests ask."""
+    """A server in another process, which all tests share."""
     with serving(tmp_path_factory.mktemp("raw"), empty_sqlite) as server:
         yield server
 
 
 @pytest.fixture
 def service(running: Server) -> Iterator[Server]:
-    """That server, which logs no error during the test."""
+    """The shared server; it must log no error during the test."""
     with in_good_order(running):
         yield running
 
@@ -44,18 +44,18 @@ def service(running: Server) -> Iterator[Server]:
 
 
 def request(target: bytes = b"/health/live", *headers: bytes, method: bytes = b"GET") -> bytes:
-    """A request without a body, with *headers* beside the common ones."""
+    """Return a request without a body, with *headers* beside the common ones."""
     return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, COMMON, b"".join(header + b"\r\n" for header in headers))
 
 
 def post(body: bytes, *headers: bytes, length: object = None) -> bytes:
-    """A request to the endpoint, whose length is *length* or what it is."""
+    """Return a request to the endpoint; its Content-Length is *length*, or that of *body*."""
     announced = b"Content-Length: %b" % str(len(body) if length is None else length).encode()
     return request(b"/graphql", b"Content-Type: application/json", announced, *headers, method=b"POST") + body
 
 
 def chunked(body: bytes) -> bytes:
-    """A request to the endpoint in chunks, which *body* is or should be."""
+    """Return a request to the endpoint in chunks; *body* is their raw form."""
     fields = (b"Content-Type: application/json", b"Transfer-Encoding: chunked")
     return request(b"/graphql", *fields, method=b"POST") + body
 
@@ -239,7 +239,7 @@ def connect(service: Server) -> socket.socket:
 
 
 def ask(service: Server, sent: bytes) -> tuple[HTTPResponse, bytes]:
-    """The first answer to *sent*, with its body."""
+    """Return the first answer to *sent*, with its body."""
     with connect(service) as connection:
         connection.sendall(sent)
         response = HTTPResponse(connection, method="HEAD" if sent.startswith(b"HEAD") else "GET")
@@ -248,21 +248,21 @@ def ask(service: Server, sent: bytes) -> tuple[HTTPResponse, bytes]:
 
 
 def check_answer(response: HTTPResponse, body: bytes) -> None:
-    """Nothing has failed inside, and nothing of the inside is shown."""
+    """Check that nothing failed inside the server, and that the answer shows no internals."""
     assert response.status < 500
     for inside in (b"Traceback", b'.py"', b"root:", b"SQLite format", b"site-packages"):
         assert inside not in body
 
 
 def check_service(service: Server) -> None:
-    """The next caller is answered."""
+    """Check that the next caller is answered."""
     response, body = ask(service, post(QUERY))
     assert (response.status, json.loads(body)) == (200, {"data": {"__typename": "Query"}})
 
 
 @pytest.mark.parametrize("sent", NO_HTTP.values(), ids=NO_HTTP)
 def test_what_is_no_http_is_refused(service: Server, sent: bytes) -> None:
-    """Bytes that are no request are answered by 400, and nothing comes of them."""
+    """Bytes that are no request get a 400, and nothing else happens."""
     response, body = ask(service, sent)
     assert response.status == 400
     check_answer(response, body)
@@ -271,7 +271,7 @@ def test_what_is_no_http_is_refused(service: Server, sent: bytes) -> None:
 
 @pytest.mark.parametrize("sent", AMBIGUOUS.values(), ids=AMBIGUOUS)
 def test_body_of_unclear_length_is_refused(service: Server, sent: bytes) -> None:
-    """Where two servers could disagree on the end of a request, it is the last on its connection, and a 400."""
+    """A request whose end is ambiguous gets a 400, and is the last of its connection."""
     with connect(service) as connection:
         connection.sendall(sent)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -283,7 +283,7 @@ def test_body_of_unclear_length_is_refused(service: Server, sent: bytes) -> None
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target[:40].decode())
 def test_odd_target_leads_nowhere(service: Server, target: bytes) -> None:
-    """Whatever is asked for, there is a file of the pages or none, and no way to another host."""
+    """An odd target leads to a file of the pages or to none, and never to another host."""
     response, body = ask(service, request(target))
     check_answer(response, body)
     origin = urlsplit(service.url)._replace(netloc="localhost").geturl()
@@ -295,7 +295,7 @@ def test_odd_target_leads_nowhere(service: Server, target: bytes) -> None:
 
 @pytest.mark.parametrize("sent", ODD_HEADERS.values(), ids=ODD_HEADERS)
 def test_odd_headers_and_methods_are_borne(service: Server, sent: bytes) -> None:
-    """Whatever stands in a header, and by whatever method, a request is answered or refused."""
+    """A request with any header and method is answered or refused."""
     response, body = ask(service, sent)
     check_answer(response, body)
     check_service(service)
@@ -303,7 +303,7 @@ def test_odd_headers_and_methods_are_borne(service: Server, sent: bytes) -> None
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_odd_body_is_read_or_refused(service: Server, body: bytes) -> None:
-    """What is JSON by one reading and not by another, or very deep, is executed or refused by a code."""
+    """A body that is JSON by one reading only, or very deep, is executed or refused with a code."""
     response, answer = ask(service, post(body))
     check_answer(response, answer)
     assert response.status in {200, 400}
@@ -313,7 +313,7 @@ def test_odd_body_is_read_or_refused(service: Server, body: bytes) -> None:
 
 @pytest.mark.parametrize("after", [b"", b"\0\r\n\r\n"])
 def test_requests_behind_one_another_are_answered_in_order(service: Server, after: bytes) -> None:
-    """Requests that are sent at once are answered one by one; what is no request ends the connection, and no other."""
+    """Requests sent at once are answered in order; bytes that are no request end only their own connection."""
     live = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(service) as connection:
         connection.sendall(live * 2 + live.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + after)
@@ -324,7 +324,7 @@ def test_requests_behind_one_another_are_answered_in_order(service: Server, afte
 
 
 def _all_of(connection: socket.socket) -> bytes:
-    """What comes until the connection ends, in whichever way."""
+    """Return all bytes until the connection ends in any way."""
     answer = bytearray()
     with suppress(ConnectionError):
         while received := connection.recv(65536):
@@ -356,7 +356,7 @@ WHOLE = [
 def test_damaged_request_does_no_damage(
     service: Server, whole: bytes, damages: list[tuple[int, int, bytes]], end: int
 ) -> None:
-    """A request with other bytes in it, or that breaks off, is answered, refused or left alone."""
+    """A request with changed bytes, or without its end, is answered, refused or dropped."""
     for thousandths, length, instead in damages:
         start = len(whole) * thousandths // 1000
         whole = whole[:start] + instead + whole[start + length :]

@@ -1,4 +1,4 @@
-"""Requests of one connection: what is one, where it ends, and that one after another is answered."""
+"""Requests of one connection: their beginnings and ends, and their answers in order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PAUSE = 0.02  # Between what is to come in segments of its own; too short, it sh
 
 
 class Recorder:
-    """An application that tells each caller what it has been asked, and remembers it."""
+    """An application that answers with the request, and records it."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
@@ -62,7 +62,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 async def recording(recorder: Recorder, database_url: str) -> AsyncIterator[str]:
-    """Where the recorder is served."""
+    """Serve the recorder, and give its address."""
     async with serving(recorder.app) as url:
         yield url
 
@@ -72,7 +72,7 @@ async def recording(recorder: Recorder, database_url: str) -> AsyncIterator[str]
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_trailers_are_no_headers(recording: str, recorder: Recorder, at_once: bool) -> None:
-    """A field behind a body tells nothing of who asks, or how: neither to this request nor to the next."""
+    """Trailers become headers neither of their request nor of the next."""
     trailers = b"0\r\nX-Forwarded-For: 192.0.2.1\r\nX-Request-Id: abcdefgh\r\nConnection: close\r\n\r\n"
     async with line(recording) as client:
         for part in [CHUNKED + b"\r\n" + CHUNK + trailers] if at_once else [CHUNKED + b"\r\n", CHUNK, trailers]:
@@ -94,7 +94,7 @@ async def test_trailers_are_no_headers(recording: str, recorder: Recorder, at_on
 @pytest.mark.parametrize("beginning", [b"0\r\n", b"0\r\nX: ", b"1;", b"1\r\n{\r\n1;x="])
 @pytest.mark.parametrize("more", [b"a:\r\n" * 1000, b"x" * 4000])
 async def test_framing_of_a_body_is_bounded(server: str, beginning: bytes, more: bytes) -> None:
-    """Trailers and extensions of chunks without an end are refused, and take no more memory."""
+    """Endless trailers and extensions of chunks are refused, and take no more memory."""
     async with line(server) as endless:
         await endless.send(CHUNKED + b"\r\n" + beginning)
         with pytest.raises(ConnectionError):
@@ -102,7 +102,7 @@ async def test_framing_of_a_body_is_bounded(server: str, beginning: bytes, more:
 
 
 async def test_body_may_come_in_the_smallest_chunks(recording: str, recorder: Recorder) -> None:
-    """What surrounds a body is bounded in proportion to it."""
+    """The framing of a body is bounded in proportion to the body."""
     body = b"x" * MAX_FRAMING_BYTES
     async with line(recording) as client:
         await client.send(CHUNKED + b"\r\n" + b"1\r\nx\r\n" * len(body) + b"0\r\n\r\n")
@@ -111,7 +111,7 @@ async def test_body_may_come_in_the_smallest_chunks(recording: str, recorder: Re
 
 
 async def test_body_of_empty_lines_is_a_body(recording: str, recorder: Recorder) -> None:
-    """Empty lines in a chunk end nothing, wherever the segments end."""
+    """Empty lines in a chunk end no request, in any segmentation."""
     body = b"\r\n\r\n0\r\n\r\n" * 20
     async with line(recording) as client:
         await client.send_in_parts(CHUNKED + b"\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) + REQUEST, 3)
@@ -120,7 +120,7 @@ async def test_body_of_empty_lines_is_a_body(recording: str, recorder: Recorder)
 
 
 async def test_rest_of_a_refused_body_is_bounded(server: str) -> None:
-    """Who goes on sending a body that is refused for its size is not read for ever."""
+    """A body that is refused for its size is not read without end."""
     for framing in (b"Content-Length: 100000000\r\n", b"Transfer-Encoding: chunked\r\n"):
         async with line(server) as client:
             await client.send(HEAD + framing + b"\r\n")
@@ -130,7 +130,7 @@ async def test_rest_of_a_refused_body_is_bounded(server: str) -> None:
 
 @pytest.mark.parametrize("requests", [1, 4])
 async def test_who_ends_its_side_is_answered(recording: str, recorder: Recorder, requests: int) -> None:
-    """A client that has sent all that it has to say gets every answer, and then the connection's end."""
+    """A client that ends its side gets every answer, and then the end of the connection."""
     recorder.may_answer.clear()
     async with line(recording) as client:
         await client.send(REQUEST * requests)
@@ -143,7 +143,7 @@ async def test_who_ends_its_side_is_answered(recording: str, recorder: Recorder,
 
 @pytest.mark.parametrize("sent", [b"", REQUEST[:-1], REQUEST + REQUEST[:-1]])
 async def test_what_is_not_whole_ends_with_its_client(recording: str, recorder: Recorder, sent: bytes) -> None:
-    """A client that ends its side within a request is not waited for."""
+    """The server does not wait for the rest of a request whose client has ended its side."""
     async with line(recording) as client:
         await client.send(sent)
         client.end()
@@ -168,7 +168,7 @@ async def test_what_is_not_whole_ends_with_its_client(recording: str, recorder: 
 async def test_offer_to_upgrade_is_ignored(
     recording: str, recorder: Recorder, offer: bytes, *, at_once: bool, head: bytes, body: bytes
 ) -> None:
-    """An offer changes nothing: the body is a body, whenever it comes, and never the next request."""
+    """An offer to upgrade changes nothing: the body stays a body, and is never the next request."""
     async with line(recording) as client:
         whole = head + offer + b"\r\n" + body
         parts = [whole] if at_once else [head + offer + b"\r\n", *(body[at : at + 9] for at in range(0, len(body), 9))]
@@ -185,7 +185,7 @@ async def test_offer_to_upgrade_is_ignored(
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
 async def test_offer_without_a_body_is_ignored(recording: str, offer: bytes) -> None:
-    """What comes behind a request without a body is the next one."""
+    """After an offer without a body, the next bytes are the next request."""
     get = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n"
     async with line(recording) as client:
         await client.send(get % 1 + offer + b"\r\n" + get % 2 + offer + b"\r\n" + get % 3 + b"\r\n")
@@ -196,7 +196,7 @@ async def test_offer_without_a_body_is_ignored(recording: str, offer: bytes) -> 
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_nothing_comes_after_connect(recording: str, recorder: Recorder, at_once: bool) -> None:
-    """A tunnel is refused, and what was to go through it is no request."""
+    """CONNECT is refused, and nothing after it is read as a request."""
     connect = b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED)
     async with line(recording) as client:
         await client.send(connect + SMUGGLED if at_once else connect)
@@ -209,7 +209,7 @@ async def test_nothing_comes_after_connect(recording: str, recorder: Recorder, a
 
 
 async def test_unread_offer_of_a_body_ends_the_connection(server: str) -> None:
-    """Who asks whether to send a body, and is refused, may send it or not: what came next could be either."""
+    """A refusal instead of 100 Continue ends the connection, because the client may send the body or not."""
     async with line(server) as client:
         await client.send(SIZED.replace(b"application/json", b"text/plain") + b"Expect: 100-continue\r\n\r\n")
         assert await client.status() == 415
@@ -221,7 +221,7 @@ async def test_unread_offer_of_a_body_ends_the_connection(server: str) -> None:
 
 
 async def test_requests_are_read_one_at_a_time(recording: str, recorder: Recorder) -> None:
-    """However many requests come at once, one is in hand, and the rest waits without being read."""
+    """Of many requests at once, one is in hand, and the others wait unread."""
     recorder.may_answer.clear()
     process = psutil.Process()
     async with line(recording) as client:
@@ -242,12 +242,12 @@ async def test_requests_are_read_one_at_a_time(recording: str, recorder: Recorde
 
 
 def holding_back() -> list[BoundedProtocol]:
-    """The connections that hold something back."""
+    """Return the connections that hold back received bytes."""
     return [one for one in gc.get_objects() if isinstance(one, BoundedProtocol) and one._incoming]
 
 
 async def test_all_of_many_requests_are_answered(recording: str, recorder: Recorder) -> None:
-    """What waits is answered in its order, wherever the segments end."""
+    """Waiting requests are answered in order, in any segmentation."""
     requests = b"".join(
         b"POST /%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (number, len(body), body)
         if number % 3
@@ -266,7 +266,7 @@ async def test_all_of_many_requests_are_answered(recording: str, recorder: Recor
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"PROPFIND"])
 async def test_body_is_one_by_any_method(recording: str, recorder: Recorder, method: bytes) -> None:
-    """By methods that need no body, too, what is announced as one is no request."""
+    """A body is a body with any method, and never a request."""
     get = b"GET /next HTTP/1.1\r\nHost: localhost\r\n\r\n"
     sized = b"%b / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
     async with line(recording) as client:
@@ -279,7 +279,7 @@ async def test_body_is_one_by_any_method(recording: str, recorder: Recorder, met
 async def test_malformed_request_takes_no_answer_away(
     recording: str, recorder: Recorder, caplog: pytest.LogCaptureFixture, size: int
 ) -> None:
-    """The answer in hand is sent whole; the refusal of what came behind it follows, and the connection ends."""
+    """A malformed request does not interrupt the answer before it; its refusal follows, and the connection ends."""
     recorder.may_answer.clear()
     recorder.size = size
     async with line(recording) as client:
@@ -297,7 +297,7 @@ async def test_malformed_request_takes_no_answer_away(
 async def test_clients_that_go_write_no_errors(
     recording: str, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A hundred requests whose clients break off are nobody's failure."""
+    """A hundred clients that leave within their request write no error to the log."""
     recorder.may_answer.clear()
     for _ in range(20):
         async with line(recording) as client:
@@ -311,7 +311,7 @@ async def test_clients_that_go_write_no_errors(
 
 
 async def test_refusal_reaches_who_still_sends(server: str) -> None:
-    """A connection is not torn down on a client that has not read its refusal yet."""
+    """A client that is still sending can read its refusal."""
     async with line(server) as client:
         await client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 500_000)
         assert await client.status() == 431
@@ -319,7 +319,7 @@ async def test_refusal_reaches_who_still_sends(server: str) -> None:
 
 
 async def test_last_answer_reaches_who_still_sends(server: str) -> None:
-    """Nor where the answer itself ends the connection."""
+    """A client that is still sending can read an answer that ends the connection."""
     body = b" " * 900_000
     async with line(server) as client:
         await client.send(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
@@ -336,7 +336,7 @@ async def test_last_answer_reaches_who_still_sends(server: str) -> None:
 
 
 async def test_who_never_reads_is_given_up(recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a client goes on sending, an answer that it does not read ends its connection."""
+    """A client that never reads its answer is cut off, even if it keeps sending."""
     monkeypatch.setattr(connections, "READING_SECONDS", 0.5)
     recorder.size = 20_000_000
     async with line(recording) as deaf:
@@ -347,7 +347,7 @@ async def test_who_never_reads_is_given_up(recording: str, recorder: Recorder, m
 
 
 async def test_who_never_reads_makes_room(recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many connections as there may be, none of which reads: another client is served at once."""
+    """When no client of the maximum of connections reads, another client is served at once."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     recorder.size = 20_000_000
     async with line(recording) as one, line(recording) as two, line(recording) as three:
@@ -365,7 +365,7 @@ async def test_who_never_reads_makes_room(recording: str, recorder: Recorder, mo
 async def test_slow_reader_has_the_whole_answer(
     recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who reads on, at a bearable speed, is not cut off after the time that one who does not read has."""
+    """A client that reads slowly, but fast enough, gets the whole answer."""
     monkeypatch.setattr(connections, "READING_SECONDS", 0.2)
     recorder.size = 20_000_000
     async with line(recording) as slow:
@@ -378,7 +378,7 @@ async def test_slow_reader_has_the_whole_answer(
 
 @pytest.mark.parametrize("sent", [CHUNKED + b"\r\n1;", CHUNKED + b"\r\n0\r\nX: "])
 async def test_body_in_drops_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """Neither extensions of chunks nor trailers, drop by drop, are a sign of life."""
+    """Extensions of chunks and trailers, drop by drop, do not extend the deadline of the body."""
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.5)
     async with line(server) as slow:
         await slow.send(sent)

@@ -1,4 +1,4 @@
-"""Which peers are trusted proxies, in whichever form their addresses come."""
+"""Trusted proxies are recognised in each form of their addresses."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ DEFAULT_LIMITS: Mapping[str, str] = MappingProxyType(
 
 Names in …Address are limits for one e-mail address from one network, so that a stranger can't use up a person's.
 Each idempotency key that createAccount gets uses one of createAccountKey, found or not. An operation that asks for the
-schema uses one of introspection, however many of its fields do. `mailbox` is the number of mails that the relay sends
+schema uses one of introspection, for any number of fields. `mailbox` is the number of mails that the relay sends
 to one mailbox; it defers the others.
 """
 BY_NETWORK = frozenset(name for name in DEFAULT_LIMITS if name != "mailbox" and not name.endswith("Address"))
