@@ -1,4 +1,4 @@
-"""Connections that fail, hang or are broken off: the service goes on, and nothing is left half begun."""
+"""Connections that fail, hang or are interrupted: the service continues, and no transaction stays half done."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def promise(clock: Clock) -> None:
 async def test_beginnings_that_fail_cost_no_connection(
     stored: None, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many transactions can't begin, the next one that can does."""
+    """Failed BEGINs cost no connection: the next transaction begins."""
     (connection,) = get_connections().all()
     transaction = type(connection._in_transaction())
 
@@ -55,7 +55,7 @@ async def test_beginnings_that_fail_cost_no_connection(
 
 @postgres_only
 async def test_connections_that_the_server_ends_are_replaced(stored: None, clock: Clock) -> None:
-    """A server that ends every connection is met with new ones."""
+    """Connections that the server ends are replaced by new ones."""
     await promise(clock)
     (connection,) = get_connections().all()
     with pytest.raises(Exception, match=r"terminating|closed"):
@@ -71,7 +71,7 @@ async def test_connections_that_the_server_ends_are_replaced(stored: None, clock
 async def test_beginning_that_is_broken_off_leaves_no_transaction(
     stored: None, clock: Clock, database_url: str
 ) -> None:
-    """What is written after a cancelled BEGIN is committed, and not part of what nobody owns."""
+    """Writes after a cancelled BEGIN are committed, and belong to no abandoned transaction."""
     await promise(clock)
     file = database_url.removeprefix("sqlite://")
     other = sqlite3.connect(file, isolation_level=None)
@@ -90,7 +90,7 @@ async def test_beginning_that_is_broken_off_leaves_no_transaction(
 
 
 async def test_database_that_comes_late_is_found(tmp_path: Path) -> None:
-    """A service that starts before its database is not ready, and is as soon as the database is."""
+    """A service that starts before its database becomes ready together with the database."""
     url = f"sqlite://{tmp_path / 'not-there-yet' / 'guichet.db'}"
     async with database(url):
         assert not await is_ready()
@@ -101,7 +101,7 @@ async def test_database_that_comes_late_is_found(tmp_path: Path) -> None:
 
 
 async def test_silent_server_is_not_waited_for_without_end() -> None:
-    """A server that takes the connection and says nothing is not ready, and that is found out in time."""
+    """A server that accepts connections and stays silent is found not to be ready in time."""
     released = asyncio.Event()
 
     async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,14 +136,14 @@ async def test_silent_server_is_not_waited_for_without_end() -> None:
     ],
 )
 def test_wrong_url_is_refused_without_being_quoted(url: str, problem: str) -> None:
-    """What is wrong with a URL is said, and its password isn't."""
+    """The message names the problem of a URL, and not its password."""
     with pytest.raises(DatabaseUrlError, match=problem) as refused:
         tortoise_config(url)
     assert "secret" not in str(refused.value).lower()
 
 
 def test_options_go_to_the_pool() -> None:
-    """Options are of their types, libpq's name for encryption is known, and a socket's folder is a host."""
+    """Options have their types, `sslmode` is known, and a folder of sockets is a host."""
     (connection,) = tortoise_config("postgresql://u@/x?sslmode=require&maxsize=7&host=/run/pg")["connections"].values()
     assert {"ssl": "require", "maxsize": 7, "host": "/run/pg", "command_timeout": 30.0}.items() <= connection[
         "credentials"
@@ -164,7 +164,7 @@ def test_options_go_to_the_pool() -> None:
     ],
 )
 def test_url_is_read_as_libpq_reads_it(url: str, read: dict[str, object]) -> None:
-    """Each part is decoded, and hosts have their ports."""
+    """Each part is decoded, and each host has its port."""
     (connection,) = tortoise_config(url)["connections"].values()
     assert read.items() <= connection["credentials"].items()
 

@@ -1,4 +1,4 @@
-"""What stands in the e-mails, read back from the bytes that a mail server would get."""
+"""The contents of the e-mails, read back from the bytes for a mail server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HOSTILE = "</td><script>alert(\"x\")</script><img src='x'> & Fils"
 
 
 def registration(**changes: Any) -> Registration:
-    """A verified registration that gives everything that can be given, but for *changes*."""
+    """Return a verified registration with all fields, but for *changes*."""
     values: dict[str, Any] = {
         "state": RegistrationState.VERIFIED,
         "email": "Camille.Martin@example.com",
@@ -73,7 +73,7 @@ def registration(**changes: Any) -> Registration:
 
 
 def second_registration() -> Registration:
-    """Another attempt of the same address, for an organisation that has no declared name."""
+    """Return another attempt of the same address, for an organisation without a declared name."""
     return registration(
         first_name="Dominique",
         identifier_type=IdentifierType.UE_HORS_FRANCE,
@@ -83,7 +83,7 @@ def second_registration() -> Registration:
 
 
 def account() -> Account:
-    """The account of *RECIPIENT*."""
+    """Return the account of *RECIPIENT*."""
     return Account(
         email=RECIPIENT,
         email_canonical=RECIPIENT,
@@ -156,7 +156,7 @@ each_language = pytest.mark.parametrize("language", Language)
 
 
 class Page(HTMLParser):
-    """What a mail program makes of an HTML part: visible lines, tags, attributes, style sheets."""
+    """The HTML part as a mail program reads it: visible lines, tags, attributes, style sheets."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ def wire(mail: EmailMessage) -> bytes:
 
 
 def received(mail: EmailMessage) -> EmailMessage:
-    """*mail* as a mail program reads it: from bytes."""
+    """Return *mail* as a mail program reads it: from bytes."""
     parsed = message_from_bytes(wire(mail), policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     return parsed
@@ -214,12 +214,12 @@ def content_of(mail: EmailMessage, kind: str) -> str:
 
 
 def shown_in_both_parts(mail: EmailMessage) -> tuple[str, str]:
-    """The readable text of each part, with whatever blanks are in it made plain ones."""
+    """Return the readable text of each part, with plain blanks."""
     return " ".join(text_of(mail).split()), " ".join("\n".join(page_of(mail).lines).split())
 
 
 def template_of(name: str) -> str:
-    """The first word in the name of a mail is that of its templates."""
+    """Return the name of a mail's templates: its first word."""
     return name.partition(" ")[0]
 
 
@@ -229,7 +229,7 @@ def template_of(name: str) -> str:
 @each_language
 @each_mail
 def test_headers_name_sender_recipient_time_and_language(name: str, language: Language) -> None:
-    """Every mail says who writes to whom, when, in which language, and under which Message-ID."""
+    """Every mail names its sender, recipient, time, language and Message-ID."""
     mail = MAILS[name](language)
 
     assert mail["From"] == SENDER
@@ -243,7 +243,7 @@ def test_headers_name_sender_recipient_time_and_language(name: str, language: La
 
 @each_mail
 def test_no_machine_is_asked_to_answer(name: str) -> None:
-    """Every mail is marked as written by a machine, so that absence notices don't answer it."""
+    """Every mail is marked as automatic, so that absence notices do not answer it."""
     mail = MAILS[name](Language.FR)
 
     assert mail["Auto-Submitted"] == "auto-generated"
@@ -253,7 +253,7 @@ def test_no_machine_is_asked_to_answer(name: str) -> None:
 @each_language
 @each_mail
 def test_text_comes_before_html(name: str, language: Language) -> None:
-    """Every mail is the same thing twice, in UTF-8: text first, HTML as the better alternative."""
+    """Every mail has the same content twice, in UTF-8: text first, then HTML as the better alternative."""
     mail = MAILS[name](language)
 
     parts = list(mail.iter_parts())
@@ -266,7 +266,7 @@ def test_text_comes_before_html(name: str, language: Language) -> None:
 @each_language
 @each_mail
 def test_any_mail_server_can_carry_it(name: str, language: Language) -> None:
-    """On the wire a mail is ASCII, in lines that end in CRLF and have 76 characters at most in the body."""
+    """On the wire, a mail is ASCII with CRLF line ends and at most 76 characters a line in the body."""
     raw = wire(MAILS[name](language))
 
     lines = raw.split(b"\r\n")
@@ -279,7 +279,7 @@ def test_any_mail_server_can_carry_it(name: str, language: Language) -> None:
 @each_language
 @each_mail
 def test_no_address_but_the_expected_links(name: str, language: Language) -> None:
-    """A mail loads nothing and leads nowhere but to the activation page and the sign-in page."""
+    """A mail loads nothing, and links only to the activation page and the sign-in page."""
     mail = MAILS[name](language)
     page, expected = page_of(mail), EXPECTED_URLS.get(name, set())
 
@@ -297,7 +297,7 @@ def test_no_address_but_the_expected_links(name: str, language: Language) -> Non
 @each_language
 @each_mail
 def test_no_secret_stands_in_a_mail(name: str, language: Language) -> None:
-    """No digest, captcha challenge or password hash gets into a mail."""
+    """No mail contains a digest, captcha challenge or password hash."""
     mail = MAILS[name](language)
     everything = wire(mail).decode() + text_of(mail) + content_of(mail, "html")
 
@@ -309,7 +309,7 @@ def test_no_secret_stands_in_a_mail(name: str, language: Language) -> None:
 def test_nothing_typed_stands_in_a_header(
     build: Callable[[Language, Registration], EmailMessage], language: Language
 ) -> None:
-    """Whatever a stranger typed, the headers are those of any other mail of its kind."""
+    """Entered text changes no header."""
     typed = dict.fromkeys(("first_name", "last_name", "organisation_name"), "Vous avez gagné")
     typed |= {"email": "gagne@example.com", "contact_email": "gagne@example.com"}
 
@@ -324,7 +324,7 @@ def test_nothing_typed_stands_in_a_header(
 @each_language
 @each_mail
 def test_every_mail_has_its_templates(name: str, language: Language) -> None:
-    """Each mail has a text and an HTML template in each language, which leave nothing undefined or unwritten."""
+    """Each mail has a text and an HTML template in each language, without undefined or missing words."""
     mail = MAILS[name](language)
 
     for part in shown_in_both_parts(mail):
@@ -378,7 +378,7 @@ def test_the_summary_shows_everything_that_was_entered(language: Language) -> No
     ],
 )
 def test_the_summary_tells_yes_from_no(language: Language, consent: bool, words: str) -> None:
-    """The summary says whether the survey was consented to, and that a consent can be withdrawn."""
+    """The summary shows whether the survey was consented to, and that consent can be withdrawn."""
     text, page = shown_in_both_parts(summary(language, registration(survey_consent=consent)))
 
     assert words in text
@@ -387,7 +387,7 @@ def test_the_summary_tells_yes_from_no(language: Language, consent: bool, words:
 
 @each_language
 def test_the_summary_shows_no_row_for_what_was_left_out(language: Language) -> None:
-    """Without phone and declared name there is no such row; the contact address is then the sign-in address."""
+    """Without phone and declared name, the summary has no such rows; the contact address is the sign-in address."""
     bare = registration(phone=None, contact_email=None, organisation_name=None)
 
     mail, full = summary(language, bare), summary(language)
@@ -400,7 +400,7 @@ def test_the_summary_shows_no_row_for_what_was_left_out(language: Language) -> N
 
 @each_language
 def test_the_summary_names_each_of_several_registrations(language: Language) -> None:
-    """Each registration in a merged summary stands under the name of its organisation, or its identifier."""
+    """Each registration in a merged summary stands under its organisation's name or identifier."""
     label = translate(language, "identifier-label-UE_HORS_FRANCE")
     mail = summary(language, registration(), second_registration())
 
@@ -431,7 +431,7 @@ def test_the_summary_tells_how_the_procedure_goes_on(language: Language) -> None
 
 @each_language
 def test_the_activation_link_stays_whole(language: Language) -> None:
-    """The link stands unbroken on a line of its own, in text and in HTML, and the button leads there."""
+    """The link stands unbroken on a line of its own, in text and in HTML, and the button leads to it."""
     mail = activation(language)
 
     assert text_of(mail).splitlines().count(ACTIVATION_URL) == 1
@@ -459,7 +459,7 @@ def test_the_activation_mail_shows_whose_data_before_the_link(language: Language
 
 @each_language
 def test_the_activation_mail_tells_how_long_its_link_works(language: Language) -> None:
-    """The lifetime of the link, and of the right to a new one, are those that the models keep."""
+    """The mail states the lifetime of a link, and of the right to a new one, as the models have them."""
     minutes, days = LINK_LIFETIME // timedelta(minutes=1), ACTIVATION_PERIOD.days
 
     for part in shown_in_both_parts(activation(language)):
@@ -469,7 +469,7 @@ def test_the_activation_mail_tells_how_long_its_link_works(language: Language) -
 
 @each_language
 def test_each_of_several_links_follows_its_organisation(language: Language) -> None:
-    """Several links come in their order, each after the organisation that it would activate and no other."""
+    """Several links come in order, each after its own organisation."""
     mail = several_links(language)
     label = translate(language, "identifier-label-UE_HORS_FRANCE")
     order = ["Ateliers de l'Erdre", ACTIVATION_URL, f"{label} – {VAT_NUMBER}", "Dominique", OTHER_URL]
@@ -481,7 +481,7 @@ def test_each_of_several_links_follows_its_organisation(language: Language) -> N
 
 
 def test_a_link_keeps_its_token_out_of_logs() -> None:
-    """The repr of a link shows neither URL nor token."""
+    """The repr of a link shows neither its URL nor its token."""
     assert "token" not in repr(Link(registration(), ACTIVATION_URL))
 
 
@@ -490,7 +490,7 @@ def test_a_link_keeps_its_token_out_of_logs() -> None:
 
 @each_language
 def test_the_owner_of_an_account_reads_nothing_that_was_typed(language: Language) -> None:
-    """The mail to an owner has the account's address, and none of a registration's or the account's other data."""
+    """The mail to an owner has the account's address, and no other data of the registration or the account."""
     mail = account_exists(language)
     typed = ["Camille.Martin", "Martin", "+336", "compta@", "Erdre", "732", "2026-01", "Andrée", "Propriétaire"]
 
@@ -501,7 +501,7 @@ def test_the_owner_of_an_account_reads_nothing_that_was_typed(language: Language
 
 @each_language
 def test_the_owner_of_an_account_is_led_to_the_sign_in_page(language: Language) -> None:
-    """The sign-in page is linked where the portal has one set; otherwise words do."""
+    """The mail links to the sign-in page if the portal has set one; otherwise it explains."""
     linked, worded = account_exists(language), account_exists(language, sign_in_url=None)
 
     assert SIGN_IN_URL in text_of(linked).splitlines()
@@ -516,7 +516,7 @@ def test_the_owner_of_an_account_is_led_to_the_sign_in_page(language: Language) 
 @each_language
 @pytest.mark.parametrize("field", ["first_name", "last_name", "organisation_name", "phone", "terms_version"])
 def test_markup_that_was_typed_is_shown_and_not_obeyed(field: str, language: Language) -> None:
-    """Tags and quotes in what was typed are shown as they are, and add no element to the HTML."""
+    """Tags and quotes in entered text are shown as they are, and add no element to the HTML."""
     hostile, harmless = registration(**{field: HOSTILE}), registration()
     mails = {
         summary(language, hostile, hostile): summary(language, harmless, harmless),
@@ -535,7 +535,7 @@ def test_markup_that_was_typed_is_shown_and_not_obeyed(field: str, language: Lan
 @each_language
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_what_was_typed_never_spans_lines(line_break: str, language: Language) -> None:
-    """A line break in what was typed becomes a blank, so that nobody can write lines of a mail."""
+    """A line break in entered text becomes a blank, so that nobody can write lines of a mail."""
     typed = f"A{line_break}{line_break}B\u202e\x00\u200b C"
     fields = ("first_name", "last_name", "organisation_name", "phone", "contact_email", "email", "terms_version")
     hostile = registration(**dict.fromkeys(fields, typed))
@@ -560,13 +560,13 @@ def test_a_recipient_brings_no_header() -> None:
 
 @pytest.mark.parametrize("sender", ["", "Le Portail", "Le Portail <>", "portail.example"])
 def test_a_sender_that_is_no_address_is_refused_at_once(sender: str) -> None:
-    """A composer is never made with a sender that no mail could have."""
+    """A composer refuses a sender that is no address."""
     with pytest.raises(ValueError, match="sender"):
         composer(sender=sender)
 
 
 def test_a_sender_without_a_name_is_an_address_alone() -> None:
-    """The portal's name is shown where the sender has one, and nothing in its place otherwise."""
+    """The portal's name is shown if the sender has one; otherwise nothing takes its place."""
     mail = received(
         composer(sender="bonjour@portail.example").summary(
             [registration()], to=RECIPIENT, language=Language.FR, message_id=MESSAGE_ID, now=NOW
@@ -591,13 +591,13 @@ def test_a_sender_without_a_name_is_an_address_alone() -> None:
     ],
 )
 def test_instants_are_put_in_words(instant: datetime, french: str, english: str) -> None:
-    """An instant is shown in UTC, in the words of the language."""
+    """A time is shown in UTC, in the words of the language."""
     assert in_words(instant, Language.FR) == french
     assert in_words(instant, Language.EN) == english
 
 
 def test_no_template_is_left_over() -> None:
-    """Every template of a mail belongs to one of the mails that these tests read."""
+    """Every template belongs to a mail that these tests read."""
     stems = {file.name.partition(".")[0] for file in TEMPLATES.glob("*.??.*") if file.suffix != ".jinja"}
 
     assert stems == {template_of(name) for name in MAILS}

@@ -1,4 +1,4 @@
-"""Headers on the wire: one sender and one recipient, whatever the portal is called and however long an address is."""
+"""Headers on the wire: one sender and one recipient, for any name of the portal and any length of address."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def quoted(name: str) -> str:
 
 
 def check(content: bytes, name: str, address: str, to: str) -> None:
-    """One sender and one recipient, as two parsers read them, in lines of ASCII that any server takes."""
+    """Check for one sender and one recipient, as two parsers read them, in lines of ASCII."""
     head = content.partition(b"\r\n\r\n")[0]
     assert head.isascii()
     assert max(map(len, head.split(b"\r\n"))) <= 998
@@ -78,7 +78,7 @@ def check(content: bytes, name: str, address: str, to: str) -> None:
 @example(LONG_NAME)
 @example('A, "B" C, ' * 9)
 def test_a_name_makes_no_second_address(name: str) -> None:
-    """The sender's name arrives as it was set, and the sender is one address, in both kinds of line ends."""
+    """The sender's name arrives unchanged, and the sender is one address, with both kinds of line ends."""
     expected = parse_sender(f"{quoted(name)} <{ADDRESS}>").name
     message = mail(f"{quoted(name)} <{ADDRESS}>")
     for content in (message.as_bytes(policy=WIRE_POLICY), message.as_bytes().replace(b"\n", b"\r\n")):
@@ -87,7 +87,7 @@ def test_a_name_makes_no_second_address(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
 async def test_a_server_gets_one_sender(name: str) -> None:
-    """Over SMTP too: envelope and header name the same single sender."""
+    """Over SMTP, the envelope and the header name the same single sender."""
     mailroom = Mailroom()
     sender = f"{quoted(name)} <{ADDRESS}>"
     async with listening(mailroom) as port:
@@ -112,12 +112,12 @@ async def test_a_server_gets_one_sender(name: str) -> None:
     ],
 )
 def test_a_sender_is_read_as_it_is_meant(sender: str, name: str, address: str) -> None:
-    """Accents, commas without quotes, encoded words, pasted blanks and any domain are fine in the setting."""
+    """The setting accepts accents, commas without quotes, encoded words, pasted blanks and any domain."""
     check(mail(sender).as_bytes(policy=WIRE_POLICY), name, address, RECIPIENT)
 
 
 def test_a_short_name_is_legible_on_the_wire() -> None:
-    """A plain name stands as it is, one with a comma in quotes: no encoding where none is needed."""
+    """A plain name stands as it is, one with a comma in quotes: encoding is used only where needed."""
     assert b"From: Guichet <no-reply@lyon.example>\r\n" in mail(f"Guichet <{ADDRESS}>").as_bytes(policy=WIRE_POLICY)
     head = mail(f"Portail, Inc. <{ADDRESS}>").as_bytes(policy=MAIL_POLICY)
     assert b'From: "Portail, Inc." <no-reply@lyon.example>\n' in head

@@ -1,4 +1,4 @@
-"""Whatever is typed, mails have our links and no other: read as a mail program that knows all domains reads them."""
+"""Mails link only to our pages, for any input, as a mail program that knows all domains reads them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SIGNS = "./:@\\?#-_&+=%'~!*|{}()<>\"“” ,;"
 
 
 def lures() -> st.SearchStrategy[str]:
-    """Hosts of any top-level domain and other lures, with odd characters in them, and what is made of their signs."""
+    """Return hosts of any top-level domain and other lures, with odd characters and substitutes for their signs."""
     host = st.builds("{}.{}".format, st.text("aXé-1", min_size=1, max_size=4), st.sampled_from(DOMAINS))
     mixed = st.lists(st.sampled_from((*SIGNS, "www.", "http:", "com", "J", "evil", "рф", "1")), max_size=8).map("".join)
     known = disturbed(LURES, (SIGNS, LOOKALIKES, "\u200c\u200d"))
@@ -72,19 +72,19 @@ def lures() -> st.SearchStrategy[str]:
 
 
 def what_leads_elsewhere(links: set[str], *addresses: str) -> set[str]:
-    """The links that are neither ours nor one of *addresses* as a whole."""
+    """Return the links that are neither ours nor one whole of *addresses*."""
     return links - OURS - {f"mailto:{address}" for address in addresses}
 
 
 def shown(name: str, address: str) -> set[str]:
-    """The links of both mails about an attempt that has *name* everywhere, and *address* for its contact."""
+    """Return the links of both mails about an attempt with *name* in each field, and *address* for its contact."""
     attempt = registration(first_name=name, last_name=name, organisation_name=name, contact_email=address)
     mails = (summary(Language.FR, attempt, attempt), activation(Language.EN, Link(attempt, ACTIVATION_URL)))
     return set().union(*map(links_of, mails))
 
 
 def test_the_linkifier_finds_links() -> None:
-    """What the tests below read mails with links all that a mail program may."""
+    """The linkifier of these tests finds all links that a mail program may."""
     for lure in ("X.COM", "t.co", "J.DUPONT", "see www.evil.com/login", "10.0.0.1", "a@evil.museum", "пример.рф"):
         assert links_in(lure)
     assert links_in("J.DURAND, St.John, S.A. Exemple, A/S") == set()
@@ -93,7 +93,7 @@ def test_the_linkifier_finds_links() -> None:
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("name", MAILS)
 def test_ordinary_mails_have_our_links_alone(name: str, language: Language) -> None:
-    """A mail program makes no link of our own words, and of an address one to write to it."""
+    """Mail programs turn none of our own words into links, and an address only into one to write to it."""
     addresses = ("Camille.Martin@example.com", "compta@example.org", RECIPIENT)
     expected = {f"mailto:{address}" for address in addresses} | OURS
     assert {link for link in links_of(MAILS[name](language)) if "etape=3" not in link} <= expected
@@ -102,7 +102,7 @@ def test_ordinary_mails_have_our_links_alone(name: str, language: Language) -> N
 @settings(thorough, max_examples=600)
 @given(lures())
 def test_no_name_becomes_a_link(name: str) -> None:
-    """A name shown in a mail is no link, whether it is accepted from a form or comes from a register."""
+    """No name in a mail is a link, whether a form has accepted it or it comes from a register."""
     links = shown(unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode(), "compta@example.org")
     assert what_leads_elsewhere(links, "Camille.Martin@example.com", "compta@example.org") == set()
 
@@ -111,7 +111,7 @@ def test_no_name_becomes_a_link(name: str) -> None:
 @given(lures())
 @example("X.COM")
 def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
-    """An accepted name is no link as it stands, but for a legal form, and initials before what may be a surname."""
+    """No accepted name is a link by itself, but for legal forms, and initials before a possible surname."""
     try:
         accepted = parse_name(name)
     except InputError:
@@ -134,7 +134,7 @@ def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
 @example("www.evil-site.com/login?id=1@evil-site.com")
 @example("o'john.me@evil.com")
 def test_an_address_leads_nowhere_but_to_itself(typed: str) -> None:
-    """A contact address, however odd, is a link to write to all of it, or none."""
+    """A contact address of any form is a link to all of it or to nothing."""
     try:
         address = parse_email_address(typed).address
     except InputError:
@@ -156,6 +156,6 @@ def test_an_address_leads_nowhere_but_to_itself(typed: str) -> None:
     ids=["accents", "Cyrillic", "Cyrillic among Latin letters", "a dot of its own"],
 )
 def test_a_strangers_domain_looks_like_no_other(stored: str, shown_as: str) -> None:
-    """A mail shows a domain's own letters where they are of one script, and else the form that nobody mistakes."""
+    """A mail shows a domain's own letters if they are of one script, and otherwise its unmistakable form."""
     mail = summary(Language.FR, registration(contact_email=stored))
     assert f"E-mail du contact\u202f: {shown_as}" in text_of(mail).splitlines()

@@ -1,4 +1,4 @@
-"""What the mailbox of development tells its page of the mails, and whom it tells nothing."""
+"""The mailbox of development: the data for its page, and its refusals of others."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ ODD_FILES: dict[str, bytes] = {
 
 
 def contents(folder: Path) -> set[Path]:
-    """All folders and files, but those that a database makes while it is used."""
+    """Return all folders and files, but those that a database creates in use."""
     return {path for path in folder.rglob("*") if "guichet.db" not in path.name}
 
 
 @pytest.fixture
 def opened(mail_folder: Path) -> Iterator[Opened]:
-    """The mails that are opened and the folders that are listed from now on, and in which threads."""
+    """Record the mails that are opened and the folders that are listed from now on, and their threads."""
     recorded: Opened = []
 
     def record(event: str, arguments: tuple[Any, ...]) -> None:
@@ -69,7 +69,7 @@ def opened(mail_folder: Path) -> Iterator[Opened]:
 
 
 def work(opened: Opened) -> Counter[str]:
-    """How often what was done."""
+    """Return the count of each kind of work."""
     return Counter(event for event, _, _ in opened)
 
 
@@ -94,14 +94,14 @@ async def test_a_mail_is_listed_with_what_it_says(http: httpx.AsyncClient, deliv
 async def test_line_ends_of_mails_are_ordinary_ones(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
-    """A text has no carriage returns, which mails have."""
+    """Texts have no carriage returns, although mails do."""
     await deliver(letter())
     (mail_folder / "new" / "0").write_bytes(b"Content-Transfer-Encoding: base64\r\n\r\nYQ0KYg0K\r\n")
     assert [listed["text"] for listed in await messages_of(http)][1] == "a\nb\n"
 
 
 async def test_mails_come_newest_first(http: httpx.AsyncClient, deliver: Deliver) -> None:
-    """The order is that of delivery, also within one second; only the newest are listed."""
+    """Mails come in the order of delivery, even within one second; only the newest are listed."""
     await deliver(*(letter(str(number)) for number in range(MAX_MESSAGES + 5)))
     expected = [str(number) for number in range(MAX_MESSAGES + 4, 4, -1)]
     assert [listed["subject"] for listed in await messages_of(http)] == expected
@@ -110,7 +110,7 @@ async def test_mails_come_newest_first(http: httpx.AsyncClient, deliver: Deliver
 async def test_names_of_unequal_width_are_in_order(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
-    """A Maildir writes microseconds and counts without zeros in front: they are numbers, not texts."""
+    """Microseconds and counts in names, which have no leading zeros, compare as numbers."""
     await deliver(letter("to make the folders"))
     names = ["1.M9P1Q1.host", "1.M10P1Q2.host", "1.M10P1Q10.host", "2.M1P1Q11.host"]
     for name in reversed(names):
@@ -121,7 +121,7 @@ async def test_names_of_unequal_width_are_in_order(
 async def test_a_mail_that_was_read_elsewhere_stays(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
-    """A mail program that marks a mail as read changes neither the list nor the mail's address."""
+    """A mail program that marks a mail as read changes neither the list nor the mail's URL."""
     await deliver(letter("older"), letter("newer"))
     before = await messages_of(http)
     for file in (mail_folder / "new").iterdir():
@@ -130,7 +130,7 @@ async def test_a_mail_that_was_read_elsewhere_stays(
 
 
 async def test_asking_again_is_cheap(http: httpx.AsyncClient, deliver: Deliver) -> None:
-    """Who has this state already is told so, in an answer without a body, until a mail comes."""
+    """A caller that has the current state gets an answer without a body until a mail comes."""
     await deliver(letter())
     first = await http.get("/mailbox/messages")
     asked = {"If-None-Match": first.headers["etag"]}
@@ -143,7 +143,7 @@ async def test_asking_again_is_cheap(http: httpx.AsyncClient, deliver: Deliver) 
 
 
 async def test_log_tells_news_only(http: httpx.AsyncClient, deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
-    """A page that is left open asks all day: what it is told again is not a line of the log each time."""
+    """An open page that asks all day adds no line to the log while nothing changes."""
     await deliver(letter())
     with caplog.at_level("INFO", "api.http.middleware"):
         first = await http.get("/mailbox/messages")
@@ -155,7 +155,7 @@ async def test_log_tells_news_only(http: httpx.AsyncClient, deliver: Deliver, ca
 
 
 async def test_nothing_is_stored_by_caches(http: httpx.AsyncClient, deliver: Deliver) -> None:
-    """Links that can be used stay out of the browser's cache."""
+    """No cache stores the mails' working links."""
     await deliver(letter())
     (listed,) = await messages_of(http)
     for path in ("/mailbox/messages", f"/mailbox/messages/{listed['id']}"):
@@ -163,7 +163,7 @@ async def test_nothing_is_stored_by_caches(http: httpx.AsyncClient, deliver: Del
 
 
 async def test_head_is_answered(http: httpx.AsyncClient, deliver: Deliver) -> None:
-    """HEAD tells the same as GET."""
+    """HEAD answers as GET does."""
     await deliver(letter())
     (listed,) = await messages_of(http)
     for path in ("/mailbox/", "/mailbox/messages", f"/mailbox/messages/{listed['id']}"):
@@ -176,7 +176,7 @@ async def test_head_is_answered(http: httpx.AsyncClient, deliver: Deliver) -> No
 async def test_a_folder_that_is_missing_is_empty(
     http: httpx.AsyncClient, mail_folder: Path, existing: str | None
 ) -> None:
-    """Where no mail was ever delivered, the list is empty; asking makes no folder."""
+    """If no mail was ever delivered, the list is empty, and no folder is created."""
     if existing:
         (mail_folder.parent / existing).mkdir(parents=True)
     before = contents(mail_folder.parent)
@@ -189,7 +189,7 @@ async def test_a_folder_that_is_missing_is_empty(
 async def test_a_file_that_is_no_good_mail_is_listed_all_the_same(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path, content: bytes
 ) -> None:
-    """Whatever lies in the folder, the other mails are shown, and so is what can be made of it."""
+    """A file that is no proper mail does not hide the others, and is shown as far as possible."""
     await deliver(letter("a good one"))
     (mail_folder / "new" / "odd").write_bytes(content)
     good, odd = await messages_of(http)
@@ -233,7 +233,7 @@ async def test_a_mail_that_could_not_be_read_is_read_again(
 def test_no_content_takes_the_list_down(
     tmp_path: Path, headers: list[tuple[str, bytes]], body: bytes, database_url: str
 ) -> None:
-    """Reading never fails, whatever the bytes of a mail are."""
+    """Reading never fails, for any bytes of a mail."""
     for name in ("cur", "new", "tmp"):
         (tmp_path / name).mkdir(exist_ok=True)
     lines = b"".join(name.encode() + b": " + value + b"\n" for name, value in headers)
@@ -246,7 +246,7 @@ def test_no_content_takes_the_list_down(
 async def test_a_mail_that_goes_while_it_is_read_is_left_out(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
-    """A name that has no file any more is passed over."""
+    """A mail that is removed during reading is skipped."""
     await deliver(letter("still there"))
     (mail_folder / "new" / "1.M1P1Q1.host").symlink_to(mail_folder / "gone")
     assert [listed["subject"] for listed in await messages_of(http)] == ["still there"]
@@ -266,7 +266,7 @@ async def test_reading_keeps_no_request_waiting(http: httpx.AsyncClient, deliver
 async def test_a_look_costs_the_same_among_twenty_thousand_mails(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path, opened: Opened
 ) -> None:
-    """Of any number of mails the newest are opened, each once; a folder is listed once for each look."""
+    """Of any number of mails only the newest are opened, each once; each request lists a folder once."""
     await deliver(letter("template"))
     (template,) = (mail_folder / "new").iterdir()
     for number in range(20_000):
@@ -297,7 +297,7 @@ async def test_a_look_costs_the_same_among_twenty_thousand_mails(
     ],
 )
 async def test_a_mail_is_shown_as_it_was_sent(http: httpx.AsyncClient, deliver: Deliver, html: str, shown: str) -> None:
-    """All that is added to the HTML is that its links open a new tab."""
+    """The HTML of a mail is shown unchanged, but its links open a new tab."""
     await deliver(letter(html=html))
     (listed,) = await messages_of(http)
     response = await http.get(f"/mailbox/messages/{listed['id']}")
@@ -306,7 +306,7 @@ async def test_a_mail_is_shown_as_it_was_sent(http: httpx.AsyncClient, deliver: 
 
 
 async def test_a_mail_without_html_is_shown_as_its_text(http: httpx.AsyncClient, deliver: Deliver) -> None:
-    """What looks like an element in a text is text."""
+    """Text that looks like an element is shown as text."""
     await deliver(letter(text="1 < 2 & <b>bold</b>"))
     (listed,) = await messages_of(http)
     page = (await http.get(f"/mailbox/messages/{listed['id']}")).text
@@ -315,7 +315,7 @@ async def test_a_mail_without_html_is_shown_as_its_text(http: httpx.AsyncClient,
 
 
 async def test_only_what_is_listed_can_be_read(http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path) -> None:
-    """No name of a file is an id, wherever it leads."""
+    """No file name is an id, in any folder."""
     await deliver(letter())
     (file,) = (mail_folder / "new").iterdir()
     (mail_folder.parent / "secret").write_text("Subject: secret\n\nsecret")
@@ -343,7 +343,7 @@ async def test_only_what_is_listed_can_be_read(http: httpx.AsyncClient, deliver:
 async def test_it_is_for_developers_with_a_folder_only(
     settings: Settings, deliver: Deliver, changes: dict[str, Any]
 ) -> None:
-    """In production, or where mails leave by SMTP, there is nothing under `/mailbox`."""
+    """In production, or if mails leave by SMTP, there is nothing under `/mailbox`."""
     await deliver(letter())
     async with client_of(build_app(settings.replace(**changes))) as client:
         paths = ["/mailbox", "/mailbox/", "/mailbox/messages", "/mailbox/messages/0", "/mailbox/mailbox.js"]
@@ -351,7 +351,7 @@ async def test_it_is_for_developers_with_a_folder_only(
 
 
 async def test_the_address_works_without_a_slash(http: httpx.AsyncClient) -> None:
-    """Who types `/mailbox` gets the page."""
+    """`/mailbox` leads to the page."""
     response = await http.get("/mailbox", follow_redirects=True)
     assert response.url.path == "/mailbox/"
     assert "Mailbox" in response.text
@@ -361,7 +361,7 @@ async def test_the_address_works_without_a_slash(http: httpx.AsyncClient) -> Non
 
 
 async def test_a_mail_is_framed_by_its_page_only(http: httpx.AsyncClient, deliver: Deliver) -> None:
-    """No other site can show somebody's mail in a frame, or read it."""
+    """No other site can frame or read a mail."""
     await deliver(letter())
     (listed,) = await messages_of(http)
     headers = (await http.get(f"/mailbox/messages/{listed['id']}")).headers
@@ -371,7 +371,7 @@ async def test_a_mail_is_framed_by_its_page_only(http: httpx.AsyncClient, delive
 
 @pytest.mark.parametrize("host", ["rebind.evil.example", "rebind.evil.example:8000", "localhost.evil.example", ""])
 async def test_names_of_strangers_are_refused(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
-    """A page whose name was pointed at this machine reads no mails."""
+    """A page whose name points to this machine reads no mails."""
     await deliver()
     for path in ("/mailbox/messages", "/mailbox/"):
         assert (await http.get(path, headers={"Host": host})).status_code == 403
@@ -379,13 +379,13 @@ async def test_names_of_strangers_are_refused(http: httpx.AsyncClient, deliver: 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.7:8000"])
 async def test_own_names_are_answered(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
-    """A developer's machine, and a phone beside it, read the mails."""
+    """A developer's machine, and a phone beside it, can read the mails."""
     await deliver()
     assert (await http.get("/mailbox/messages", headers={"Host": host})).status_code == 200
 
 
 async def test_other_origins_read_no_mails(http: httpx.AsyncClient, deliver: Deliver) -> None:
-    """What other programs of this machine serve may call the API in development, and not look at the mails."""
+    """Pages of other programs on this machine may call the API in development, but not read the mails."""
     await deliver()
     origin = {"Origin": "http://localhost:3000"}
     assert "access-control-allow-origin" in (await http.get("/graphql?query={__typename}", headers=origin)).headers

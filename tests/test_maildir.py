@@ -28,13 +28,13 @@ def letter(number: int = 1) -> EmailMessage:
 
 
 def letters_in(folder: Path) -> list[EmailMessage]:
-    """What a mail program finds in *folder*, which it doesn't make."""
+    """Return the messages that a mail program finds in *folder*, which it does not create."""
     found = mailbox.Maildir(folder, create=False)
     return [message_from_bytes(mail.as_bytes(), EmailMessage, policy=policy.default) for mail in found]
 
 
 async def test_a_mail_program_reads_what_was_delivered(tmp_path: Path) -> None:
-    """A message arrives whole, as a new one, in the folders of the standard."""
+    """A message arrives whole, as a new one, in the standard's folders."""
     folder = tmp_path / "mailbox"
     await MaildirTransport(folder).send(letter())
     (read,) = letters_in(folder)
@@ -45,20 +45,20 @@ async def test_a_mail_program_reads_what_was_delivered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("existing", ["", "var", "var/mail", "var/mail/new"])
 async def test_what_is_missing_of_the_folder_is_made(tmp_path: Path, existing: str) -> None:
-    """The folder is made at need, in a folder that is missing too, and in one that is there and empty."""
+    """The folder is created when needed, in a missing folder too, and completed if it is empty."""
     (tmp_path / existing).mkdir(parents=True, exist_ok=True)
     await MaildirTransport(tmp_path / "var/mail").send(letter())
     assert len(letters_in(tmp_path / "var/mail")) == 1
 
 
 async def test_nobody_else_reads_the_mails(tmp_path: Path) -> None:
-    """The folder is its owner's alone: the mails in it carry usable links."""
+    """Only the owner can read the folder, since its mails carry working links."""
     await MaildirTransport(tmp_path / "mailbox").send(letter())
     assert (tmp_path / "mailbox").stat().st_mode & 0o077 == 0
 
 
 async def test_first_messages_at_the_same_moment_all_arrive(tmp_path: Path) -> None:
-    """Messages that come at once to a folder that is still to be made never get in each other's way."""
+    """The first messages at the same moment all arrive."""
     for attempt in range(40):
         folder = tmp_path / str(attempt)
         await asyncio.gather(*(MaildirTransport(folder).send(letter(number)) for number in range(4)))
@@ -67,7 +67,7 @@ async def test_first_messages_at_the_same_moment_all_arrive(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("file", ["mailbox", "mailbox/new"])
 async def test_a_folder_that_cannot_be_written_is_the_operators_to_mend(tmp_path: Path, file: str) -> None:
-    """Where the folder can't be written, no message is refused for good; the reason names no path and no address."""
+    """If the folder can't be written, no message is refused for good; the reason names no path and no address."""
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("A file stands in the way, also of root.")
     with pytest.raises(TransportError, match=r"^the mailbox folder can't be written: \D+$") as failure:
@@ -77,6 +77,6 @@ async def test_a_folder_that_cannot_be_written_is_the_operators_to_mend(tmp_path
 
 
 async def test_the_mail_url_names_the_folder(tmp_path: Path) -> None:
-    """`maildir:` leads the relay's mails to that folder."""
+    """`maildir:` names the folder of the relay's mails."""
     await open_transport(Maildir(tmp_path / "mailbox")).send(letter())
     assert len(letters_in(tmp_path / "mailbox")) == 1

@@ -36,20 +36,20 @@ ODD = (
 
 @pytest.fixture(scope="module")
 def direct(postgres: str) -> str:
-    """The server itself."""
+    """Give the URL of the server itself."""
     return postgres
 
 
 @pytest.fixture(scope="module")
 def pooled(postgres: str) -> Iterator[str]:
-    """The same server through a pooler."""
+    """Give the URL of the same server through a pooler."""
     with pooler(postgres) as url:
         yield url
 
 
 @pytest.fixture(params=["pooled"])
 def database_url(request: pytest.FixtureRequest, postgres: str, defaults: tuple[str, ...]) -> Iterator[str]:
-    """A new database with *defaults*, through the pooler unless the test asks for the server itself."""
+    """Give a new database with *defaults*, through the pooler unless the test asks for the server itself."""
     url: str = request.getfixturevalue(request.param)
     statements = ["CREATE DATABASE pooled", *(statement.format("pooled") for statement in defaults)]
     asyncio.run(execute(postgres, *statements))
@@ -76,7 +76,7 @@ async def test_many_at_once_share_a_few_connections(portal: Portal) -> None:
 @pytest.mark.parametrize("defaults", [(SERIALIZABLE,), ODD], ids=["serializable", "odd"])
 @pytest.mark.parametrize("database_url", ["direct", "pooled"], indirect=True)
 async def test_defaults_of_a_database_do_no_harm(portal: Portal, defaults: tuple[str, ...]) -> None:
-    """25 captchas that are answered at once all pass, and an account can be made, whatever the database's defaults."""
+    """25 captchas answered at once all pass, and an account can be made, with any defaults of the database."""
     started = []
     for number in range(25):
         registration = await portal.create_account(email=f"camille{number}@exemple.fr")
@@ -88,7 +88,7 @@ async def test_defaults_of_a_database_do_no_harm(portal: Portal, defaults: tuple
 
 
 async def test_migrations_at_once_leave_no_lock(tmp_path: Path, postgres: str, pooled: str) -> None:
-    """Of six that migrate at once, through a pooler of three connections, all succeed, and no lock stays behind."""
+    """Six migrations at once, through a pooler of three connections, all succeed and leave no lock."""
     await execute(postgres, "CREATE DATABASE fresh_pool")
     try:
         with pooler(postgres, size=3) as url:
@@ -103,7 +103,7 @@ async def test_migrations_at_once_leave_no_lock(tmp_path: Path, postgres: str, p
 
 
 async def test_import_asks_for_the_server_itself(tmp_path: Path, database_url: str) -> None:
-    """An import, which needs a session, is refused in one line that says what to name instead."""
+    """An import, which needs a session, is refused in one line that names the remedy."""
     guichet = Guichet(tmp_path, DATABASE_URL=database_url)
     files = options(sirene_files(tmp_path, [establishment()], [legal_unit()]))
     done = await asyncio.to_thread(guichet.run, "import-sirene", *files)
@@ -112,7 +112,7 @@ async def test_import_asks_for_the_server_itself(tmp_path: Path, database_url: s
 
 
 async def test_named_statements_can_be_asked_for(pooled: str) -> None:
-    """Where the pooler knows named statements, the URL turns them on; they are off by themselves."""
+    """The URL can turn on named statements for a pooler that knows them; by default they are off."""
     for option, most in (("", 0), ("?statement_cache_size=7", 7)):
         async with database(pooled + option), get_connections().all()[0].acquire_connection() as connection:
             assert (connection.is_pooled, connection._stmt_cache.get_max_size()) == (True, most)

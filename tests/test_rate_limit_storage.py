@@ -272,7 +272,7 @@ async def shared_storages(tmp_path: Path) -> AsyncIterator[list[Storage]]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait until Redis answers."""
+    """Give Redis as long to answer as a busy machine takes."""
     monkeypatch.setattr(rate_limit_storage, "SHARED_SECONDS", GUARD_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Ready means that a sign-up can be stored: not read alone, and not where the disk is full."""
+"""Readiness: a sign-up can be stored. Reading alone, or a full disk, is not enough."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[Cluster, Cluster]]:
-    """A primary with the newest schema, and a hot standby, which has it as well."""
+    """A primary with the newest schema, and its hot standby."""
     with primary_and_standby() as (primary, standby):
         asyncio.run(migrate(primary.url))
         asyncio.run(_wait_for_replay(primary, standby))
@@ -53,7 +53,7 @@ async def _wait_for_replay(primary: Cluster, standby: Cluster) -> None:
 
 
 async def test_standby_is_not_ready(servers: tuple[Cluster, Cluster]) -> None:
-    """A hot standby, which answers every question and takes no form, is not ready; its primary is."""
+    """A hot standby, which answers queries and takes no writes, is not ready; its primary is."""
     for server, status in zip(servers, (200, 503), strict=True):
         app = build_app(Settings(database_url=SecretStr(server.url), relay="off"))
         async with app.router.lifespan_context(app), client_of(app) as client:
@@ -62,7 +62,7 @@ async def test_standby_is_not_ready(servers: tuple[Cluster, Cluster]) -> None:
 
 @pytest.mark.parametrize("option", ["", "?target_session_attrs=primary", "?target_session_attrs=read-write"])
 async def test_primary_is_found_among_several_hosts(servers: tuple[Cluster, Cluster], option: str) -> None:
-    """Of a host that says nothing, one that refuses, a standby and the primary, the primary is used."""
+    """The primary is found behind a silent host, one that refuses, and a standby."""
     primary, standby = servers
 
     async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,14 +80,14 @@ async def test_primary_is_found_among_several_hosts(servers: tuple[Cluster, Clus
 
 
 async def test_standby_can_be_asked_for_what_is_at_hand(servers: tuple[Cluster, Cluster]) -> None:
-    """`any` takes the first host that answers, whatever it is."""
+    """`any` takes the first host that answers, even a standby."""
     hosts = ",".join(f"127.0.0.1:{server.port}" for server in reversed(servers))
     async with database(f"postgres://postgres@{hosts}/postgres?target_session_attrs=any"):
         assert not await is_ready()
 
 
 async def test_switchover_is_followed() -> None:
-    """A pool whose server takes no writes any more finds the one that does, without a restart."""
+    """A pool whose server takes no more writes finds the new primary, without a restart."""
     with primary_and_standby() as (primary, standby):
         await migrate(primary.url)
         await _wait_for_replay(primary, standby)
@@ -104,7 +104,7 @@ async def test_switchover_is_followed() -> None:
 
 
 async def test_pool_leaves_a_server_that_takes_no_writes(postgres: str) -> None:
-    """After a write that was refused as read-only, connections are made anew."""
+    """After a write that is refused as read-only, the pool opens new connections."""
     await execute(postgres, "CREATE DATABASE switched")
     url = database_at(postgres, "switched")
     try:
@@ -125,7 +125,7 @@ async def test_pool_leaves_a_server_that_takes_no_writes(postgres: str) -> None:
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
-    """A file system of its own, which can be filled."""
+    """Give a file system of its own, which can be filled."""
     with own_folder() as folder:
         options = f"size={megabytes}m" + (f",uid={USER}" if USER else "")
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)  # noqa: S603, S607
@@ -137,7 +137,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 @contextmanager
 def full(folder: Path) -> Iterator[None]:
-    """Fill the file system of *folder* to the last byte, for as long as the block lasts."""
+    """Fill the file system of *folder* to the last byte during the block."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         try:
@@ -153,7 +153,7 @@ needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount 
 
 @needs_mount
 async def test_postgres_with_a_full_disk_is_not_ready(postgres: str) -> None:
-    """A server whose disk is full is not ready, though its tables have room left, and is once there is room."""
+    """A PostgreSQL with a full disk is not ready, though its tables have room left; it is when there is room."""
     with small_disk(32) as disk:
         await execute(
             postgres, f"CREATE TABLESPACE small LOCATION '{disk}'", "CREATE DATABASE small_disk TABLESPACE small"
@@ -172,7 +172,7 @@ async def test_postgres_with_a_full_disk_is_not_ready(postgres: str) -> None:
 
 @needs_mount
 async def test_sqlite_on_a_full_disk_is_not_ready() -> None:
-    """So is an SQLite file whose disk is full."""
+    """An SQLite file on a full disk is not ready."""
     with small_disk(4) as disk:
         url = f"sqlite://{disk / 'guichet.db'}"
         await migrate(url)
@@ -184,7 +184,7 @@ async def test_sqlite_on_a_full_disk_is_not_ready() -> None:
 
 
 def test_server_that_may_not_write_is_not_ready(tmp_path: Path) -> None:
-    """A process that may write no file of the size of its database says so when it is asked, and lives."""
+    """A process that may not write a file of its database's size is not ready, and stays alive."""
     guichet = Guichet(tmp_path)
     assert guichet.run("migrate").code == 0
     with guichet.serving() as server:
@@ -194,7 +194,7 @@ def test_server_that_may_not_write_is_not_ready(tmp_path: Path) -> None:
 
 
 def _ask_until(server: Server, path: str, status: int) -> None:
-    """Ask until the answer has *status*: a result serves for a second."""
+    """Ask until the answer has *status*: a result is shared for a second."""
     for _ in range(100):
         if httpx.get(f"{server.url}{path}", timeout=READY_SECONDS).status_code == status:
             return
@@ -204,7 +204,7 @@ def _ask_until(server: Server, path: str, status: int) -> None:
 
 
 async def test_sqlite_that_can_only_be_read_is_not_ready(tmp_path: Path) -> None:
-    """An SQLite file that takes no writes is not ready, though all can be read."""
+    """An SQLite file that can only be read is not ready."""
     url = f"sqlite://{tmp_path / 'guichet.db'}"
     await migrate(url)
     async with database(f"{url}?query_only=1"):
@@ -214,7 +214,7 @@ async def test_sqlite_that_can_only_be_read_is_not_ready(tmp_path: Path) -> None
 
 
 async def test_probe_leaves_nothing(stored: None, database_url: str) -> None:
-    """A probe that succeeds leaves no row behind."""
+    """A successful probe leaves no row behind."""
     assert await is_ready()
     assert await OutboxMessage.all().count() == 0
 
@@ -223,7 +223,7 @@ async def test_probe_leaves_nothing(stored: None, database_url: str) -> None:
 
 
 async def test_one_probe_a_second_serves_everybody() -> None:
-    """A hundred callers at once, and all who come within a second, share one probe; a caller who leaves ends it not."""
+    """All callers within a second share one probe, which continues when one of them leaves."""
     began: list[float] = []
     released = asyncio.Event()
     now = 100.0
@@ -248,7 +248,7 @@ async def test_one_probe_a_second_serves_everybody() -> None:
 
 
 async def test_probe_that_fails_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
-    """A probe that raises means: not ready. The log says where it failed."""
+    """A probe that raises means not ready, and the log has the place."""
 
     async def fail() -> bool:
         raise RuntimeError
@@ -261,7 +261,7 @@ async def test_probe_that_fails_is_an_answer(caplog: pytest.LogCaptureFixture) -
 
 
 async def test_database_that_goes_away_is_no_traceback(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A pool whose connections are cut opens none until somebody asks, and logs nothing of its own."""
+    """A pool whose connections are cut opens none until a query comes, and logs nothing by itself."""
     await execute(postgres, "CREATE DATABASE passing")
     url = database_at(postgres, "passing")
     await migrate(url)

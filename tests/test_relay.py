@@ -1,4 +1,4 @@
-"""The relay: what an address gets, in which order of events, however often things fail."""
+"""The relay: the mails of an address, in any order of events, after any failures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ GUARD_SECONDS = 60
 
 
 class Moody(Letterbox):
-    """A transport that raises what *mood* makes of a message, if anything; *seen* has every attempt."""
+    """A transport that raises the result of *mood* for a message, if any; *seen* has every attempt."""
 
     def __init__(self, mood: Callable[[EmailMessage], Exception | None] = lambda _: None) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Moody(Letterbox):
 
 
 class Dying(Letterbox):
-    """A transport that hands a message on and never comes back."""
+    """A transport that hands a message on and never returns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Dying(Letterbox):
 
 
 class Slow(Letterbox):
-    """A transport that takes its time over a message that it has been given."""
+    """A transport that is slow after it has received a message."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def tokens_in(mail: EmailMessage) -> list[str]:
 
 
 async def fates() -> Counter[str]:
-    """How many messages of each kind are in which state."""
+    """Return the count of messages of each kind and state."""
     return Counter(f"{message.kind} {message.state}" for message in await OutboxMessage.all())
 
 
@@ -122,7 +122,7 @@ async def an_account(email: str = EMAIL, *, now: datetime, language: str = "fr")
 
 
 async def a_registration(email: str = EMAIL, *, now: datetime, **changes: Any) -> Registration:
-    """An attempt that has passed the captcha."""
+    """Return a registration that has passed the captcha."""
     values: dict[str, Any] = {
         "state": RegistrationState.VERIFIED,
         "first_name": "Camille",
@@ -151,14 +151,14 @@ async def enqueue(kind: MessageKind, email: str, *, now: datetime, about: Regist
 
 
 async def promise_mail(*emails: str, now: datetime) -> None:
-    """One mail for each address, which has an account and asked for its link again."""
+    """Enqueue a request for a new link for each of many addresses with an account."""
     for email in emails:
         await an_account(email, now=now)
         await enqueue(MessageKind.RESEND, email, now=now)
 
 
 async def drain(relay: Relay, clock: Clock) -> None:
-    """Let time pass, from one due message to the next, until the outbox is empty."""
+    """Move the clock from one due message to the next, until the outbox is empty."""
     for _ in range(200):
         message = await OutboxMessage.filter(state=MessageState.QUEUED).order_by("available_at").first()
         if message is None:
@@ -169,7 +169,7 @@ async def drain(relay: Relay, clock: Clock) -> None:
 
 
 def capped(settings: Settings, clock: Clock, letterbox: Letterbox, limit: str = "3/hour") -> Relay:
-    """A relay with limits on."""
+    """Return a relay with limits on."""
     limited = settings.replace(rate_limits=f"mailbox={limit}")
     return build_relay(limited, clock=clock, transport=letterbox)
 
@@ -189,7 +189,7 @@ def capped(settings: Settings, clock: Clock, letterbox: Letterbox, limit: str = 
 async def test_two_mails_in_the_language_of_the_registration(
     portal: Portal, language: str | None, accept: str | None, expected: list[str]
 ) -> None:
-    """A new address gets the summary and the link, in the language that was chosen, or else the browser's."""
+    """A new address gets the summary and the link, in the chosen language, or else the browser's."""
     registration = await portal.create_account(language=language, accept=accept)
     await portal.verify_captcha(registration["id"], portal.captcha.answer)
     mails = await portal.deliver()
@@ -201,7 +201,7 @@ async def test_two_mails_in_the_language_of_the_registration(
 
 @pytest.mark.parametrize(("language", "expected"), [("FR", EXISTS_FR), ("EN", EXISTS_EN)])
 async def test_the_owner_of_an_account_gets_one_mail(portal: Portal, language: str, expected: str) -> None:
-    """Where the address has an account, its owner gets one mail in place of two, in the account's language."""
+    """The owner of an account gets one mail instead of two, in the account's language."""
     await portal.account(language=language)
     await portal.sign_up(email=EMAIL.upper(), firstName="Mallory", language="EN" if language == "FR" else "FR")
     (mail,) = await portal.deliver()
@@ -212,7 +212,7 @@ async def test_the_owner_of_an_account_gets_one_mail(portal: Portal, language: s
 
 
 async def test_nothing_is_said_of_an_attempt_that_is_over(portal: Portal, clock: Clock) -> None:
-    """Messages about a registration that expired before they could leave are superseded."""
+    """Messages about an expired registration are superseded."""
     await portal.sign_up()
     await portal.resend_activation_mail(EMAIL)
     clock.advance(days=7)
@@ -224,7 +224,7 @@ async def test_nothing_is_said_of_an_attempt_that_is_over(portal: Portal, clock:
 
 
 async def test_no_useless_link_once_there_is_an_account(portal: Portal, settings: Settings, clock: Clock) -> None:
-    """Where another attempt was activated between summary and link, the link doesn't leave, nor anything for it."""
+    """If another attempt is activated between summary and link, the link does not leave, nor anything instead."""
     other = await portal.activation_token()
     transport = Moody(lambda mail: AWAY if mail["Subject"] == ACTIVATION_FR else None)
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -239,7 +239,7 @@ async def test_no_useless_link_once_there_is_an_account(portal: Portal, settings
 
 
 async def test_an_account_between_the_mails_makes_no_third(portal: Portal, settings: Settings, clock: Clock) -> None:
-    """Who has got the link and used it before the summary could leave gets the summary, and no word of an account."""
+    """A person who uses the link before the summary leaves gets the summary, and no word of an account."""
     transport = Moody(lambda mail: AWAY if mail["Subject"] == SUMMARY_FR else None)
     relay = build_relay(settings, clock=clock, transport=transport)
     await portal.sign_up()
@@ -254,7 +254,7 @@ async def test_an_account_between_the_mails_makes_no_third(portal: Portal, setti
 async def test_what_is_decided_for_the_link_holds_for_the_summary(
     portal: Portal, settings: Settings, clock: Clock
 ) -> None:
-    """Where an account was there first, one mail says so, however its two messages come and fail."""
+    """If an account was there first, one mail says so, in any order and after failures of its two messages."""
     await portal.account()
     transport = Moody(lambda _: AWAY)
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -272,7 +272,7 @@ async def test_what_is_decided_for_the_link_holds_for_the_summary(
 
 @pytest.mark.usefixtures("stored")
 async def test_pauses_grow_and_the_message_stays_the_same(settings: Settings, clock: Clock) -> None:
-    """A server that is away is asked again, ever less often, for as long as it takes, under the same Message-ID."""
+    """A server that is down is tried again, less and less often, under the same Message-ID."""
     transport = Moody(lambda _: AWAY)
     relay = build_relay(settings, clock=clock, transport=transport)
     await promise_mail(EMAIL, now=clock())
@@ -292,7 +292,7 @@ async def test_pauses_grow_and_the_message_stays_the_same(settings: Settings, cl
 
 
 async def test_every_copy_of_a_link_works(portal: Portal, settings: Settings, clock: Clock) -> None:
-    """A mail that arrived although its sending seemed to fail has a link that works beside that of the second copy."""
+    """If a mail arrived although sending seemed to fail, its link works beside that of the second copy."""
     transport = Moody(lambda _: AWAY)
     relay = build_relay(settings, clock=clock, transport=transport)
     await portal.sign_up()
@@ -329,7 +329,7 @@ async def test_a_refused_message_is_set_aside_alone(
 async def test_one_failure_stops_nobody_else(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture, failure: Exception
 ) -> None:
-    """Whatever goes wrong with one message, it waits for another try and the others leave."""
+    """A failing message waits for another try, and the others leave."""
     unlucky = to("unlucky@exemple.fr")
     transport = Moody(lambda mail: failure if unlucky(mail) else None)
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -344,7 +344,7 @@ async def test_one_failure_stops_nobody_else(
 async def test_a_bug_in_one_mail_stops_nobody_else(
     portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where one mail can't be composed, its message waits for the bug to be mended, and the others leave."""
+    """If one mail can't be composed, its message waits for the bug to be fixed, and the others leave."""
     real = Composer.summary
 
     def compose(self: Composer, registrations: list[Registration], **heading: Any) -> EmailMessage:
@@ -367,7 +367,7 @@ async def test_a_bug_in_one_mail_stops_nobody_else(
 
 @pytest.mark.usefixtures("stored")
 async def test_a_claimed_message_is_nobody_elses_until_the_lease_runs_out(clock: Clock) -> None:
-    """While a lease runs nobody else can claim the message; then somebody can, and the first has no say any more."""
+    """During a lease no other relay can claim the message; afterwards one can, and the first loses its say."""
     await enqueue(MessageKind.RESEND, EMAIL, now=clock())
     message = await OutboxMessage.claim("one", now=clock())
     assert message is not None
@@ -406,7 +406,7 @@ async def test_who_has_waited_longest_comes_first(clock: Clock) -> None:
 
 @pytest.mark.usefixtures("stored")
 async def test_a_mailbox_has_one_sender_at_a_time(clock: Clock) -> None:
-    """While a message to a mailbox is in hand, others to it wait; those to other mailboxes don't."""
+    """While a message to a mailbox is being sent, others to it wait; those to other mailboxes do not."""
     for email in (EMAIL, EMAIL, "dominique@exemple.fr"):
         await enqueue(MessageKind.RESEND, email, now=clock())
     claimed = [await OutboxMessage.claim(owner, now=clock()) for owner in ("one", "other", "third")]
@@ -421,7 +421,7 @@ async def test_a_mailbox_has_one_sender_at_a_time(clock: Clock) -> None:
 async def test_a_slow_mail_server_gets_no_second_copy(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a mail server takes its time over a mail, for minutes, no other relay sends it as well."""
+    """While a mail server is slow over a mail, for minutes, no other relay sends it as well."""
     slow = Slow()
     monkeypatch.setattr(relay_module, "RENEWAL_SECONDS", 0.01)
     await promise_mail(EMAIL, now=clock())
@@ -440,7 +440,7 @@ async def test_a_slow_mail_server_gets_no_second_copy(
 
 @pytest.mark.usefixtures("stored")
 async def test_relays_at_once_never_send_the_same(settings: Settings, clock: Clock) -> None:
-    """Twenty messages that two relays empty at the same moment leave once each."""
+    """Two relays that empty an outbox of twenty messages send each once."""
     transports = [Moody(), Moody()]
     relays = [build_relay(settings, clock=clock, transport=transport) for transport in transports]
     await promise_mail(*(f"person{number}@exemple.fr" for number in range(20)), now=clock())
@@ -453,7 +453,7 @@ async def test_relays_at_once_never_send_the_same(settings: Settings, clock: Clo
 
 @pytest.mark.usefixtures("stored")
 async def test_a_relay_that_dies_makes_a_second_copy(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
-    """A relay that dies after sending and before it could say so: the mail leaves again, under the same Message-ID."""
+    """If a relay dies between sending and recording, the mail leaves again under the same Message-ID."""
     dying = Dying()
     await promise_mail(EMAIL, now=clock())
     life = asyncio.create_task(build_relay(settings, clock=clock, transport=dying).deliver_due())
@@ -473,7 +473,7 @@ async def test_a_relay_that_dies_makes_a_second_copy(settings: Settings, clock: 
 async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A relay whose lease ran out while it was sending changes nothing of what the next has claimed, and says so."""
+    """A relay whose lease ran out during sending changes nothing that the next relay has claimed, and logs it."""
 
     class Late(Letterbox):
         async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
@@ -492,7 +492,7 @@ async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
 async def test_what_has_left_is_recorded_once_the_database_is_back(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that is away for the moment after a sending costs no second copy, and no word of a failure."""
+    """A database that is down for a moment after a sending causes no second copy, and no log of a failure."""
     failures = [OperationalError("away"), OperationalError("away")]
     finish = OutboxMessage.finish
 
@@ -513,7 +513,7 @@ async def test_what_has_left_is_recorded_once_the_database_is_back(
 async def test_what_a_dead_relay_was_merging_is_merged_again(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Messages that were to leave in one mail do so, even where the first relay to try has died."""
+    """Messages to be merged into one mail are merged even if the first relay to try has died."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     for number in range(3):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
@@ -529,7 +529,7 @@ async def test_what_a_dead_relay_was_merging_is_merged_again(
 async def test_what_is_over_the_cap_is_merged_and_never_dropped(
     portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three mails in an hour, the rest in one of each kind when the hour is over: every link is there and works."""
+    """Three mails leave in an hour, and the rest in one of each kind after it: every link is there and works."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     relay = capped(settings, clock, letterbox)
     names = {f"Personne{letter}" for letter in "ABCD"}
@@ -553,7 +553,7 @@ async def test_what_is_over_the_cap_is_merged_and_never_dropped(
 async def test_a_full_mailbox_is_its_own(
     portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
-    """While one mailbox is full, another gets its mails at once."""
+    """A full mailbox delays no mails of another."""
     relay = capped(settings, clock, letterbox)
     for _ in range(4):
         await portal.sign_up()
@@ -568,7 +568,7 @@ async def test_a_full_mailbox_is_its_own(
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("relays", [1, 2])
 async def test_a_mailbox_never_gets_more_in_any_hour(settings: Settings, clock: Clock, relays: int) -> None:
-    """However many relays empty the outbox, no hour brings one mailbox more than the cap, and every link arrives."""
+    """No hour brings one mailbox more than the limit, for any number of relays, and every link arrives."""
     sent: list[datetime] = []
     transport = Moody(lambda _: sent.append(clock()))
     several = [capped(settings, clock, transport) for _ in range(relays)]
@@ -592,7 +592,7 @@ async def test_a_mailbox_never_gets_more_in_any_hour(settings: Settings, clock: 
 async def test_a_full_mailbox_is_found_full_once(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many messages wait for a mailbox that is full, they are put off together, not each by itself."""
+    """All messages that wait for a full mailbox are deferred at once, not one by one."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     relay = capped(settings, clock, letterbox, "1/hour")
     for _ in range(50):
@@ -618,7 +618,7 @@ async def test_a_full_mailbox_is_found_full_once(
 async def test_a_merged_mail_is_of_one_mailbox(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of several mailboxes that are full at the same time, each gets the links of its own attempts and no other's."""
+    """If several mailboxes are full at once, each gets the links of its own attempts and no others."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     people = ("aurore", "blaise", "chloe")
     for number in range(9):
@@ -637,7 +637,7 @@ async def test_a_merged_mail_is_of_one_mailbox(
 async def test_a_merged_mail_has_so_many_links_at_most(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where more links wait than one mail should have, the rest come in the next."""
+    """Links beyond the maximum of one mail come in the next."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     for number in range(MAX_ENTRIES_PER_MAIL + 3):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
@@ -653,7 +653,7 @@ async def test_a_merged_mail_has_so_many_links_at_most(
 async def test_a_merged_mail_that_fails_loses_nothing(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, failure: Exception, delivered: int
 ) -> None:
-    """Links of a merged mail that can't be sent now leave later; where the mailbox is refused, none is tried again."""
+    """Links of a merged mail that fails leave later; if the mailbox is refused, none is tried again."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody()
     relay = capped(settings, clock, transport, "1/hour")
@@ -672,7 +672,7 @@ async def test_a_merged_mail_that_fails_loses_nothing(
 
 
 async def a_flood_with_one_victim(kind: MessageKind, *, now: datetime) -> None:
-    """Three attempts wait for one mail: of the person, and of strangers whose words a filter dislikes."""
+    """Make three attempts wait for one mail: one of the person, two of strangers with words that a filter refuses."""
     for name in ("Stranger", "Camille", "Stranger"):
         attempt = await a_registration(now=now, first_name=name)
         if kind is not MessageKind.RESEND:
@@ -687,7 +687,7 @@ async def a_flood_with_one_victim(kind: MessageKind, *, now: datetime) -> None:
 async def test_the_words_of_one_attempt_keep_back_no_other(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: MessageKind
 ) -> None:
-    """Where a mail of several attempts is refused, each leaves by itself; one that is refused alone ends unsent."""
+    """If a mail of several attempts is refused, each leaves alone; one that is refused alone ends unsent."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody(lambda mail: DISLIKED if "Stranger" in text_of(mail) else None)
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -708,7 +708,7 @@ async def test_the_words_of_one_attempt_keep_back_no_other(
 async def test_a_bug_in_one_attempt_keeps_back_no_other(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: MessageKind
 ) -> None:
-    """Where a mail of several attempts can't be composed, each leaves by itself, but for the one with the bug."""
+    """If a mail of several attempts can't be composed, each leaves alone, but for the one with the bug."""
 
     real = getattr(Composer, kind.lower())
 
@@ -731,7 +731,7 @@ async def test_a_bug_in_one_attempt_keeps_back_no_other(
 async def test_requests_for_a_link_are_answered_together(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hundreds of requests for the link of one mailbox come to one mail; one that is made later brings another."""
+    """Hundreds of requests for a link of one mailbox bring one mail; a later request brings another."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     relay = build_relay(settings, clock=clock, transport=letterbox)
     await a_registration(now=clock())
@@ -749,7 +749,7 @@ async def test_requests_for_a_link_are_answered_together(
 async def test_the_one_that_answers_for_others_is_not_lost(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests that were closed because one speaks for all are answered, whatever happens to its first sending."""
+    """Superseded requests are answered by the one that superseded them, even if its first sending fails."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody(lambda _: AWAY)
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -766,7 +766,7 @@ async def test_the_one_that_answers_for_others_is_not_lost(
 async def test_every_attempt_has_its_turn(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where more attempts wait than one mail has links, who asks again gets the others'."""
+    """If more attempts wait than one mail has links, another request brings the links of the others."""
     monkeypatch.setattr("api.mail.letters.MAX_ENTRIES_PER_MAIL", 3)
     relay = build_relay(settings, clock=clock, transport=letterbox)
     await a_registration(now=clock(), first_name="Camille")
@@ -785,7 +785,7 @@ async def test_every_attempt_has_its_turn(
 async def test_what_nobody_takes_for_a_week_is_given_up(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A message that could not be sent for seven days is set aside, with a warning; not an hour earlier."""
+    """A message that could not be sent for seven days is set aside with a warning, not an hour earlier."""
     relay = build_relay(settings, clock=clock, transport=Moody(lambda _: DISLIKED))
     await promise_mail(EMAIL, now=clock())
     promised = clock()
@@ -801,7 +801,7 @@ async def test_what_nobody_takes_for_a_week_is_given_up(
 async def test_many_attempts_on_an_account_are_told_once(
     portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Attempts on an address with an account that are over the cap come to one mail for its owner."""
+    """Attempts over the limit on an address with an account come to one mail for its owner."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     await portal.account()
     clock.advance(hours=2)
@@ -817,7 +817,7 @@ async def test_many_attempts_on_an_account_are_told_once(
 async def test_what_says_different_things_is_not_merged(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch, first: MailOutcome
 ) -> None:
-    """Of two attempts that were put off together, one older than the account and one younger, each has its mail."""
+    """Two deferred attempts, one older than the account and one younger, get a mail each."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     await an_account(now=clock())
     for outcome in sorted(MailOutcome, key=lambda outcome: outcome is not first):
@@ -836,7 +836,7 @@ async def test_what_says_different_things_is_not_merged(
 async def test_the_loop_outlives_its_database(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A database that fails ends no relay: once it answers again, what waits is sent."""
+    """A failing database ends no relay: when it answers again, waiting messages are sent."""
     transport = Dying()
     relay = build_relay(settings, clock=clock, transport=transport)
     real, failures = OutboxMessage.claim, iter(range(3 * CONCURRENT_SENDINGS))
@@ -858,7 +858,7 @@ async def test_the_loop_outlives_its_database(
 
 @pytest.mark.usefixtures("stored")
 async def test_nobody_waits_for_a_mailbox_that_is_waited_for(settings: Settings, clock: Clock) -> None:
-    """While the mail server takes its time with one mailbox, however many messages it has, all others get theirs."""
+    """While the mail server is slow with the mails of one mailbox, all others get theirs."""
     patience = asyncio.Event()
 
     class Hanging(Letterbox):
@@ -888,7 +888,7 @@ async def test_nobody_waits_for_a_mailbox_that_is_waited_for(settings: Settings,
 
 @pytest.mark.usefixtures("stored")
 async def test_a_relay_that_is_stopped_finishes_what_it_has_in_hand(settings: Settings, clock: Clock) -> None:
-    """Stopping starts nothing new, and ends with what is being sent: neither lost nor sent twice."""
+    """A relay that stops begins nothing new and finishes its sendings: no mail is lost or sent twice."""
     relay: Relay
 
     def stop(_: EmailMessage) -> None:
@@ -905,7 +905,7 @@ async def test_a_relay_that_is_stopped_finishes_what_it_has_in_hand(settings: Se
 
 
 class InEnvelope(Letterbox):
-    """A transport that has begun with a message and is not asked for its content yet."""
+    """A transport that has begun with a message and has not asked for its content."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -920,7 +920,7 @@ class InEnvelope(Letterbox):
 async def test_what_nobody_has_been_given_is_given_back_at_once(
     settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
-    """A relay that stops before the content of a mail leaves makes it claimable at once, as if it had never tried."""
+    """A relay that stops before the content leaves makes the message claimable at once, as if it had never tried."""
     transport = InEnvelope()
     relay = build_relay(settings, clock=clock, transport=transport)
     await promise_mail(EMAIL, now=clock())
@@ -938,7 +938,7 @@ async def test_what_nobody_has_been_given_is_given_back_at_once(
 async def test_merged_messages_are_given_back_together(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Messages that were claimed to leave in one mail can all be claimed again, and leave in one mail."""
+    """Messages claimed for one mail can all be claimed again after a stop, and leave in one mail."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     for _ in range(3):
         registration = await a_registration(now=clock())
@@ -960,7 +960,7 @@ async def test_merged_messages_are_given_back_together(
 async def test_a_mail_that_may_have_been_taken_keeps_its_lease(
     settings: Settings, clock: Clock, letterbox: Letterbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where the time to stop is over before the mail server has answered, a copy leaves once the lease has run out."""
+    """If the mail server has not answered by the end of the stop, a copy leaves after the lease."""
     transport = Slow()
     relay = build_relay(settings, clock=clock, transport=transport, seconds_to_stop=RECORDING_SECONDS)
     await promise_mail(EMAIL, now=clock())
@@ -978,7 +978,7 @@ async def test_a_mail_that_may_have_been_taken_keeps_its_lease(
 
 @pytest.mark.usefixtures("stored")
 async def test_an_answer_is_waited_for_while_the_relay_stops(settings: Settings, clock: Clock) -> None:
-    """A mail that the server has, and says nothing of yet, is awaited and recorded as sent; no other is claimed."""
+    """A mail that the server has received is awaited during a stop and recorded as sent; no other is claimed."""
     transport = Slow()
     relay = build_relay(settings, clock=clock, transport=transport)
     await promise_mail(EMAIL, now=clock())
@@ -997,7 +997,7 @@ async def test_an_answer_is_waited_for_while_the_relay_stops(settings: Settings,
 
 @pytest.mark.usefixtures("stored")
 async def test_subaddresses_are_counted_together(settings: Settings, clock: Clock) -> None:
-    """name+1@, name+2@ … lead to one mailbox, which gets no more mails in an hour than by one address."""
+    """name+1@, name+2@ … lead to one mailbox, which gets no more mails in an hour than under one address."""
     sent: list[datetime] = []
     transport = Moody(lambda _: sent.append(clock()))
     relay = capped(settings, clock, transport)
@@ -1015,7 +1015,7 @@ async def test_subaddresses_are_counted_together(settings: Settings, clock: Cloc
 async def test_subaddresses_are_never_merged(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was put off for several subaddresses of one mailbox leaves in a mail for each, with its own links alone."""
+    """Deferred messages for several subaddresses of one mailbox leave in a mail for each, with its own links."""
     monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     emails = [EMAIL, EMAIL.replace("@", "+un@"), EMAIL.replace("@", "+deux@")]
     names = dict(zip(emails, ("Aurore", "Blaise", "Chloe"), strict=True))
@@ -1033,7 +1033,7 @@ async def test_subaddresses_are_never_merged(
 
 @pytest.mark.usefixtures("stored")
 async def test_a_mailbox_has_one_sender_whatever_its_subaddress(clock: Clock) -> None:
-    """While a message to a mailbox is in hand, those to its subaddresses wait."""
+    """While a message to a mailbox is being sent, those to its subaddresses wait."""
     for email in (EMAIL.replace("@", "+1@"), EMAIL, EMAIL.replace("@", "+2@")):
         await enqueue(MessageKind.RESEND, email, now=clock())
     assert await OutboxMessage.claim("one", now=clock()) is not None
@@ -1042,7 +1042,7 @@ async def test_a_mailbox_has_one_sender_whatever_its_subaddress(clock: Clock) ->
 
 @pytest.mark.usefixtures("stored")
 async def test_messages_of_the_release_before_are_delivered(settings: Settings, clock: Clock) -> None:
-    """What a release that knows no mailboxes stores while it runs beside this one is counted, and leaves."""
+    """Messages of a release without mailboxes, stored while it runs beside this one, are counted and leave."""
     transport = Moody()
     await promise_mail(EMAIL, EMAIL.replace("@", "+1@"), now=clock())
     await OutboxMessage.all().update(mailbox=None)
@@ -1054,7 +1054,7 @@ async def test_messages_of_the_release_before_are_delivered(settings: Settings, 
 
 @pytest.mark.usefixtures("stored")
 async def test_what_is_thrown_away_counts_as_well(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
-    """A mailbox is as full after requests that came to nothing as after those that came to mails."""
+    """Discarded mails fill a mailbox as much as sent ones."""
     outcomes = []
     await an_account(now=clock())
     for email in (EMAIL, "nobody@exemple.fr"):
@@ -1069,7 +1069,7 @@ async def test_what_is_thrown_away_counts_as_well(settings: Settings, clock: Clo
 
 @pytest.mark.usefixtures("stored")
 async def test_requests_for_links_keep_back_no_sign_up(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
-    """However often a link is asked for again, which takes no captcha, a sign-up's own mails leave at once."""
+    """Requests for links, which take no captcha, never delay a sign-up's own mails."""
     relay = capped(settings, clock, letterbox, "12/hour")
     for _ in range(20):
         await enqueue(MessageKind.RESEND, EMAIL, now=clock())

@@ -1,4 +1,4 @@
-"""The relay as a process: beside the server, ended with it, and started again; and what a stop makes of its mails."""
+"""The relay as a process: beside the server, ended with it, restarted; and the mails of a relay that is stopped."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ pytestmark = pytest.mark.anyio
 
 EMAIL = "camille.durand@exemple.fr"
 LATER_THAN_BEFORE = 12
-"""A relay was cut after ten seconds once: this test waits, so that it shows that none is."""
+"""Longer than ten seconds, after which an earlier release cut relays off."""
 
 
 REST_SECONDS = 2
-"""In which a busy loop would use the processor all the time, or what other processes leave of it."""
+"""Seconds in which a busy loop would show in the use of the processor."""
 
 
 class Hesitant(Mailroom):
-    """A mail server that says nothing at *step* until it may."""
+    """A mail server that stays silent at *step* until it may speak."""
 
     def __init__(self, step: str) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Hesitant(Mailroom):
 
 @pytest.fixture
 def guichet(tmp_path: Path, database_url: str) -> Guichet:
-    """The program with a database that is migrated, and a captcha for developers."""
+    """The program with a migrated database, and a captcha for developers."""
     folder = tmp_path / "service"
     folder.mkdir()
     return Guichet(folder, DATABASE_URL=database_url, CAPTCHA=f"fixed:{CAPTCHA}", RATE_LIMITS="off")
@@ -85,7 +85,7 @@ async def promise_mail() -> None:
 
 @contextmanager
 def relaying(guichet: Guichet, command: str, port: int) -> Iterator[subprocess.Popen[str]]:
-    """The process of *command*, whose mails go to the server at *port*; it has ended afterwards."""
+    """Run *command*, whose mails go to the server at *port*, and give its process; it ends with the block."""
     guichet.set(MAIL_URL=f"smtp://127.0.0.1:{port}?starttls=off")
     if command == "serve":
         with guichet.serving() as server:
@@ -100,7 +100,7 @@ def relaying(guichet: Guichet, command: str, port: int) -> Iterator[subprocess.P
 
 
 def relay_of(server: psutil.Process) -> psutil.Process | None:
-    """The child that has the lowest priority."""
+    """Return the child with the lowest priority."""
     with suppress(psutil.NoSuchProcess):
         return next((child for child in server.children() if child.nice() == NICENESS), None)
     return None
@@ -114,7 +114,7 @@ async def relay_other_than(server: psutil.Process, before: psutil.Process | None
 
 
 async def have_ended(*processes: psutil.Process) -> None:
-    """Wait until none of them runs: nobody may be there to ask for its exit code."""
+    """Wait until none of them runs. Their exit codes may have no reader."""
     async with asyncio.timeout(END_SECONDS):
         for process in processes:
             while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110  # As above.
@@ -128,7 +128,7 @@ async def have_ended(*processes: psutil.Process) -> None:
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("command", ["serve", "deliver-mail"])
 async def test_a_mail_whose_answer_is_late_leaves_once(guichet: Guichet, command: str) -> None:
-    """SIGTERM while the mail server takes its time after DATA: the answer is awaited, and no copy is sent."""
+    """After SIGTERM during a slow answer to DATA, the relay awaits the answer, and no copy is sent."""
     mailroom = Hesitant("DATA")
     await promise_mail()
     async with asyncio.timeout(READY_SECONDS), listening(mailroom) as port:
@@ -150,7 +150,7 @@ async def test_a_mail_whose_answer_is_late_leaves_once(guichet: Guichet, command
 async def test_a_mail_that_nobody_has_been_given_is_claimable_at_once(
     guichet: Guichet, command: str, step: str
 ) -> None:
-    """SIGTERM before DATA: the relay ends without waiting for the mail server, and another may send the mail now."""
+    """After SIGTERM before DATA, the relay ends without waiting for the mail server, and another may send at once."""
     mailroom = Hesitant(step)
     await promise_mail()
     async with asyncio.timeout(READY_SECONDS), listening(mailroom) as port:
@@ -171,7 +171,7 @@ async def test_a_mail_that_nobody_has_been_given_is_claimable_at_once(
 
 
 def test_whoever_answers_requests_can_not_compose() -> None:
-    """What the server imports, whole, has nothing in it that mails are made or sent with."""
+    """No module that the server imports can compose or send mails."""
     loaded = "[n for n in sys.modules if n.startswith(('api.mail', 'jinja2', 'aiosmtp'))]"
     asked = f"import sys, api.server.processes; print({loaded})"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603
@@ -181,7 +181,7 @@ def test_whoever_answers_requests_can_not_compose() -> None:
 @sqlite_only
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_one_relay_however_many_workers(guichet: Guichet, workers: str) -> None:
-    """A server has one relay beside it, which gives way to requests, and ends with it."""
+    """A server has one relay beside it, which has lower priority and ends with it."""
     with guichet.serving("--workers", workers) as server:
         process = psutil.Process(server.process.pid)
         relay = await relay_other_than(process)
@@ -203,7 +203,7 @@ async def test_no_relay_where_it_is_off(guichet: Guichet) -> None:
 
 @sqlite_only
 async def test_a_relay_that_dies_is_started_again(guichet: Guichet) -> None:
-    """A relay that is killed is replaced, and the log says so; mails leave as before."""
+    """A relay that is killed is restarted, and the log says so; mails leave as before."""
     with guichet.serving() as server:
         process = psutil.Process(server.process.pid)
         first = await relay_other_than(process)
@@ -216,7 +216,7 @@ async def test_a_relay_that_dies_is_started_again(guichet: Guichet) -> None:
 
 @sqlite_only
 async def test_a_relay_outlives_no_server(guichet: Guichet) -> None:
-    """Where the server is killed, its relay ends by itself."""
+    """If the server is killed, its relay ends by itself."""
     with guichet.serving() as server:
         relay = await relay_other_than(psutil.Process(server.process.pid))
         server.process.kill()
@@ -225,7 +225,7 @@ async def test_a_relay_outlives_no_server(guichet: Guichet) -> None:
 
 @sqlite_only
 async def test_workers_outlive_no_supervisor(guichet: Guichet) -> None:
-    """Where the supervisor of several workers is killed, they end by themselves, and the port is free again."""
+    """If the supervisor of several workers is killed, they end by themselves, and the port is free again."""
     with guichet.serving("--workers", "2") as server:
         supervisor = psutil.Process(server.process.pid)
         await relay_other_than(supervisor)
@@ -244,7 +244,7 @@ async def test_workers_outlive_no_supervisor(guichet: Guichet) -> None:
 @sqlite_only
 @pytest.mark.usefixtures("stored")
 async def test_a_relay_whose_server_has_died_waits_for_the_mail_server_at_rest(guichet: Guichet) -> None:
-    """After the server is killed, the relay awaits the last answer without using the processor meanwhile."""
+    """After the server is killed, the relay awaits the last answer without using the processor."""
     mailroom = Hesitant("DATA")
     await promise_mail()
     async with asyncio.timeout(READY_SECONDS), listening(mailroom) as port:
@@ -265,7 +265,7 @@ async def test_a_relay_whose_server_has_died_waits_for_the_mail_server_at_rest(g
 @sqlite_only
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_an_interrupt_from_the_terminal_ends_all_in_peace(guichet: Guichet, workers: str) -> None:
-    """Ctrl-C reaches each process by itself: they end without a traceback, and no relay is started again."""
+    """Ctrl-C reaches each process: all end without a traceback, and no relay is restarted."""
     with guichet.serving("--workers", workers) as server:
         relay = await relay_other_than(psutil.Process(server.process.pid))
         os.killpg(server.process.pid, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What is deleted once it serves no purpose any more, and what stays."""
+"""Retention: data that is deleted after it has served its purpose, and data that stays."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ Way: TypeAlias = "Callable[[Portal], Awaitable[None]]"
 
 
 async def started(portal: Portal) -> None:
-    """A registration whose captcha was never answered."""
+    """Make a registration whose captcha was never answered."""
     await portal.create_account()
 
 
 async def verified(portal: Portal) -> None:
-    """A registration whose two mails are still to be sent."""
+    """Make a registration whose two mails are still to be sent."""
     await portal.sign_up()
 
 
 async def mailed(portal: Portal) -> None:
-    """A registration whose link was never used."""
+    """Make a registration whose link was never used."""
     await portal.activation_token()
 
 
 async def activated(portal: Portal) -> None:
-    """An account."""
+    """Make an account."""
     await portal.account()
 
 
 async def rows() -> dict[str, int]:
-    """How much there is of everything that a purge may touch, or must not."""
+    """Return the number of rows of each table that a purge may touch, or must not."""
     tables = (Registration, ActivationToken, OutboxMessage, Account, Organisation, Membership)
     return {table.__name__: await table.all().count() for table in tables}
 
@@ -67,7 +67,7 @@ async def rows() -> dict[str, int]:
 async def test_a_registration_goes_at_the_end_of_its_life(
     portal: Portal, clock: Clock, way: Way, lifetime: timedelta, left: dict[str, int]
 ) -> None:
-    """It stays for its life and the hour of its last link, and goes with its links; a second purge finds nothing."""
+    """A registration stays for its life and an hour more, and goes with its links; a second purge finds nothing."""
     await way(portal)
     clock.now += lifetime + LINK_LIFETIME - A_MOMENT
     await purge(now=clock())
@@ -79,7 +79,7 @@ async def test_a_registration_goes_at_the_end_of_its_life(
 
 
 async def test_links_go_with_their_registration(portal: Portal, clock: Clock) -> None:
-    """Once a registration has gone, its links are as unknown as any other; those of another attempt still work."""
+    """Links of a deleted registration are unknown; those of another attempt still work."""
     old = await portal.activation_token()
     clock.advance(days=7, minutes=30)
     young = await portal.activation_token(firstName="Dominique")
@@ -101,7 +101,7 @@ async def test_the_last_link_works_for_its_whole_time(portal: Portal, clock: Clo
 
 
 async def test_a_link_can_be_asked_for_until_the_last_moment(portal: Portal, clock: Clock) -> None:
-    """Purges all the while leave a verified registration alone: its link can be sent again for seven days."""
+    """A verified registration survives purges for seven days, in which its link can be sent again."""
     await portal.activation_token()
     for _ in range(7):
         clock.now += timedelta(days=1) - A_MOMENT
@@ -112,7 +112,7 @@ async def test_a_link_can_be_asked_for_until_the_last_moment(portal: Portal, clo
 
 
 async def test_a_used_link_goes_and_its_account_stays(portal: Portal, clock: Clock) -> None:
-    """What the registration repeats of the account goes; the account, its organisation and its place in it stay."""
+    """A used registration is deleted; the account, its organisation and its membership stay."""
     token = await portal.activation_token()
     await portal.activate_account(token)
     clock.advance(days=7, hours=1)
@@ -126,7 +126,7 @@ async def test_a_used_link_goes_and_its_account_stays(portal: Portal, clock: Clo
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("state", MessageState)
 async def test_messages_go_a_week_after_they_are_done_with(clock: Clock, state: MessageState) -> None:
-    """Sent, superseded and abandoned messages go a week after that; a queued one never does, however old."""
+    """Sent, superseded and abandoned messages are deleted a week later; queued messages never are."""
     await OutboxMessage.enqueue(MessageKind.RESEND, EMAIL, language="fr", now=clock() - timedelta(days=365))
     message = await OutboxMessage.claim("relay", now=clock())
     assert message is not None
@@ -143,7 +143,7 @@ async def test_messages_go_a_week_after_they_are_done_with(clock: Clock, state: 
 
 
 async def test_a_message_that_outlives_its_registration_is_superseded(portal: Portal, clock: Clock) -> None:
-    """A mail that could not leave while its registration lived has nothing to say: no link to what is deleted."""
+    """A message that outlives its registration is superseded: no link leads to deleted data."""
     await portal.sign_up()
     clock.advance(days=8)
     await purge(now=clock())

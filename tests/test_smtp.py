@@ -47,7 +47,7 @@ DROP, HANG = "(drops the connection)", "(says nothing more)"
 
 
 class Mailroom:
-    """A handler of aiosmtpd that keeps what is delivered; *answers* are given in place of acceptance."""
+    """A handler of aiosmtpd that stores deliveries; *answers* replace acceptance."""
 
     def __init__(self, **answers: str) -> None:
         self.answers = answers
@@ -76,19 +76,19 @@ class Mailroom:
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: LoginPassword
     ) -> AuthResult:
-        """Who knows user and password may send."""
+        """Accept the right user and password."""
         right = (login.login, login.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=right, handled=False, auth_data=login.login)
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """What was delivered, as a mailbox stores it: with the line ends of this machine."""
+        """Return the deliveries as a mailbox stores them: with the line ends of this machine."""
         stored = [raw(envelope).replace(b"\r\n", b"\n") for envelope in self.envelopes]
         return [message_from_bytes(mail, EmailMessage, policy=policy.default) for mail in stored]
 
 
 class Fastidious(Mailroom):
-    """Takes *number* mails, and puts *unlucky* off, once it may answer."""
+    """Accepts *number* mails, but defers *unlucky*, once it may answer."""
 
     def __init__(self, unlucky: str, number: int) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Fastidious(Mailroom):
 
 
 class Script:
-    """A server that says what it is told to, verb by verb; *lines* has what it heard."""
+    """A server that answers each verb as told; *lines* has its input."""
 
     def __init__(self, **answers: str) -> None:
         accepting = {"GREETING": "220 ready", "EHLO": "250 mail", "DATA": "354 go on", "QUIT": "221 bye"}
@@ -151,7 +151,7 @@ def raw(envelope: Envelope) -> bytes:
 
 @asynccontextmanager
 async def listening(to: Mailroom | Script, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
-    """A mail server on a port of its own, which is given; *options* are aiosmtpd's."""
+    """Run a mail server on a port of its own, and give the port; *options* are aiosmtpd's."""
     if isinstance(to, Script):
         server: asyncio.Server = await asyncio.start_server(to, "127.0.0.1", 0, ssl=tls)
     else:
@@ -164,19 +164,19 @@ async def listening(to: Mailroom | Script, *, tls: ssl.SSLContext | None = None,
 
 
 def at(settings: Settings, port: int) -> Settings:
-    """With the mail server at *port*."""
+    """Return *settings* with the mail server at *port*."""
     return settings.replace(mail_url=f"smtp://127.0.0.1:{port}?starttls=off")
 
 
 async def outcome(settings: Settings, clock: Clock, url: str) -> str:
-    """What becomes of the messages that wait, sent to the server at *url* by a relay."""
+    """Have a relay send waiting messages to the server at *url*. Return the outcomes."""
     at_url = settings.replace(mail_url=url)
     (result,) = await build_relay(at_url, clock=clock).deliver_due()
     return result
 
 
 class Waiting:
-    """One message that waits to be sent, and what is logged of it."""
+    """One message that waits to be sent, and its log."""
 
     def __init__(self, settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
         self.settings = settings
@@ -184,14 +184,14 @@ class Waiting:
         self.caplog = caplog
 
     async def sent_to(self, url: str) -> str:
-        """What becomes of the message, sent to the server at *url* once it is due."""
+        """Send the message to the server at *url* once it is due. Return the outcome."""
         message = await OutboxMessage.get()
         self.clock.now = max(self.clock.now, message.available_at)
         self.caplog.clear()
         return await outcome(self.settings, self.clock, url)
 
     async def check(self, expected: str, logged: str) -> None:
-        """Kept or set aside; the log says what failed, at its level, without an address."""
+        """Check that the message is kept or set aside, and that the log says why without an address."""
         message = await OutboxMessage.get()
         state, level = {
             "abandoned": (MessageState.ABANDONED, "WARNING"),
@@ -228,7 +228,7 @@ async def waiting(stored: None, settings: Settings, clock: Clock, caplog: pytest
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A throwaway certificate of 127.0.0.1, signed by itself, with its key in the same file."""
+    """Make a self-signed certificate of 127.0.0.1, with its key in the same file."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs the openssl command")
@@ -243,7 +243,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls(certificate: Path) -> ssl.SSLContext:
-    """The server's side of TLS."""
+    """Return the server's side of TLS."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     return context
@@ -251,7 +251,7 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator has the server's certificate among those that the machine trusts."""
+    """Make this machine trust the server's certificate."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
 
@@ -278,7 +278,7 @@ async def test_the_mails_arrive_as_they_were_composed(portal: Portal, settings: 
 
 @pytest.mark.parametrize("encoding", ["7bit", "8bit", "quoted-printable"])
 async def test_every_line_arrives(encoding: str) -> None:
-    """Lines of dots, long ones and empty ones arrive as they are, each ended by CRLF alone."""
+    """Lines of dots, long lines and empty lines arrive unchanged, each ended by CRLF alone."""
     text = "Bonjour,\n.\n..\n.suite\n\nÀ bientôt\n.\n" if encoding != "7bit" else "Bonjour,\n.\n..\n.suite\n\n.\n"
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = SENDER, EMAIL, "Été"
@@ -294,7 +294,7 @@ async def test_every_line_arrives(encoding: str) -> None:
 
 
 async def test_what_is_taken_is_taken(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the server has taken a message, a connection that breaks or hangs makes no second copy."""
+    """After the server has accepted a message, a broken or hanging connection causes no second copy."""
     monkeypatch.setattr(transports, "QUIT_SECONDS", 0.05)
     for farewell in (DROP, HANG, "500 what?"):
         async with listening(Script(QUIT=farewell)) as port:
@@ -336,7 +336,7 @@ async def test_what_is_taken_is_taken(waiting: Waiting, monkeypatch: pytest.Monk
 async def test_only_an_answer_about_the_mailbox_sets_a_message_aside(
     waiting: Waiting, answers: dict[str, str], expected: str, logged: str
 ) -> None:
-    """A mailbox that does not exist, or takes nothing, ends it; what is said of us, or of the words, may be mended."""
+    """Only a refusal of the mailbox sets a message aside; one of us, or of the words, can be fixed."""
     async with listening(Mailroom(**answers)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == expected
     await waiting.check(expected, logged)
@@ -368,7 +368,7 @@ async def test_only_an_answer_about_the_mailbox_sets_a_message_aside(
 async def test_a_server_that_misbehaves_loses_nothing(
     waiting: Waiting, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], expected: str, logged: str
 ) -> None:
-    """A server that turns everybody away, breaks off, hangs or talks nonsense at any step: the message is kept."""
+    """The message is kept when a server turns all clients away, breaks off, hangs or talks nonsense at any step."""
     if HANG in answers.values():
         monkeypatch.setattr(sending, "SENDING_DEADLINE", timedelta(milliseconds=200))
     async with listening(Script(**answers)) as port:
@@ -377,7 +377,7 @@ async def test_a_server_that_misbehaves_loses_nothing(
 
 
 async def test_a_server_that_is_down_loses_nothing(waiting: Waiting) -> None:
-    """Where nobody listens, the message is kept, and leaves once somebody does."""
+    """If no server listens, the message is kept, and leaves when one does."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"smtp://127.0.0.1:{taken.getsockname()[1]}?starttls=off"
@@ -392,7 +392,7 @@ async def test_a_server_that_is_down_loses_nothing(waiting: Waiting) -> None:
 async def test_a_server_that_is_down_for_an_hour_loses_nothing(
     portal: Portal, settings: Settings, clock: Clock
 ) -> None:
-    """Where nobody listens for an hour, all mails wait, and each is sent once when somebody does."""
+    """If no server listens for an hour, all mails wait, and each is sent once when one does."""
     for number in range(3):
         await portal.sign_up(email=f"personne{number}@exemple.fr")
     back = clock() + timedelta(hours=1)
@@ -418,7 +418,7 @@ async def test_a_server_that_is_down_for_an_hour_loses_nothing(
 async def test_a_recipient_who_is_refused_or_waited_for_holds_up_nobody_else(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
-    """While the server says nothing on one recipient, or puts it off, all mails for others leave."""
+    """While the server is silent on one recipient, or defers it, all mails to others leave."""
     monkeypatch.setattr(sending, "SENDING_DEADLINE", timedelta(minutes=10))
     others = [f"personne{number}@exemple.fr" for number in range(12)]
     mailroom = Fastidious(EMAIL, len(others))
@@ -438,7 +438,7 @@ async def test_a_recipient_who_is_refused_or_waited_for_holds_up_nobody_else(
 
 
 async def test_a_filter_of_words_keeps_back_no_other_link(portal: Portal, settings: Settings, clock: Clock) -> None:
-    """Who signed up with somebody's address and words that the mail server refuses does not keep the person's link."""
+    """A stranger's sign-up whose words the mail server refuses does not hold back the person's own link."""
 
     class Prudish(Mailroom):
         async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
@@ -463,7 +463,7 @@ async def test_a_filter_of_words_keeps_back_no_other_link(portal: Portal, settin
 
 
 class Strict(Script):
-    """Answers a name in EHLO that is not *expected* as strict servers do."""
+    """Refuses any name in EHLO but *expected*, as strict servers do."""
 
     def __init__(self, expected: str) -> None:
         super().__init__(RCPT="504 5.5.2 <15b0717dc4c2>: Helo command rejected: need fully-qualified hostname")
@@ -475,7 +475,7 @@ class Strict(Script):
 
 
 class _Answers(dict[str, str]):
-    """Takes the recipient from who is called as expected."""
+    """Accepts the recipient from a client with the expected name."""
 
     def __init__(self, answers: Mapping[str, str], well_called: Callable[[], bool]) -> None:
         super().__init__(answers)
@@ -498,7 +498,7 @@ class _Answers(dict[str, str]):
 async def test_a_strict_server_knows_us_by_the_senders_domain(
     waiting: Waiting, changes: dict[str, str], expected: str
 ) -> None:
-    """EHLO says the sender's domain, or what the setting says, and never the name of the machine."""
+    """EHLO has the sender's domain, or the name in the setting, and never the name of the machine."""
     waiting.settings = waiting.settings.replace(**changes)
     async with listening(Strict(expected)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "sent"
@@ -530,7 +530,7 @@ async def test_a_strict_server_knows_us_by_the_senders_domain(
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )
 async def test_the_log_says_what_the_server_said(waiting: Waiting, answers: dict[str, str], logged: str) -> None:
-    """Which command was answered, with which codes and words: on one bounded line, without addresses and links."""
+    """The log has the command, the codes and the words: on one bounded line, without addresses and links."""
     async with listening(Script(**answers)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "failed"
     await waiting.check("failed", logged)
@@ -550,7 +550,7 @@ def with_login(scheme: str, port: int, *, password: str = PASSWORD, host: str = 
 
 @pytest.mark.parametrize("ehlo", ["250 mail", "250-mail\r\n250 AUTH PLAIN LOGIN"])
 async def test_nothing_is_sent_in_clear_where_tls_is_required(waiting: Waiting, ehlo: str) -> None:
-    """A server that offers no STARTTLS gets neither password nor sender nor message: TLS is required by default."""
+    """A server without STARTTLS gets no password, sender or message: TLS is required by default."""
     server = Script(EHLO=ehlo, STARTTLS="502 what?")
     async with listening(server) as port:
         assert await waiting.sent_to(with_login("smtp", port)) == "failed"
@@ -559,7 +559,7 @@ async def test_nothing_is_sent_in_clear_where_tls_is_required(waiting: Waiting, 
 
 
 async def test_a_certificate_that_nobody_trusts_is_refused(waiting: Waiting, tls: ssl.SSLContext) -> None:
-    """STARTTLS and TLS with a certificate that the machine doesn't trust: nothing is sent, the message is kept."""
+    """With a certificate that the machine doesn't trust, nothing is sent and the message is kept."""
     mailroom = Mailroom()
     async with listening(mailroom, tls_context=tls, authenticator=mailroom.authenticate) as port:
         assert await waiting.sent_to(with_login("smtp", port)) == "failed"
@@ -573,7 +573,7 @@ async def test_a_certificate_that_nobody_trusts_is_refused(waiting: Waiting, tls
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 async def test_a_certificate_of_another_host_is_refused(waiting: Waiting, tls: ssl.SSLContext, scheme: str) -> None:
-    """A trusted certificate must be of the server that the settings name."""
+    """A trusted certificate of another host is refused."""
     mailroom = Mailroom()
     options: dict[str, Any] = {"tls": tls} if scheme == "smtps" else {"tls_context": tls}
     async with listening(mailroom, **options) as port:
@@ -608,7 +608,7 @@ async def test_a_wrong_password_is_the_operators_to_mend(waiting: Waiting, tls: 
 
 
 async def test_a_server_that_speaks_no_tls_is_the_operators_to_mend(waiting: Waiting) -> None:
-    """`smtps://` to a server that speaks in clear: neither password nor message is sent."""
+    """With `smtps://` to a server that speaks in clear, neither password nor message is sent."""
     server = Script()
     async with listening(server) as port:
         assert await waiting.sent_to(with_login("smtps", port)) == "failed"

@@ -1,4 +1,4 @@
-"""What the service does for itself, beside the requests: it purges, and says when the register has become old."""
+"""Upkeep: the service purges, and warns of an old register."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STALE = EDITION + timedelta(days=61)
 
 
 async def hours_pass(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, hours: int) -> None:
-    """The application, for so many of its hours, which take no time; the test's clock moves on by each."""
+    """Run the application for some hours that take no time; the clock moves on by each."""
     passed = asyncio.Event()
 
     async def pass_(_: float) -> None:
@@ -39,7 +39,7 @@ async def hours_pass(settings: Settings, clock: Clock, monkeypatch: pytest.Monke
 
 
 class _Asyncio:
-    """asyncio, with an hour that is over when a test says so."""
+    """asyncio, with hours that end when a test says so."""
 
     def __init__(self, sleep: object) -> None:
         self.sleep = sleep
@@ -55,7 +55,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_old_register_is_said_once_a_day(
     settings: Settings, stored: None, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An edition that is older than 60 days is said in the log, once a day, restarts or not."""
+    """An edition older than 60 days is logged once a day, restarts or not."""
     await register()
     clock.now = clock.now.replace(year=STALE.year, month=STALE.month, day=STALE.day)
     for _ in range(2):
@@ -76,7 +76,7 @@ async def test_register_that_is_young_or_missing_is_not_spoken_of(
     *,
     imported: bool,
 ) -> None:
-    """Up to its sixtieth day, and where there is none, the register gives nothing to say."""
+    """Up to the sixtieth day of an edition, and without one, nothing is logged."""
     if imported:
         await register()
     clock.now += STALE - timedelta(days=1) - clock.now.date()
@@ -87,7 +87,7 @@ async def test_register_that_is_young_or_missing_is_not_spoken_of(
 async def test_chore_that_fails_keeps_nothing_from_being_done(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failure is said without its words, which may quote an address, and the other chores follow, each hour."""
+    """A failing chore is logged without its message, which may quote an address; the others follow, each hour."""
     done = []
 
     async def fail(_: object) -> None:
