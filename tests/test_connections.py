@@ -46,7 +46,7 @@ async def test_silent_connection_is_closed(server: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("sent", [b"G", b"POST /graphql HT", HEAD, HEAD + b"Content-Le"])
-async def test_head_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+async def test_slow_head_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """A head that comes drop by drop is refused with 408."""
     hurry(monkeypatch, "HEAD_SECONDS")
     async with line(server) as slow:
@@ -68,7 +68,7 @@ async def test_refusal_is_as_safe_as_an_answer(server: str, caplog: pytest.LogCa
     assert record.request_id == strange.headers["x-request-id"]  # type: ignore[attr-defined]  # What it brings.
 
 
-async def test_line_breaks_are_no_sign_of_life(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_line_breaks_keep_no_connection_open(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Line breaks between two requests keep no connection open."""
     async with line(server) as slow:
         await slow.send(REQUEST)
@@ -79,7 +79,7 @@ async def test_line_breaks_are_no_sign_of_life(server: str, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("head", [HEAD + b"Content-Length: 100\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"])
-async def test_body_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+async def test_missing_body_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     """A body that never comes is refused with 408, and nothing keeps waiting for it."""
     hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as slow:
@@ -88,7 +88,7 @@ async def test_body_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, h
         assert await slow.is_closed()
 
 
-async def test_second_request_has_its_time_too(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_second_request_is_refused(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request on a connection has the same deadlines as the first."""
     async with line(server) as slow:
         await slow.send(REQUEST)
@@ -98,7 +98,7 @@ async def test_second_request_has_its_time_too(server: str, monkeypatch: pytest.
         assert await slow.status() == 408
 
 
-async def test_refused_body_is_not_read_for_ever(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_refused_body_is_not_read_without_end(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that is too large gets its answer, and is not read without end."""
     hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as endless:
@@ -108,7 +108,7 @@ async def test_refused_body_is_not_read_for_ever(server: str, monkeypatch: pytes
             await endless.send_for_ever(b" " * 10_000)
 
 
-async def test_answer_that_nobody_reads_is_given_up(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_never_reads_is_cut_off(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that keeps asking and never reads is cut off."""
     hurry(monkeypatch, "READING_SECONDS")
     get = b"GET /schema.graphql HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -138,7 +138,7 @@ async def test_endless_head_is_not_kept(server: str, beginning: bytes) -> None:
             await endless.send_for_ever(b"x" * 10_000)
 
 
-async def test_who_waits_longest_makes_room(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_longest_waiting_connection_gives_way(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With any number of open connections, another is served, and their number stays bounded."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     async with line(server) as first, line(server) as second, line(server) as third:
@@ -170,7 +170,7 @@ async def _connected(host: str | None, port: int | None) -> socket.socket:
 
 
 @pytest.mark.usefixtures("database_url")
-async def test_request_in_hand_is_not_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_complete_request_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that waits for its client gives way, never one whose request is complete."""
     in_hand, may_answer = asyncio.Event(), asyncio.Event()
 

@@ -28,9 +28,7 @@ async def promise(clock: Clock) -> None:
         await OutboxMessage.enqueue(MessageKind.RESEND, "a@exemple.fr", language="fr", now=clock.now)
 
 
-async def test_beginnings_that_fail_cost_no_connection(
-    stored: None, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_failed_begin_costs_no_connection(stored: None, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Failed BEGINs cost no connection: the next transaction begins."""
     (connection,) = get_connections().all()
     transaction = type(connection._in_transaction())
@@ -68,9 +66,7 @@ async def test_connections_that_the_server_ends_are_replaced(stored: None, clock
 
 
 @sqlite_only
-async def test_beginning_that_is_broken_off_leaves_no_transaction(
-    stored: None, clock: Clock, database_url: str
-) -> None:
+async def test_cancelled_begin_leaves_no_transaction(stored: None, clock: Clock, database_url: str) -> None:
     """Writes after a cancelled BEGIN are committed, and belong to no abandoned transaction."""
     await promise(clock)
     file = database_url.removeprefix("sqlite://")

@@ -306,7 +306,7 @@ def test_no_secret_stands_in_a_mail(name: str, language: Language) -> None:
 
 @each_language
 @pytest.mark.parametrize("build", [summary, lambda language, one: activation(language, Link(one, ACTIVATION_URL))])
-def test_nothing_typed_stands_in_a_header(
+def test_entered_text_changes_no_header(
     build: Callable[[Language, Registration], EmailMessage], language: Language
 ) -> None:
     """Entered text changes no header."""
@@ -489,7 +489,7 @@ def test_a_link_keeps_its_token_out_of_logs() -> None:
 
 
 @each_language
-def test_the_owner_of_an_account_reads_nothing_that_was_typed(language: Language) -> None:
+def test_the_owner_of_an_account_reads_no_entered_text(language: Language) -> None:
     """The mail to an owner has the account's address, and no other data of the registration or the account."""
     mail = account_exists(language)
     typed = ["Camille.Martin", "Martin", "+336", "compta@", "Erdre", "732", "2026-01", "Andrée", "Propriétaire"]
@@ -515,7 +515,7 @@ def test_the_owner_of_an_account_is_led_to_the_sign_in_page(language: Language) 
 
 @each_language
 @pytest.mark.parametrize("field", ["first_name", "last_name", "organisation_name", "phone", "terms_version"])
-def test_markup_that_was_typed_is_shown_and_not_obeyed(field: str, language: Language) -> None:
+def test_entered_markup_is_shown_as_text(field: str, language: Language) -> None:
     """Tags and quotes in entered text are shown as they are, and add no element to the HTML."""
     hostile, harmless = registration(**{field: HOSTILE}), registration()
     mails = {
@@ -534,7 +534,7 @@ def test_markup_that_was_typed_is_shown_and_not_obeyed(field: str, language: Lan
 
 @each_language
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
-def test_what_was_typed_never_spans_lines(line_break: str, language: Language) -> None:
+def test_entered_text_stays_on_one_line(line_break: str, language: Language) -> None:
     """A line break in entered text becomes a blank, so that nobody can write lines of a mail."""
     typed = f"A{line_break}{line_break}B\u202e\x00\u200b C"
     fields = ("first_name", "last_name", "organisation_name", "phone", "contact_email", "email", "terms_version")

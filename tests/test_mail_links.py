@@ -133,7 +133,7 @@ def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
 )
 @example("www.evil-site.com/login?id=1@evil-site.com")
 @example("o'john.me@evil.com")
-def test_an_address_leads_nowhere_but_to_itself(typed: str) -> None:
+def test_an_address_links_to_itself_or_nothing(typed: str) -> None:
     """A contact address of any form is a link to all of it or to nothing."""
     try:
         address = parse_email_address(typed).address

@@ -142,7 +142,9 @@ async def test_asking_again_is_cheap(http: httpx.AsyncClient, deliver: Deliver) 
     assert len(changed.json()["messages"]) == 2
 
 
-async def test_log_tells_news_only(http: httpx.AsyncClient, deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
+async def test_log_shows_only_new_answers(
+    http: httpx.AsyncClient, deliver: Deliver, caplog: pytest.LogCaptureFixture
+) -> None:
     """An open page that asks all day adds no line to the log while nothing changes."""
     await deliver(letter())
     with caplog.at_level("INFO", "api.http.middleware"):
@@ -263,7 +265,7 @@ async def test_reading_keeps_no_request_waiting(http: httpx.AsyncClient, deliver
     assert threading.get_ident() not in threads
 
 
-async def test_a_look_costs_the_same_among_twenty_thousand_mails(
+async def test_the_list_costs_the_same_among_twenty_thousand_mails(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path, opened: Opened
 ) -> None:
     """Of any number of mails only the newest are opened, each once; each request lists a folder once."""

@@ -44,7 +44,7 @@ async def test_a_mail_program_reads_what_was_delivered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("existing", ["", "var", "var/mail", "var/mail/new"])
-async def test_what_is_missing_of_the_folder_is_made(tmp_path: Path, existing: str) -> None:
+async def test_missing_parts_of_the_folder_are_created(tmp_path: Path, existing: str) -> None:
     """The folder is created when needed, in a missing folder too, and completed if it is empty."""
     (tmp_path / existing).mkdir(parents=True, exist_ok=True)
     await MaildirTransport(tmp_path / "var/mail").send(letter())
@@ -66,7 +66,7 @@ async def test_first_messages_at_the_same_moment_all_arrive(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("file", ["mailbox", "mailbox/new"])
-async def test_a_folder_that_cannot_be_written_is_the_operators_to_mend(tmp_path: Path, file: str) -> None:
+async def test_a_read_only_folder_loses_nothing(tmp_path: Path, file: str) -> None:
     """If the folder can't be written, no message is refused for good; the reason names no path and no address."""
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("A file stands in the way, also of root.")

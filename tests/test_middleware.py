@@ -158,7 +158,7 @@ async def test_every_answer_is_safe(http: httpx.AsyncClient) -> None:
         assert "server" not in answer.headers
 
 
-async def test_production_is_for_https(settings: Settings) -> None:
+async def test_production_asks_for_https(settings: Settings) -> None:
     """In production, browsers that came by https come back by https only."""
     production = settings.replace(environment=Environment.PRODUCTION)
     async with client_of(build_app(production)) as client:
@@ -169,7 +169,7 @@ async def test_production_is_for_https(settings: Settings) -> None:
 # --- The last resort ---
 
 
-async def test_failure_of_a_page_is_told_without_words(
+async def test_failure_of_a_page_shows_no_traceback(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An unexpected failure shows no traceback, and the log has none of the entered text."""
@@ -188,7 +188,7 @@ async def test_failure_of_a_page_is_told_without_words(
 
 
 @pytest.mark.usefixtures("database_url")
-async def test_answer_that_breaks_off_is_not_taken_for_whole() -> None:
+async def test_interrupted_answer_is_not_taken_for_whole() -> None:
     """If an answer has begun, a failure ends the connection, and no second answer is mixed in."""
     sent = []
 

@@ -131,14 +131,14 @@ def test_tunnel_answers_nobody_else(behind: Behind) -> None:
     assert ask(behind, LIVE + b"\r\n", next(_clients)) == (200, b'{"status":"live"}')
 
 
-def test_form_is_taken(behind: Behind) -> None:
+def test_people_sign_up_behind_each_proxy(behind: Behind) -> None:
     """People can sign up behind each proxy."""
     body = json.dumps({"query": CREATE_ACCOUNT, "variables": {"input": form()}}).encode()
     status, answer = ask(behind, HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body, next(_clients))
     assert (status, json.loads(answer)["data"]["createAccount"]["__typename"]) == (200, "PendingRegistration")
 
 
-def test_too_large_a_body_is_told_so(behind: Behind) -> None:
+def test_refusal_of_a_large_body_reaches_its_sender(behind: Behind) -> None:
     """The refusal of a body that is too large reaches its sender during sending."""
     body = b" " * 300_000
     status, _ = ask(
@@ -147,7 +147,7 @@ def test_too_large_a_body_is_told_so(behind: Behind) -> None:
     assert status == 413
 
 
-def test_java_is_answered(behind: Behind) -> None:
+def test_java_client_gets_its_answers(behind: Behind) -> None:
     """Java's own client, which offers h2c with each body, gets its answers."""
     java = shutil.which("java")
     if java is None:

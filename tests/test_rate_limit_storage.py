@@ -53,7 +53,7 @@ async def is_refused(limits: RateLimits, cost: int = 1) -> bool:
 # --- In memory ---
 
 
-async def test_memory_forgets_what_has_expired(stopwatch: Stopwatch) -> None:
+async def test_memory_drops_expired_counts(stopwatch: Stopwatch) -> None:
     """The memory holds no counts of expired windows, for any number of callers."""
     storage = MemoryStorage()
     limits = RateLimits(parse_limits("organisation=5/minute"), storage)
@@ -65,7 +65,7 @@ async def test_memory_forgets_what_has_expired(stopwatch: Stopwatch) -> None:
     assert len(storage._counts) == 1
 
 
-async def test_sweep_spares_what_still_counts(stopwatch: Stopwatch) -> None:
+async def test_sweep_resets_no_running_count(stopwatch: Stopwatch) -> None:
     """Sweeping resets no running count."""
     limits = RateLimits(parse_limits("organisation=2/minute, createAccount=1/hour"), MemoryStorage())
     await limits.enforce("createAccount", "somebody")
@@ -170,7 +170,7 @@ class Fickle(MemoryStorage):
         return await super().incr(key, expiry, amount)
 
 
-async def test_storage_that_is_away_is_replaced_by_memory(
+async def test_storage_that_is_down_is_replaced_by_memory(
     stopwatch: Stopwatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without the shared storage, each process counts alone; the log says so once, and says when it is over."""
@@ -187,7 +187,7 @@ async def test_storage_that_is_away_is_replaced_by_memory(
     assert "Secret-42" not in caplog.text
 
 
-async def test_storage_that_is_away_is_left_alone(stopwatch: Stopwatch) -> None:
+async def test_storage_that_is_down_is_not_waited_for(stopwatch: Stopwatch) -> None:
     """No caller waits for a storage that has just failed; one tries it again every few seconds."""
     shared = Fickle()
     shared.away = True
@@ -210,7 +210,7 @@ async def test_storage_that_fails_between_count_and_end_of_window_refuses(stopwa
     assert [await is_refused(limits) for _ in range(2)] == [False, True]
 
 
-async def test_redis_that_is_silent_is_not_awaited_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+async def test_silent_redis_is_given_up_after_a_second(caplog: pytest.LogCaptureFixture) -> None:
     """A Redis that accepts the connection and stays silent is given up after a second."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{server.getsockname()[1]}")
@@ -221,7 +221,7 @@ async def test_redis_that_is_silent_is_not_awaited_for_ever(caplog: pytest.LogCa
     assert "Secret-42" not in caplog.text
 
 
-async def test_redis_that_is_not_there_is_done_without(caplog: pytest.LogCaptureFixture) -> None:
+async def test_limits_hold_without_redis(caplog: pytest.LogCaptureFixture) -> None:
     """Limits hold even if no Redis listens."""
     storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{free_port()}")
     limits = RateLimits(parse_limits("organisation=1/hour"), storage)

@@ -104,14 +104,14 @@ def test_changes_are_made_by_name(setting: str, changed: dict[str, str]) -> None
         ("createAccountAddress@203.0.113.0/24=1/hour", "createAccountAddress"),
     ],
 )
-def test_wrong_changes_are_named(setting: str, named: str) -> None:
+def test_message_names_the_wrong_limit(setting: str, named: str) -> None:
     """The message names the wrong limit."""
     with pytest.raises(ValueError, match=r"not one of|not like|does not appear|host bits|by /64|no limit by") as wrong:
         parse_limits(setting)
     assert named in str(wrong.value)
 
 
-def test_mailbox_limit_counts_what_is_kept() -> None:
+def test_mailbox_limit_fits_the_retention_of_messages() -> None:
     """The longest window of the mailbox limit is the time for which sent messages are kept."""
     assert timedelta(seconds=MAX_MAILBOX_SECONDS) == FINISHED_MESSAGES_KEPT
     assert "mailbox" in (parse_limits("mailbox=50/7 days") or {})
@@ -134,7 +134,7 @@ def test_mailbox_limit_counts_what_is_kept() -> None:
         ("203.0.113.7, 10.0.0.1", "unknown"),
     ],
 )
-def test_network_is_what_one_subscriber_has(client: str | None, network: str) -> None:
+def test_network_is_that_of_one_subscriber(client: str | None, network: str) -> None:
     """An IPv4 address counts by itself, an IPv6 address by its /64, since a subscriber has 2⁶⁴ of them."""
     assert network_of(client) == network
 
@@ -196,7 +196,7 @@ def test_every_limit_of_a_call_is_tested() -> None:
 
 @sqlite_only
 @pytest.mark.parametrize(("name", "query", "variables"), LIMITED)
-async def test_call_too_many_is_refused(
+async def test_call_over_the_limit_is_refused(
     opened: Opened, stopwatch: Stopwatch, *, name: str, query: str, variables: Answer
 ) -> None:
     """Each call has a limit. Over it, the answer says when to come again, and that call then passes."""
@@ -295,7 +295,7 @@ INTROSPECTION = (
 @sqlite_only
 @pytest.mark.parametrize("query", INTROSPECTION)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_introspection_too_many_is_refused(
+async def test_introspection_over_the_limit_is_refused(
     opened: Opened, stopwatch: Stopwatch, *, query: str, method: str
 ) -> None:
     """A network over its limit of introspection gets a 429 by either method, and the time to wait."""
@@ -331,7 +331,7 @@ async def test_repeated_request_is_no_new_account(opened: Opened) -> None:
         (RESEND_ACTIVATION_MAIL, lambda email: {"email": email}, "resendActivationMailAddress=1/hour"),
     ],
 )
-async def test_address_is_limited_however_it_is_written(
+async def test_all_spellings_of_an_address_share_one_limit(
     opened: Opened, query: str, variables: Callable[[str], Answer], limits: str
 ) -> None:
     """All spellings of an address share one limit, and no other address does."""

@@ -261,7 +261,7 @@ def check_service(service: Server) -> None:
 
 
 @pytest.mark.parametrize("sent", NO_HTTP.values(), ids=NO_HTTP)
-def test_what_is_no_http_is_refused(service: Server, sent: bytes) -> None:
+def test_bytes_that_are_not_http_are_refused(service: Server, sent: bytes) -> None:
     """Bytes that are no request get a 400, and nothing else happens."""
     response, body = ask(service, sent)
     assert response.status == 400
@@ -294,7 +294,7 @@ def test_odd_target_leads_nowhere(service: Server, target: bytes) -> None:
 
 
 @pytest.mark.parametrize("sent", ODD_HEADERS.values(), ids=ODD_HEADERS)
-def test_odd_headers_and_methods_are_borne(service: Server, sent: bytes) -> None:
+def test_odd_headers_and_methods_are_answered_or_refused(service: Server, sent: bytes) -> None:
     """A request with any header and method is answered or refused."""
     response, body = ask(service, sent)
     check_answer(response, body)
@@ -312,7 +312,7 @@ def test_odd_body_is_read_or_refused(service: Server, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("after", [b"", b"\0\r\n\r\n"])
-def test_requests_behind_one_another_are_answered_in_order(service: Server, after: bytes) -> None:
+def test_pipelined_requests_are_answered_in_order(service: Server, after: bytes) -> None:
     """Requests sent at once are answered in order; bytes that are no request end only their own connection."""
     live = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(service) as connection:

@@ -79,7 +79,7 @@ async def test_primary_is_found_among_several_hosts(servers: tuple[Cluster, Clus
     silent.close()
 
 
-async def test_standby_can_be_asked_for_what_is_at_hand(servers: tuple[Cluster, Cluster]) -> None:
+async def test_any_takes_a_standby(servers: tuple[Cluster, Cluster]) -> None:
     """`any` takes the first host that answers, even a standby."""
     hosts = ",".join(f"127.0.0.1:{server.port}" for server in reversed(servers))
     async with database(f"postgres://postgres@{hosts}/postgres?target_session_attrs=any"):
@@ -260,7 +260,7 @@ async def test_probe_that_fails_is_an_answer(caplog: pytest.LogCaptureFixture) -
 # --- Databases that go away ---
 
 
-async def test_database_that_goes_away_is_no_traceback(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_database_that_goes_down_logs_no_traceback(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
     """A pool whose connections are cut opens none until a query comes, and logs nothing by itself."""
     await execute(postgres, "CREATE DATABASE passing")
     url = database_at(postgres, "passing")

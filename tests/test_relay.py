@@ -211,7 +211,7 @@ async def test_the_owner_of_an_account_gets_one_mail(portal: Portal, language: s
     assert (await fates())["ACTIVATION DISCARDED"] == 1
 
 
-async def test_nothing_is_said_of_an_attempt_that_is_over(portal: Portal, clock: Clock) -> None:
+async def test_messages_of_an_expired_registration_are_superseded(portal: Portal, clock: Clock) -> None:
     """Messages about an expired registration are superseded."""
     await portal.sign_up()
     await portal.resend_activation_mail(EMAIL)
@@ -251,9 +251,7 @@ async def test_an_account_between_the_mails_makes_no_third(portal: Portal, setti
     assert [mail["Subject"] for mail in transport.messages] == [ACTIVATION_FR, SUMMARY_FR]
 
 
-async def test_what_is_decided_for_the_link_holds_for_the_summary(
-    portal: Portal, settings: Settings, clock: Clock
-) -> None:
+async def test_link_and_summary_share_one_decision(portal: Portal, settings: Settings, clock: Clock) -> None:
     """If an account was there first, one mail says so, in any order and after failures of its two messages."""
     await portal.account()
     transport = Moody(lambda _: AWAY)
@@ -326,7 +324,7 @@ async def test_a_refused_message_is_set_aside_alone(
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("failure", [AWAY, TimeoutError(), RuntimeError("A bug, in words of Camille")], ids=repr)
-async def test_one_failure_stops_nobody_else(
+async def test_one_failing_message_stops_no_other(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture, failure: Exception
 ) -> None:
     """A failing message waits for another try, and the others leave."""
@@ -341,9 +339,7 @@ async def test_one_failure_stops_nobody_else(
     assert await fates() == {"RESEND SENT": 3}
 
 
-async def test_a_bug_in_one_mail_stops_nobody_else(
-    portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_in_one_mail_stops_no_other(portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """If one mail can't be composed, its message waits for the bug to be fixed, and the others leave."""
     real = Composer.summary
 
@@ -366,7 +362,7 @@ async def test_a_bug_in_one_mail_stops_nobody_else(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_claimed_message_is_nobody_elses_until_the_lease_runs_out(clock: Clock) -> None:
+async def test_a_claimed_message_has_one_owner_until_its_lease_runs_out(clock: Clock) -> None:
     """During a lease no other relay can claim the message; afterwards one can, and the first loses its say."""
     await enqueue(MessageKind.RESEND, EMAIL, now=clock())
     message = await OutboxMessage.claim("one", now=clock())
@@ -386,7 +382,7 @@ async def test_a_claimed_message_is_nobody_elses_until_the_lease_runs_out(clock:
 
 
 @pytest.mark.usefixtures("stored")
-async def test_who_has_waited_longest_comes_first(clock: Clock) -> None:
+async def test_the_oldest_message_comes_first(clock: Clock) -> None:
     """Messages are claimed in the order in which they were promised, the summary before its link."""
     for email in ("first@exemple.fr", "second@exemple.fr"):
         await enqueue(MessageKind.ACTIVATION, email, now=clock())
@@ -489,7 +485,7 @@ async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_what_has_left_is_recorded_once_the_database_is_back(
+async def test_a_sent_mail_is_recorded_when_the_database_is_back(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that is down for a moment after a sending causes no second copy, and no log of a failure."""
@@ -510,7 +506,7 @@ async def test_what_has_left_is_recorded_once_the_database_is_back(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_what_a_dead_relay_was_merging_is_merged_again(
+async def test_messages_of_a_dead_relay_are_merged_again(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Messages to be merged into one mail are merged even if the first relay to try has died."""
@@ -526,7 +522,7 @@ async def test_what_a_dead_relay_was_merging_is_merged_again(
 # ── What one mailbox gets ──
 
 
-async def test_what_is_over_the_cap_is_merged_and_never_dropped(
+async def test_mails_over_the_limit_are_merged_and_never_dropped(
     portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three mails leave in an hour, and the rest in one of each kind after it: every link is there and works."""
@@ -550,7 +546,7 @@ async def test_what_is_over_the_cap_is_merged_and_never_dropped(
     assert await fates() == {"SUMMARY SENT": 4, "ACTIVATION SENT": 1, "ACTIVATION SUPERSEDED": 3}
 
 
-async def test_a_full_mailbox_is_its_own(
+async def test_a_full_mailbox_delays_no_other(
     portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
     """A full mailbox delays no mails of another."""
@@ -589,7 +585,7 @@ async def test_a_mailbox_never_gets_more_in_any_hour(settings: Settings, clock: 
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_full_mailbox_is_found_full_once(
+async def test_a_full_mailbox_defers_all_its_messages_at_once(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All messages that wait for a full mailbox are deferred at once, not one by one."""
@@ -615,7 +611,7 @@ async def test_a_full_mailbox_is_found_full_once(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_merged_mail_is_of_one_mailbox(
+async def test_a_merged_mail_has_links_of_one_mailbox(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If several mailboxes are full at once, each gets the links of its own attempts and no others."""
@@ -684,7 +680,7 @@ async def a_flood_with_one_victim(kind: MessageKind, *, now: datetime) -> None:
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("kind", MessageKind)
-async def test_the_words_of_one_attempt_keep_back_no_other(
+async def test_refused_words_of_one_attempt_delay_no_other(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: MessageKind
 ) -> None:
     """If a mail of several attempts is refused, each leaves alone; one that is refused alone ends unsent."""
@@ -705,7 +701,7 @@ async def test_the_words_of_one_attempt_keep_back_no_other(
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("kind", [MessageKind.SUMMARY, MessageKind.ACTIVATION])
-async def test_a_bug_in_one_attempt_keeps_back_no_other(
+async def test_a_bug_in_one_attempt_delays_no_other(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: MessageKind
 ) -> None:
     """If a mail of several attempts can't be composed, each leaves alone, but for the one with the bug."""
@@ -746,7 +742,7 @@ async def test_requests_for_a_link_are_answered_together(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_the_one_that_answers_for_others_is_not_lost(
+async def test_the_message_that_supersedes_others_is_not_lost(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Superseded requests are answered by the one that superseded them, even if its first sending fails."""
@@ -782,7 +778,7 @@ async def test_every_attempt_has_its_turn(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_what_nobody_takes_for_a_week_is_given_up(
+async def test_a_message_is_abandoned_after_a_week(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A message that could not be sent for seven days is set aside with a warning, not an hour earlier."""
@@ -798,7 +794,7 @@ async def test_what_nobody_takes_for_a_week_is_given_up(
     assert "for a week" in caplog.records[-1].getMessage()
 
 
-async def test_many_attempts_on_an_account_are_told_once(
+async def test_many_attempts_on_an_account_bring_one_mail(
     portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attempts over the limit on an address with an account come to one mail for its owner."""
@@ -814,7 +810,7 @@ async def test_many_attempts_on_an_account_are_told_once(
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("first", MailOutcome)
-async def test_what_says_different_things_is_not_merged(
+async def test_different_mails_are_not_merged(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch, first: MailOutcome
 ) -> None:
     """Two deferred attempts, one older than the account and one younger, get a mail each."""
@@ -833,7 +829,7 @@ async def test_what_says_different_things_is_not_merged(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_the_loop_outlives_its_database(
+async def test_the_relay_survives_a_database_that_fails(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failing database ends no relay: when it answers again, waiting messages are sent."""
@@ -857,7 +853,7 @@ async def test_the_loop_outlives_its_database(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_nobody_waits_for_a_mailbox_that_is_waited_for(settings: Settings, clock: Clock) -> None:
+async def test_a_slow_mailbox_delays_no_other(settings: Settings, clock: Clock) -> None:
     """While the mail server is slow with the mails of one mailbox, all others get theirs."""
     patience = asyncio.Event()
 
@@ -917,7 +913,7 @@ class InEnvelope(Letterbox):
 
 
 @pytest.mark.usefixtures("stored")
-async def test_what_nobody_has_been_given_is_given_back_at_once(
+async def test_a_mail_not_handed_over_is_claimable_at_once(
     settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
     """A relay that stops before the content leaves makes the message claimable at once, as if it had never tried."""
@@ -935,7 +931,7 @@ async def test_what_nobody_has_been_given_is_given_back_at_once(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_merged_messages_are_given_back_together(
+async def test_merged_messages_return_to_the_queue_together(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Messages claimed for one mail can all be claimed again after a stop, and leave in one mail."""
@@ -1053,7 +1049,7 @@ async def test_messages_of_the_release_before_are_delivered(settings: Settings, 
 
 
 @pytest.mark.usefixtures("stored")
-async def test_what_is_thrown_away_counts_as_well(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+async def test_discarded_mails_count_as_well(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
     """Discarded mails fill a mailbox as much as sent ones."""
     outcomes = []
     await an_account(now=clock())
@@ -1068,7 +1064,7 @@ async def test_what_is_thrown_away_counts_as_well(settings: Settings, clock: Clo
 
 
 @pytest.mark.usefixtures("stored")
-async def test_requests_for_links_keep_back_no_sign_up(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+async def test_requests_for_links_delay_no_sign_up(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
     """Requests for links, which take no captcha, never delay a sign-up's own mails."""
     relay = capped(settings, clock, letterbox, "12/hour")
     for _ in range(20):

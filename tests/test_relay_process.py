@@ -147,9 +147,7 @@ async def test_a_mail_whose_answer_is_late_leaves_once(guichet: Guichet, command
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("step", ["EHLO", "RCPT"])
 @pytest.mark.parametrize("command", ["serve", "deliver-mail"])
-async def test_a_mail_that_nobody_has_been_given_is_claimable_at_once(
-    guichet: Guichet, command: str, step: str
-) -> None:
+async def test_stop_before_data_leaves_the_mail_claimable_at_once(guichet: Guichet, command: str, step: str) -> None:
     """After SIGTERM before DATA, the relay ends without waiting for the mail server, and another may send at once."""
     mailroom = Hesitant(step)
     await promise_mail()
@@ -170,7 +168,7 @@ async def test_a_mail_that_nobody_has_been_given_is_claimable_at_once(
 # ── Beside the server ──
 
 
-def test_whoever_answers_requests_can_not_compose() -> None:
+def test_the_server_can_not_compose_mails() -> None:
     """No module that the server imports can compose or send mails."""
     loaded = "[n for n in sys.modules if n.startswith(('api.mail', 'jinja2', 'aiosmtp'))]"
     asked = f"import sys, api.server.processes; print({loaded})"
@@ -264,7 +262,7 @@ async def test_a_relay_whose_server_has_died_waits_for_the_mail_server_at_rest(g
 
 @sqlite_only
 @pytest.mark.parametrize("workers", ["1", "2"])
-async def test_an_interrupt_from_the_terminal_ends_all_in_peace(guichet: Guichet, workers: str) -> None:
+async def test_an_interrupt_from_the_terminal_ends_all_processes(guichet: Guichet, workers: str) -> None:
     """Ctrl-C reaches each process: all end without a traceback, and no relay is restarted."""
     with guichet.serving("--workers", workers) as server:
         relay = await relay_other_than(psutil.Process(server.process.pid))

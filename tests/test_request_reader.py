@@ -129,7 +129,7 @@ async def test_rest_of_a_refused_body_is_bounded(server: str) -> None:
 
 
 @pytest.mark.parametrize("requests", [1, 4])
-async def test_who_ends_its_side_is_answered(recording: str, recorder: Recorder, requests: int) -> None:
+async def test_client_that_ends_its_side_is_answered(recording: str, recorder: Recorder, requests: int) -> None:
     """A client that ends its side gets every answer, and then the end of the connection."""
     recorder.may_answer.clear()
     async with line(recording) as client:
@@ -142,7 +142,7 @@ async def test_who_ends_its_side_is_answered(recording: str, recorder: Recorder,
 
 
 @pytest.mark.parametrize("sent", [b"", REQUEST[:-1], REQUEST + REQUEST[:-1]])
-async def test_what_is_not_whole_ends_with_its_client(recording: str, recorder: Recorder, sent: bytes) -> None:
+async def test_incomplete_request_ends_with_its_client(recording: str, recorder: Recorder, sent: bytes) -> None:
     """The server does not wait for the rest of a request whose client has ended its side."""
     async with line(recording) as client:
         await client.send(sent)
@@ -276,7 +276,7 @@ async def test_body_is_one_by_any_method(recording: str, recorder: Recorder, met
 
 
 @pytest.mark.parametrize("size", [0, 1_000_000])
-async def test_malformed_request_takes_no_answer_away(
+async def test_malformed_request_interrupts_no_answer(
     recording: str, recorder: Recorder, caplog: pytest.LogCaptureFixture, size: int
 ) -> None:
     """A malformed request does not interrupt the answer before it; its refusal follows, and the connection ends."""
@@ -294,7 +294,7 @@ async def test_malformed_request_takes_no_answer_away(
     assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
 
 
-async def test_clients_that_go_write_no_errors(
+async def test_clients_that_leave_log_no_errors(
     recording: str, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A hundred clients that leave within their request write no error to the log."""
@@ -310,7 +310,7 @@ async def test_clients_that_go_write_no_errors(
     assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
 
 
-async def test_refusal_reaches_who_still_sends(server: str) -> None:
+async def test_refusal_reaches_client_that_still_sends(server: str) -> None:
     """A client that is still sending can read its refusal."""
     async with line(server) as client:
         await client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 500_000)
@@ -318,7 +318,7 @@ async def test_refusal_reaches_who_still_sends(server: str) -> None:
         assert await client.is_closed()
 
 
-async def test_last_answer_reaches_who_still_sends(server: str) -> None:
+async def test_last_answer_reaches_client_that_still_sends(server: str) -> None:
     """A client that is still sending can read an answer that ends the connection."""
     body = b" " * 900_000
     async with line(server) as client:
@@ -335,7 +335,9 @@ async def test_last_answer_reaches_who_still_sends(server: str) -> None:
 # --- Deadlines ---
 
 
-async def test_who_never_reads_is_given_up(recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_sends_and_never_reads_is_cut_off(
+    recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client that never reads its answer is cut off, even if it keeps sending."""
     monkeypatch.setattr(connections, "READING_SECONDS", 0.5)
     recorder.size = 20_000_000
@@ -346,7 +348,9 @@ async def test_who_never_reads_is_given_up(recording: str, recorder: Recorder, m
             await deaf.send_for_ever(SMUGGLED, pause=PAUSE)
 
 
-async def test_who_never_reads_makes_room(recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clients_that_never_read_give_way(
+    recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When no client of the maximum of connections reads, another client is served at once."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     recorder.size = 20_000_000
@@ -377,7 +381,7 @@ async def test_slow_reader_has_the_whole_answer(
 
 
 @pytest.mark.parametrize("sent", [CHUNKED + b"\r\n1;", CHUNKED + b"\r\n0\r\nX: "])
-async def test_body_in_drops_has_its_time(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+async def test_body_in_drops_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """Extensions of chunks and trailers, drop by drop, do not extend the deadline of the body."""
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.5)
     async with line(server) as slow:

@@ -64,7 +64,7 @@ async def rows() -> dict[str, int]:
         (activated, timedelta(days=7), {"Account": 1, "Organisation": 1, "Membership": 1}),
     ],
 )
-async def test_a_registration_goes_at_the_end_of_its_life(
+async def test_an_expired_registration_is_deleted(
     portal: Portal, clock: Clock, way: Way, lifetime: timedelta, left: dict[str, int]
 ) -> None:
     """A registration stays for its life and an hour more, and goes with its links; a second purge finds nothing."""
@@ -125,7 +125,7 @@ async def test_a_used_link_goes_and_its_account_stays(portal: Portal, clock: Clo
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("state", MessageState)
-async def test_messages_go_a_week_after_they_are_done_with(clock: Clock, state: MessageState) -> None:
+async def test_finished_messages_are_deleted_after_a_week(clock: Clock, state: MessageState) -> None:
     """Sent, superseded and abandoned messages are deleted a week later; queued messages never are."""
     await OutboxMessage.enqueue(MessageKind.RESEND, EMAIL, language="fr", now=clock() - timedelta(days=365))
     message = await OutboxMessage.claim("relay", now=clock())

@@ -293,7 +293,7 @@ async def test_every_line_arrives(encoding: str) -> None:
     assert body.count(b"\n") == body.count(b"\r") == body.count(b"\r\n")
 
 
-async def test_what_is_taken_is_taken(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_accepted_mail_is_never_sent_twice(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the server has accepted a message, a broken or hanging connection causes no second copy."""
     monkeypatch.setattr(transports, "QUIT_SECONDS", 0.05)
     for farewell in (DROP, HANG, "500 what?"):
@@ -415,7 +415,7 @@ async def test_a_server_that_is_down_for_an_hour_loses_nothing(
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("hangs", [False, True], ids=["450", "hangs"])
-async def test_a_recipient_who_is_refused_or_waited_for_holds_up_nobody_else(
+async def test_a_slow_or_refused_recipient_delays_nobody_else(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
     """While the server is silent on one recipient, or defers it, all mails to others leave."""
@@ -597,7 +597,7 @@ async def test_user_and_password_go_over_tls(waiting: Waiting, tls: ssl.SSLConte
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_wrong_password_is_the_operators_to_mend(waiting: Waiting, tls: ssl.SSLContext) -> None:
+async def test_a_wrong_password_loses_nothing_and_is_logged(waiting: Waiting, tls: ssl.SSLContext) -> None:
     """A server that refuses the password keeps all messages waiting, and the log says why, without the password."""
     mailroom = Mailroom()
     async with listening(mailroom, tls_context=tls, authenticator=mailroom.authenticate) as port:
@@ -607,7 +607,7 @@ async def test_a_wrong_password_is_the_operators_to_mend(waiting: Waiting, tls: 
     assert mailroom.envelopes == []
 
 
-async def test_a_server_that_speaks_no_tls_is_the_operators_to_mend(waiting: Waiting) -> None:
+async def test_a_server_without_tls_gets_nothing(waiting: Waiting) -> None:
     """With `smtps://` to a server that speaks in clear, neither password nor message is sent."""
     server = Script()
     async with listening(server) as port:

@@ -52,7 +52,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "api.upkeep"]
 
 
-async def test_old_register_is_said_once_a_day(
+async def test_old_register_is_logged_once_a_day(
     settings: Settings, stored: None, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An edition older than 60 days is logged once a day, restarts or not."""
@@ -67,7 +67,7 @@ async def test_old_register_is_said_once_a_day(
 
 
 @pytest.mark.parametrize("imported", [False, True])
-async def test_register_that_is_young_or_missing_is_not_spoken_of(
+async def test_young_or_missing_register_is_not_logged(
     settings: Settings,
     stored: None,
     clock: Clock,
@@ -84,7 +84,7 @@ async def test_register_that_is_young_or_missing_is_not_spoken_of(
     assert said(caplog) == []
 
 
-async def test_chore_that_fails_keeps_nothing_from_being_done(
+async def test_failing_chore_stops_no_other(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failing chore is logged without its message, which may quote an address; the others follow, each hour."""
