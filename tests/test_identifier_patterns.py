@@ -1,4 +1,4 @@
-"""The published patterns: they accept what the server's check of the form accepts, in Python and in ECMAScript."""
+"""The published patterns accept the same forms as the server, in Python and in ECMAScript."""
 
 import json
 import re
@@ -40,7 +40,7 @@ process.stdout.write(JSON.stringify(accepted));
 
 
 def values_of(type_: IdentifierType) -> list[str]:
-    """Values of every type, and those of this one with a character less, another or one more, anywhere."""
+    """Generate values of every type, and values of this one with a character less, another or one more."""
     seeds = {typed for _, typed, _ in ACCEPTED} | {value for _, _, value in ACCEPTED}
     seeds |= {typed for _, typed, _ in REFUSED if len(typed) <= 100}
     own = {value for accepted_type, _, value in ACCEPTED if accepted_type is type_}
@@ -48,7 +48,7 @@ def values_of(type_: IdentifierType) -> list[str]:
 
 
 def mutations(value: str) -> Iterator[str]:
-    """What a slip of the finger makes of *value*."""
+    """Generate *value* with a slip of the finger."""
     yield value.lower()
     for position in range(len(value) + 1):
         before, after = value[:position], value[position:]
@@ -59,12 +59,12 @@ def mutations(value: str) -> Iterator[str]:
 
 
 def what_is_left(published: IdentifierFormat, typed: str) -> str:
-    """What a client matches: the contract's own words, nothing of the server's."""
+    """Return the value as a client matches it, by the words of the contract alone."""
     return "".join(character for character in typed.strip() if character not in published.ignored_characters)
 
 
 def is_plain(typed: str) -> bool:
-    """Whether *typed* is in NFC with a keyboard's blanks and hyphens alone: of others, the server forgives more."""
+    """Return whether *typed* is in NFC with plain blanks and hyphens: the server forgives others."""
     typed = typed.strip()
     if "\t" in typed or any(unicodedata.category(character) == "Cf" for character in typed):
         return False
@@ -73,7 +73,7 @@ def is_plain(typed: str) -> bool:
 
 
 def form_is_accepted(type_: IdentifierType, typed: str) -> bool:
-    """Whether the server finds nothing wrong, or only the check digit."""
+    """Return whether the server finds no problem, or only the checksum."""
     try:
         parse_identifier(type_, typed)
     except IdentifierError as refusal:
@@ -83,13 +83,13 @@ def form_is_accepted(type_: IdentifierType, typed: str) -> bool:
 
 @pytest.fixture(scope="module")
 def values() -> dict[IdentifierType, list[str]]:
-    """The values to try, by type."""
+    """Return the values to try, by type."""
     return {type_: values_of(type_) for type_ in IdentifierType}
 
 
 @pytest.fixture(scope="module")
 def accepted_by_node(values: dict[IdentifierType, list[str]]) -> dict[str, dict[str, list[bool]]]:
-    """What Node's regular expressions say of each value, with the u flag and with the v flag."""
+    """Return the verdicts of Node's regular expressions on each value, with the u flag and with the v flag."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not on PATH, so the patterns are tried in Python only")
@@ -114,7 +114,7 @@ def accepted_by_node(values: dict[IdentifierType, list[str]]) -> dict[str, dict[
 def accepted(
     request: pytest.FixtureRequest, values: dict[IdentifierType, list[str]]
 ) -> dict[IdentifierType, list[bool]]:
-    """What one engine says of each value, by type."""
+    """Return the verdicts of one engine on each value, by type."""
     if request.param != "python":
         by_node: dict[str, dict[IdentifierType, list[bool]]] = request.getfixturevalue("accepted_by_node")
         return by_node[request.param]
@@ -146,7 +146,7 @@ def test_pattern_promises_nothing_in_vain(
     values: dict[IdentifierType, list[str]],
     accepted: dict[IdentifierType, list[bool]],
 ) -> None:
-    """In every engine, what the pattern accepts, the server accepts too, whatever characters were typed."""
+    """In every engine, the server accepts each text that the pattern accepts, with any characters."""
     by_pattern = [typed for typed, yes in zip(values[type_], accepted[type_], strict=True) if yes]
     assert [typed for typed in by_pattern if not form_is_accepted(type_, typed)] == []
 
@@ -161,7 +161,7 @@ def test_canonical_value_matches(type_: IdentifierType, typed: str, value: str) 
 
 @pytest.mark.parametrize("type_", IdentifierType)
 def test_common_part_of_the_engines(type_: IdentifierType) -> None:
-    """A pattern is anchored and has no flag, look-behind or class whose meaning depends on the engine."""
+    """A pattern is anchored, and has no flag, look-behind or class whose meaning depends on the engine."""
     pattern = IDENTIFIER_FORMATS[type_].pattern
     assert pattern.startswith("^")
     assert pattern.endswith("$")

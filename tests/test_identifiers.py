@@ -1,4 +1,4 @@
-"""Reading identifiers: what is accepted, in which canonical form, and what is wrong with the rest."""
+"""Parsing of identifiers: accepted values, their canonical form, and the problem of any other."""
 
 import pickle
 import tracemalloc
@@ -236,13 +236,13 @@ well_formed = any_type.flatmap(
 
 @pytest.mark.parametrize(("type_", "typed", "value"), ACCEPTED)
 def test_accepted(type_: IdentifierType, typed: str, value: str) -> None:
-    """A valid value is accepted however people write it, and stored in its canonical form."""
+    """A valid value is accepted in any way that people write it, and stored in its canonical form."""
     assert parse_identifier(type_, typed) == Identifier(type_, value)
 
 
 @pytest.mark.parametrize(("type_", "typed", "problem"), REFUSED)
 def test_refused(type_: IdentifierType, typed: str, problem: FieldProblemCode) -> None:
-    """A value that can't be an identifier is refused with the first thing that is wrong with it."""
+    """A value that is no identifier is refused with its first problem."""
     with pytest.raises(IdentifierError) as refusal:
         parse_identifier(type_, typed)
     assert refusal.value.problem is problem
@@ -257,7 +257,7 @@ def test_example(type_: IdentifierType) -> None:
 
 @pytest.mark.parametrize(("type_", "typed", "value"), ACCEPTED)
 def test_canonical_and_formatted(type_: IdentifierType, typed: str, value: str) -> None:
-    """The canonical value and the formatted one, typed again, give the same identifier."""
+    """Parsing the canonical value, or the formatted one, gives the same identifier."""
     identifier = parse_identifier(type_, typed)
     assert parse_identifier(type_, identifier.value) == identifier
     assert parse_identifier(type_, identifier.formatted) == identifier
@@ -284,7 +284,7 @@ def test_formatted(type_: IdentifierType, value: str, formatted: str) -> None:
 @given(any_type, any_text)
 @example(SIRET, "\ud800")
 def test_any_text(type_: IdentifierType, typed: str) -> None:
-    """Whatever is typed, the answer is an identifier in ASCII that parses to itself, or an IdentifierError."""
+    """Any text gives an identifier in ASCII that parses to itself, or an IdentifierError."""
     try:
         identifier = parse_identifier(type_, typed)
     except IdentifierError as refusal:
@@ -297,7 +297,7 @@ def test_any_text(type_: IdentifierType, typed: str) -> None:
 @settings(database=None, max_examples=500)
 @given(well_formed)
 def test_well_formed(case: tuple[IdentifierType, str]) -> None:
-    """A value that the pattern accepts is stored within the published length, or fails at its checksum only."""
+    """A value that the pattern accepts is stored within the published length, or fails only its checksum."""
     type_, typed = case
     published = IDENTIFIER_FORMATS[type_]
     try:
@@ -314,7 +314,7 @@ def test_well_formed(case: tuple[IdentifierType, str]) -> None:
 def test_message_without_value(
     type_: IdentifierType, accepted: tuple[IdentifierType, str, str], refused: tuple[IdentifierType, str, str]
 ) -> None:
-    """An error names the problem and nothing else, in whatever way it is printed, so that no log has the value."""
+    """An error shows the problem and nothing else in each of its printed forms, so that no log has the value."""
     for typed in (accepted[1], refused[1]):
         try:
             parse_identifier(type_, typed)
@@ -324,12 +324,12 @@ def test_message_without_value(
 
 
 def test_error_travels() -> None:
-    """An error keeps its problem when it is sent from one process to another."""
+    """An error keeps its problem on its way from one process to another."""
     assert pickle.loads(pickle.dumps(IdentifierError(LENGTH))).problem is LENGTH  # noqa: S301 - our own bytes
 
 
 def test_table() -> None:
-    """Every type has its row, in the order of the list, and nobody can change the table."""
+    """Every type has its row, in order, and the table is read-only."""
     assert list(IDENTIFIER_FORMATS) == list(IdentifierType)
     assert all(published.type is type_ for type_, published in IDENTIFIER_FORMATS.items())
     with pytest.raises(TypeError):
@@ -337,7 +337,7 @@ def test_table() -> None:
 
 
 def test_what_types_have() -> None:
-    """Two types have a check digit, two can't be looked up, and two are typed on a number pad."""
+    """Two types have a check digit, two have no look-up, and two take a number pad."""
     table = IDENTIFIER_FORMATS.values()
     assert {row.type for row in table if row.has_checksum} == {SIRET, UE_HORS_FRANCE}
     assert {row.type for row in table if not row.has_lookup} == {AUTRE, PARTICULIER}
@@ -345,20 +345,20 @@ def test_what_types_have() -> None:
 
 
 def test_equal_identifiers() -> None:
-    """However they were typed, equal identifiers are one key of a dictionary; those of another type are not."""
+    """Equal identifiers are one key of a dictionary, and those of another type are another."""
     typed = [(SIRET, "73282932000074"), (SIRET, "732 829 320 00074"), (AUTRE, "73282932000074")]
     assert len({parse_identifier(*each): each for each in typed}) == 2
 
 
 def test_every_blank() -> None:
-    """No blank of Unicode that a person may paste gets in the way of a SIRET."""
+    """Any blank of Unicode in a pasted SIRET is ignored."""
     blanks = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Zs"]
     for blank in blanks:
         assert parse_identifier(SIRET, f"{blank}732{blank}82932000074{blank}").value == "73282932000074"
 
 
 def test_accents() -> None:
-    """A name may have every letter of Unicode that is one of A to Z under its accents; no other letter gets in."""
+    """A name may have each letter of Unicode that is A to Z with an accent, and no other letter."""
     for code in range(0x80, 0x30000):
         letter = unicodedata.normalize("NFC", chr(code))
         if not letter.isalpha() or letter.isascii() or is_blank(letter):
@@ -380,7 +380,7 @@ def test_accents() -> None:
     st.integers(0, 97),
 )
 def test_nothing_lost_of_stdnum(number: str, position: int, character: str, check: int) -> None:
-    """What stdnum accepts of a member state is accepted, but for zeros and the two documented exceptions."""
+    """Numbers that stdnum accepts for a member state are accepted, except zeros and the two documented cases."""
     number = number[:position] + character + number[position + 1 :]
     number = number[:-2] + f"{check:02}" if number[-2:].isdigit() else number
     if not number.startswith(IDENTIFIER_FORMATS[UE_HORS_FRANCE].countries) or not vat.is_valid(number):
@@ -394,7 +394,7 @@ def test_nothing_lost_of_stdnum(number: str, position: int, character: str, chec
 @settings(database=None, max_examples=500)
 @given(st.from_regex(IDENTIFIER_FORMATS[UE_HORS_FRANCE].pattern, fullmatch=True))
 def test_stdnum_agrees(typed: str) -> None:
-    """Every VAT number that is accepted is one that stdnum accepts and returns unchanged."""
+    """stdnum accepts every accepted VAT number, and returns it unchanged."""
     try:
         value = parse_identifier(UE_HORS_FRANCE, typed).value
     except IdentifierError:
@@ -407,7 +407,7 @@ def test_stdnum_agrees(typed: str) -> None:
 
 @pytest.mark.parametrize("type_", IdentifierType)
 def test_long_input_is_cheap(type_: IdentifierType) -> None:
-    """Ten million characters are refused without being copied, let alone normalised."""
+    """Ten million characters are refused without being copied or normalised."""
     typed = "7" * 10_000_000
     tracemalloc.start()
     try:

@@ -118,7 +118,7 @@ async def test_rules_tick_off_while_typing(
 async def test_refused_password_leaves_the_link_usable(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """What is wrong stands under its field; a better password opens the account."""
+    """A problem stands under its field; a better password opens the account."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         await person.open_link(await newest_link())
@@ -139,7 +139,7 @@ async def test_refused_password_leaves_the_link_usable(
 async def test_link_that_is_of_no_use_says_why_and_leads_to_another(
     browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Expired, unknown, used, overtaken: each has its words, and where another link helps, it is one press away."""
+    """Expired, unknown, used and overtaken links each have their words; another link is one press away if it helps."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         first = await newest_link()
@@ -166,7 +166,7 @@ async def test_link_that_is_of_no_use_says_why_and_leads_to_another(
 async def test_link_of_another_attempt_is_overtaken(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Who signed up twice and used one link is told what became of the other."""
+    """A person who signed up twice and used one link learns what became of the other."""
     async with visitor(browser, server) as person:
         tokens = []
         for name in ("Exemple SA", "Exemple SARL"):
@@ -184,7 +184,7 @@ async def test_link_of_another_attempt_is_overtaken(
 async def test_second_link_in_the_same_page_is_taken(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """A link that is pasted into the address bar of this page is read, and leaves it, as any other."""
+    """A link pasted into the address bar of this page is read, and leaves it, like any other."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -195,7 +195,7 @@ async def test_second_link_in_the_same_page_is_taken(
 
 
 def changed(form: str, token: str) -> str:
-    """The link with *token* as it arrives."""
+    """Return the link with *token* as it arrives."""
     return form.format(token[:20], token[20:]) if "{1}" in form else form.format(token)
 
 
@@ -206,7 +206,7 @@ async def test_link_is_found_in_whatever_form_it_comes(
     newest_link: NewestLink,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A token is found wherever a mail gateway has put it; nothing else that is asked for, and no log, has it."""
+    """A token is found in each place where a mail gateway puts it, and appears in no request and no log."""
     caplog.set_level(logging.INFO)
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
@@ -232,7 +232,7 @@ async def test_link_is_found_in_whatever_form_it_comes(
 async def test_token_leaves_the_address_before_any_other_script_runs(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Where the page's other scripts never come, the token has left the address bar all the same."""
+    """If the page's other scripts fail to load, the token still leaves the address bar."""
     async with visitor(browser, server, bearing=CUT_OFF) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -247,7 +247,7 @@ async def test_token_leaves_the_address_before_any_other_script_runs(
 async def test_link_without_its_token_says_what_to_do(
     browser: Browser, server: str, locale: str, title: str, advice: str
 ) -> None:
-    """Who follows a link that lost its token is told to copy the whole of it, or to ask for another, right there."""
+    """A link without its token leads to the advice to copy all of it, or to ask for another, right there."""
     async with visitor(browser, server, locale=locale) as person:
         for form in CUT:
             await person.page.goto("about:blank")
@@ -265,7 +265,7 @@ async def test_link_without_its_token_says_what_to_do(
 async def test_token_that_is_cut_is_explained(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """A link that arrives without its end is said to be of no use, and how to get the whole of it."""
+    """A link without its end is called invalid, with the way to get a whole one."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         await person.open_link((await newest_link())[:-6])

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.anyio, sqlite_only]
 async def test_wrong_answers_bring_new_pictures_until_none_is_left(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
-    """Each says how many are left; after the last, all that was typed makes another registration at one press."""
+    """Each wrong answer shows the attempts left; after the last, one press registers the same input again."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         for left in (4, 3, 2, 1):
@@ -48,7 +48,7 @@ async def test_wrong_answers_bring_new_pictures_until_none_is_left(
 
 
 async def test_captcha_can_be_heard(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """The sound is of the picture that is then shown, and can be heard again; its answer opens the way."""
+    """The sound belongs to the picture on the page, and can be repeated; its answer opens the way."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         await expect(person.page.locator("#captcha-picture")).to_have_attribute("alt", re.compile(r"\w{5}"))
@@ -85,7 +85,7 @@ async def test_expired_registration_is_taken_up_again(
 async def test_expired_picture_costs_no_attempt(
     browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha
 ) -> None:
-    """The time that a picture has is announced; after it, another one is there at once."""
+    """The page announces the end of a picture's time, and shows another at once."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         await expect(person.page.locator("#captcha-deadline")).to_contain_text(re.compile(r"\d\d:\d\d"))
@@ -97,7 +97,7 @@ async def test_expired_picture_costs_no_attempt(
 
 
 async def test_new_captcha_has_no_old_problem(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """What was wrong with an answer to one registration is not said of the next."""
+    """The problem of an answer to one registration is not shown for the next."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         await person.answer(captcha.wrong_answer)

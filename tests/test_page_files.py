@@ -1,4 +1,4 @@
-"""The reference page as files: how it is served, and what can be seen of it without a browser."""
+"""The reference page as files: how it is served, and all that is visible without a browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STRICT = {
 
 
 class Elements(HTMLParser):
-    """Every element of a page, with its attributes."""
+    """Return every element of a page, with its attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ def page() -> Elements:
 
 
 def words(language: str) -> dict[str, str]:
-    """The words of the page in *language*."""
+    """Return the words of the page in *language*."""
     lines = re.findall(r'^  ("[^"]+":\s+".*"),$', (FOLDER / f"words/{language}.js").read_text(), re.MULTILINE)
     found: dict[str, str] = json.loads(f"{{{','.join(lines)}}}")
     return found
@@ -65,7 +65,7 @@ def words(language: str) -> dict[str, str]:
 @sqlite_only
 @pytest.mark.parametrize("environment", list(Environment))
 async def test_page_is_served_under_a_strict_policy(settings: Settings, environment: Environment) -> None:
-    """In production too: nothing from elsewhere, nothing inline, in no frame, and no address that tells others."""
+    """The page loads nothing from elsewhere and nothing inline, fits in no frame, and leaks no address."""
     async with client_of(build_app(settings.replace(environment=environment))) as client:
         response = await client.get("/")
     assert response.status_code == 200
@@ -81,7 +81,7 @@ async def test_page_is_served_under_a_strict_policy(settings: Settings, environm
 
 @sqlite_only
 async def test_every_file_is_served_with_its_type_and_policy(http: httpx.AsyncClient) -> None:
-    """Modules as JavaScript, styles as CSS; what browsers have already is not sent again."""
+    """Modules are JavaScript and styles CSS; files that the browser has are not sent again."""
     types = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
     for file in FILES:
         response = await http.get(f"/{file.relative_to(FOLDER)}")
@@ -99,19 +99,19 @@ async def test_every_file_is_served_with_its_type_and_policy(http: httpx.AsyncCl
     ["/words", "/words/", "/../pages.py", "/%2e%2e/pages.py", "/journey/../../../pages.py", "/%00", f"/{'a' * 5000}"],
 )
 async def test_nothing_else_is_served(http: httpx.AsyncClient, path: str) -> None:
-    """No folder is listed, and no path leads out of the page's own."""
+    """No folder is listed, and no path leads out of the page's folder."""
     assert (await http.get(path)).status_code == 404
 
 
 @sqlite_only
 async def test_page_only_reads(http: httpx.AsyncClient) -> None:
-    """A link that scanners fetch, twice and by other methods, is nothing but a file."""
+    """Scanners that fetch a link, twice and by other methods, get a file and change nothing."""
     assert (await http.head("/")).status_code == 200
     assert (await http.post("/")).status_code == 405
 
 
 def test_both_languages_have_the_same_words(page: Elements) -> None:
-    """Whatever the page or its scripts name has words in both, with the same places to fill in."""
+    """Each word that the page or its scripts name exists in both languages, with the same placeholders."""
     french, english = words("fr"), words("en")
     assert french.keys() == english.keys()
     for name, text in french.items():
@@ -123,7 +123,7 @@ def test_both_languages_have_the_same_words(page: Elements) -> None:
 
 
 def test_no_word_is_left_over(page: Elements) -> None:
-    """Translators are given only what is shown."""
+    """There are no words that are never shown."""
     html = (FOLDER / "index.html").read_text()
     scripts = "".join(file.read_text() for file in FOLDER.rglob("*.js") if file.parent.name != "words")
     made = re.compile(r"^(resend\.title|resend\.lead|restart)\.")
@@ -132,13 +132,13 @@ def test_no_word_is_left_over(page: Elements) -> None:
 
 
 def test_french_is_set_as_french_is(page: Elements) -> None:
-    """A narrow blank that no line ends at stands before : ; ? and !, as in the service's own words."""
+    """A narrow no-break space precedes : ; ? and !, as in the service's own words."""
     for name, text in words("fr").items():
         assert re.search(r"[ \u00a0][:;?!]|'", text) is None, name
 
 
 def test_every_module_is_fetched_at_once(page: Elements) -> None:
-    """Browsers need not follow imports one after the other."""
+    """Browsers can load all modules at once instead of following imports."""
     preloaded = {link["href"] for link in page.named("link") if link.get("rel") == "modulepreload"}
     started = {script["src"] for script in page.named("script")}
     assert preloaded | started == {str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*.js")}
@@ -182,7 +182,7 @@ CHANGED = (
 async def test_changed_link_is_answered_by_the_page(
     settings: Settings, environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The page comes at once, is kept by nobody and tells no other site; the log has nothing of the link."""
+    """A changed link gets the page at once. No cache keeps it, no other site learns it, and the log shows no link."""
     caplog.set_level(logging.INFO)
     async with client_of(build_app(settings.replace(environment=environment))) as client:
         home = await client.get("/")
@@ -203,7 +203,7 @@ async def test_changed_link_is_answered_by_the_page(
     ("path", "up"), [("/%23token=x/", "../"), ("/a/b/%23token=x/?y=/", "../../../"), ("/%23/", "../")]
 )
 async def test_page_finds_its_files_from_any_depth(http: httpx.AsyncClient, path: str, up: str) -> None:
-    """Slashes in a changed link lead the page to its own files, and to no copy of the token in their addresses."""
+    """With slashes in a changed link, the page loads its own files, and their addresses hold no token."""
     page, home = Elements((await http.get(path)).text), Elements((await http.get("/")).text)
     for kind, attribute in (("link", "href"), ("script", "src")):
         assert [found[attribute] for found in page.named(kind)] == [up + found[attribute] for found in home.named(kind)]
@@ -211,7 +211,7 @@ async def test_page_finds_its_files_from_any_depth(http: httpx.AsyncClient, path
 
 @sqlite_only
 async def test_no_link_makes_a_page_large(http: httpx.AsyncClient) -> None:
-    """Nobody was sent a link of a thousand slashes: that is an unknown path."""
+    """A link of a thousand slashes is an unknown path."""
     deep = await http.get(f"/{'a/' * 1000}%23token={TOKEN}")
     assert deep.status_code == 404
 
@@ -238,7 +238,7 @@ async def test_no_link_makes_a_page_large(http: httpx.AsyncClient) -> None:
 async def test_log_has_known_paths_only(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, method: str, path: str, logged: str
 ) -> None:
-    """A path that answers to nothing may be anything that somebody pasted: its line says that it was unknown."""
+    """The log calls an unknown path unknown: it may be anything that somebody pasted."""
     caplog.set_level(logging.INFO)
     await http.request(method, path)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "api.http.middleware"]
@@ -250,7 +250,7 @@ async def test_log_has_known_paths_only(
 async def test_mail_in_the_mailbox_is_logged_without_its_id(
     settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of a route with parameters, the log has the route."""
+    """For a route with parameters, the log has the route."""
     caplog.set_level(logging.INFO, "api.http.middleware")
     async with client_of(build_app(settings.replace(mail_url=f"maildir://{tmp_path}"))) as client:
         await client.get(f"/mailbox/messages/{TOKEN}")

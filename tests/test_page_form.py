@@ -1,4 +1,4 @@
-"""The reference page in a real browser: the two forms, what is refused in them, and where it is said."""
+"""The reference page in a real browser: the two forms, their refusals, and where these are shown."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_what_is_missing_is_said_at_once(browser: Browser, server: str) ->
 async def test_addresses_are_looked_at_before_the_next_step(
     browser: Browser, server: str, field: str, value: str, words: str
 ) -> None:
-    """A mistake that the browser can see is said before the person goes on."""
+    """A mistake that the browser can see is shown before the next step."""
     async with visitor(browser, server) as person:
         await person.begin()
         await person.fill(**DETAILS | {field: value})
@@ -71,7 +71,7 @@ async def test_addresses_are_looked_at_before_the_next_step(
 
 
 async def test_problems_of_an_earlier_step_lead_back_to_it(browser: Browser, server: str) -> None:
-    """What only the service can judge lands under its field, whatever step it stands on; mended, the way goes on."""
+    """A problem that only the service finds lands under its field, on any step; after a correction, the way goes on."""
     async with visitor(browser, server) as person:
         await person.reach_organisation(phone="123", lastName="voir exemple.fr")
         await person.fill_organisation()
@@ -86,7 +86,7 @@ async def test_problems_of_an_earlier_step_lead_back_to_it(browser: Browser, ser
 
 
 async def test_terms_that_have_changed_are_accepted_anew(browser: Browser, server: str) -> None:
-    """A person who agreed to what is no longer asked is shown the new terms, and agrees or not."""
+    """A person who agreed to outdated terms is shown the new ones, and agrees or not."""
     async with visitor(browser, server) as person:
 
         async def older(route: Route) -> None:
@@ -122,7 +122,7 @@ async def test_terms_that_have_changed_are_accepted_anew(browser: Browser, serve
 async def test_organisation_is_found_while_typing(
     browser: Browser, server: str, status: OrganisationStatus, name: str | None, words: str
 ) -> None:
-    """What the register knows is said under the field, and its name is not asked for."""
+    """The register's entry is shown under the field, and its name is not asked for."""
     await register(status=status, name=name)
     async with visitor(browser, server) as person:
         await person.reach_organisation()
@@ -140,7 +140,7 @@ async def test_organisation_is_found_while_typing(
 async def test_organisation_on_the_portal_is_said_to_be_there(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Who comes second reads, while typing, that a manager will decide; and the account says the same."""
+    """The second person of an organisation reads, during input, that a manager will decide; the account agrees."""
     async with visitor(browser, server) as first:
         await first.sign_up(captcha)
         await first.open_link(await newest_link())
@@ -161,7 +161,7 @@ async def test_organisation_on_the_portal_is_said_to_be_there(
 
 
 async def test_typing_does_not_hammer_the_service(browser: Browser, server: str) -> None:
-    """What can't be an identifier yet is not asked; what can is asked once, however it is written."""
+    """Incomplete identifiers are not looked up; complete ones are once, in any spelling."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
         identifier = person.field("organisation.identifier.value")
@@ -182,7 +182,7 @@ async def test_typing_does_not_hammer_the_service(browser: Browser, server: str)
 
 
 async def test_number_that_may_go_on_is_no_mistake_yet(browser: Browser, server: str) -> None:
-    """Where lengths differ, a check digit is wrong only once the person has left the field."""
+    """If lengths vary, a wrong check digit is shown only after the person has left the field."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
         await person.field("organisation.identifier.type").select_option("UE_HORS_FRANCE")
@@ -199,7 +199,7 @@ async def test_number_that_may_go_on_is_no_mistake_yet(browser: Browser, server:
 
 
 async def test_name_that_is_asked_for_does_not_blink(browser: Browser, server: str) -> None:
-    """While an identifier stays unknown, letter by letter, the field for the name stays, and little is said aloud."""
+    """While an identifier stays unknown, letter by letter, the name field stays, and little is announced."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
         await person.field("organisation.identifier.type").select_option("HORS_UE")
@@ -222,7 +222,7 @@ async def test_name_that_is_asked_for_does_not_blink(browser: Browser, server: s
 
 
 async def test_name_that_is_asked_for_no_more_hinders_nobody(browser: Browser, server: str) -> None:
-    """A name that was typed for another organisation is not sent for one that is known, and comes back if needed."""
+    """A name entered for another organisation is not sent for a known one, and comes back if needed."""
     await register(LA_POSTE, name=None)
     async with visitor(browser, server) as person:
         await person.reach_organisation()
@@ -242,7 +242,7 @@ async def test_name_that_is_asked_for_no_more_hinders_nobody(browser: Browser, s
 
 
 async def test_refused_field_is_seen_and_has_the_focus(browser: Browser, server: str) -> None:
-    """Whatever the look-up does meanwhile, and however far down the field is, the person is taken to it."""
+    """A problem far down the form gets the focus, also during a look-up."""
     async with visitor(browser, server, height=500) as person:
         await person.reach_organisation()
         identifier, name = person.field("organisation.identifier.value"), person.field("organisation.name")
@@ -257,7 +257,7 @@ async def test_refused_field_is_seen_and_has_the_focus(browser: Browser, server:
 
 
 async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> None:
-    """An answer that comes late, to what stands there no more, changes nothing."""
+    """A late answer, for text that is no longer there, changes nothing."""
     await register(LA_POSTE, name="LA POSTE")
     async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_organisation()
@@ -283,7 +283,7 @@ async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> 
 async def test_look_up_that_is_refused_hinders_nobody(
     browser: Browser, settings: Settings, clock: Clock, captcha: KnownCaptcha
 ) -> None:
-    """Out of look-ups, the page asks no more for a while, takes the name, and the sign-up goes on."""
+    """When look-ups run out, the page pauses them, takes the name, and the sign-up continues."""
     few = settings.replace(rate_limits="organisation=1/hour")
     async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
         await person.reach_organisation()

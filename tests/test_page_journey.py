@@ -136,7 +136,7 @@ async def test_going_back_keeps_what_was_typed(browser: Browser, server: str) ->
 async def test_loading_again_loses_nothing_but_secrets(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Each step is there again, with what was typed; the link and the password are not, and the page says so."""
+    """After a reload, each step and its input is back; the link and the password are not, and the page says so."""
     async with visitor(browser, server) as person:
         await person.begin()
         await person.fill(**DETAILS)
@@ -166,7 +166,7 @@ async def test_loading_again_loses_nothing_but_secrets(
 async def test_secrets_are_kept_nowhere(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Neither token, nor password, nor captcha answer is in the address, the history or any storage of the browser."""
+    """Neither token, password nor captcha answer is in the address, the history or any storage of the browser."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         answer = captcha.answer
@@ -190,7 +190,7 @@ async def test_secrets_are_kept_nowhere(
 async def test_opening_a_link_submits_nothing(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """The token leaves the address bar and is in no URL that is asked for; the page only asks what it is worth."""
+    """The token leaves the address bar and is in no requested URL; the page only asks for the link's state."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -208,7 +208,7 @@ async def test_opening_a_link_submits_nothing(
 
 
 async def test_language_can_be_switched_on_the_way(browser: Browser, server: str) -> None:
-    """The page, the hints of the service and the mails change their language; what was typed stays."""
+    """The page, the hints of the service and the mails change their language; input stays."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
         await person.page.get_by_role("button", name="English").click()

@@ -1,4 +1,4 @@
-"""The mailbox page of development, in a real browser: what it shows, and what mails can't do to it."""
+"""The mailbox page of development, in a real browser: its contents, and its protection against mails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOSTILE = """<html><head><title>x</title><meta http-equiv="refresh" content="0;u
 
 
 def in_all_shapes(test: Test) -> Test:
-    """On a phone and on a desktop, light and dark."""
+    """Open the page on a phone and on a desktop, light and dark."""
     in_both_colours = pytest.mark.parametrize("color_scheme", ["light", "dark"])(test)
     marked: Test = pytest.mark.parametrize("width", [PHONE, DESKTOP])(in_both_colours)
     return marked
@@ -48,13 +48,13 @@ def subject(page: Page) -> Locator:
 
 
 def content(page: Page) -> Locator:
-    """What the frame shows of a mail without HTML."""
+    """Return the text in the frame for a mail without HTML."""
     return page.frame_locator("iframe").locator("pre")
 
 
 @asynccontextmanager
 async def no_look(page: Page) -> AsyncIterator[None]:
-    """Meanwhile the page doesn't look into the mailbox: what happens there is seen at once."""
+    """Keep the page from polling during the block, so that changes show at once afterwards."""
     looking, go_on = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
@@ -69,7 +69,7 @@ async def no_look(page: Page) -> AsyncIterator[None]:
 
 
 async def assert_sound(page: Page) -> None:
-    """Axe finds nothing, and nothing reaches beyond the window."""
+    """Check that axe finds nothing, and that nothing reaches beyond the window."""
     assert await axe_violations(page) == []
     edges = "[...document.querySelectorAll('body *')].map(element => element.getBoundingClientRect().right)"
     assert await page.evaluate(f"Math.max(...{edges}) <= innerWidth")
@@ -77,7 +77,7 @@ async def assert_sound(page: Page) -> None:
 
 @in_all_shapes
 async def test_an_empty_mailbox_says_what_to_do(server: str, browser: Browser, width: int, color_scheme: str) -> None:
-    """Where there is no mail yet, the page leads to the sign-up."""
+    """Without mails, the page leads to the sign-up."""
     async with visiting(browser, f"{server}/mailbox/", width=width, color_scheme=color_scheme) as page:
         await expect(page.get_by_role("heading", name="No mail yet")).to_be_visible()
         await expect(page.get_by_role("link", name="Sign up", exact=True)).to_have_attribute("href", "/")
@@ -89,7 +89,7 @@ async def test_an_empty_mailbox_says_what_to_do(server: str, browser: Browser, w
 async def test_a_mail_is_shown_as_html_and_as_text(
     server: str, browser: Browser, deliver: Deliver, width: int, color_scheme: str
 ) -> None:
-    """The newest mail is shown at first, as HTML; a switch shows its text, whose links can be followed."""
+    """The newest mail is shown first, as HTML; a switch shows its text, with working links."""
     link = f"{server}/#token={'abc' * 14}"
     await deliver(letter("older"), letter(text=f"Open:\n{link}\n", html="<p>Bonjour</p>"))
     async with visiting(browser, f"{server}/mailbox/", width=width, color_scheme=color_scheme) as page:
@@ -151,7 +151,7 @@ async def test_a_mail_has_its_own_address(server: str, browser: Browser, deliver
 
 
 async def test_a_mail_that_goes_is_gone(server: str, browser: Browser, deliver: Deliver, mail_folder: Path) -> None:
-    """When mails are deleted, the newest that is left is shown, and in the end none."""
+    """When mails are deleted, the newest remaining one is shown, and in the end none."""
     await deliver(letter("first", text="first"), letter("second", text="second"))
     first, second = sorted((mail_folder / "new").iterdir(), key=lambda file: b"second" in file.read_bytes())
     async with visiting(browser, f"{server}/mailbox/") as page:
@@ -163,7 +163,7 @@ async def test_a_mail_that_goes_is_gone(server: str, browser: Browser, deliver: 
 
 
 async def test_links_of_a_mail_open_a_new_tab(server: str, browser: Browser, deliver: Deliver) -> None:
-    """The page behind a link, which refuses to be framed, is shown in a tab of its own, with the token."""
+    """The page of a link, which refuses frames, opens in a tab of its own, with the token."""
     await deliver(letter(html=f'<p><a href="{server}/#token=abc">Activate</a></p>'))
     async with visiting(browser, f"{server}/mailbox/") as page:
         async with page.context.expect_page() as opening:
@@ -179,7 +179,7 @@ async def test_links_of_a_mail_open_a_new_tab(server: str, browser: Browser, del
 async def test_a_mail_can_neither_run_nor_load_anything(
     server: str, browser: Browser, deliver: Deliver, framed: bool
 ) -> None:
-    """Scripts, remote pictures and redirections of a mail have no effect, in the page and at an address of its own."""
+    """Scripts, remote pictures and redirections of a mail have no effect, in the page or at its own address."""
     elsewhere = server.replace("127.0.0.1", "localhost")
     await deliver(letter(html=HOSTILE.format(elsewhere=elsewhere)))
     async with httpx.AsyncClient(base_url=server) as client:
@@ -197,7 +197,7 @@ async def test_a_mail_can_neither_run_nor_load_anything(
 
 
 async def test_a_hidden_page_asks_nothing(server: str, browser: Browser) -> None:
-    """Polling rests while nobody looks, and goes on at once when the page is seen again."""
+    """Polling stops while the page is hidden, and resumes at once when it is visible."""
     hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
     hide += " document.dispatchEvent(new Event('visibilitychange')) }"
     async with visiting(browser, f"{server}/mailbox/") as page:
@@ -213,7 +213,7 @@ async def test_a_hidden_page_asks_nothing(server: str, browser: Browser) -> None
 
 
 async def test_a_server_that_is_away_is_said(settings: Settings, browser: Browser) -> None:
-    """When the server doesn't answer, the page says so, and goes on asking."""
+    """When the server doesn't answer, the page says so, and keeps asking."""
     page = await browser.new_page()
     async with serving(build_app(settings)) as url:
         await page.goto(f"{url}/mailbox/")
@@ -223,7 +223,7 @@ async def test_a_server_that_is_away_is_said(settings: Settings, browser: Browse
 
 
 async def test_a_sign_up_is_seen_from_its_first_mail_on(settings: Settings, browser: Browser) -> None:
-    """Both mails of a real sign-up appear while one looks, in any order."""
+    """Both mails of a real sign-up appear on the open page, in any order."""
     settings = settings.replace(captcha="fixed:ABC123")
     async with (
         serving(build_app(settings)) as url,

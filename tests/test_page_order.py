@@ -1,4 +1,4 @@
-"""The reference page in a real browser: in whatever order things are done, each has its effect, and once."""
+"""The reference page in a real browser: in any order of actions, each takes effect, and once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.anyio, sqlite_only]
 async def test_double_clicks_have_no_second_effect(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """However often a button is pressed, there is one registration, two mails, and one account."""
+    """Repeated presses of a button make one registration, two mails and one account."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
         await person.fill_organisation()
@@ -48,7 +48,7 @@ async def test_double_clicks_have_no_second_effect(
 
 
 async def test_lost_answers_have_no_second_effect(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """The service did what it was asked, and the connection broke: asked again, it does not do it again."""
+    """A request whose answer was lost takes effect once when it is repeated."""
     async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_organisation()
         await person.fill_organisation()
@@ -66,7 +66,7 @@ async def test_lost_answers_have_no_second_effect(browser: Browser, server: str,
 
 
 async def test_another_form_is_another_registration(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """Who goes back and corrects the address gets the mails at the new one."""
+    """After going back and correcting the address, the mails come to the new one."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         await person.step("sent").get_by_role("link", name="Corriger").click()
@@ -82,7 +82,7 @@ async def test_another_form_is_another_registration(browser: Browser, server: st
 
 
 async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str) -> None:
-    """Who has gone back while the form was being sent goes on typing there; what was sent is not lost."""
+    """A person who goes back during sending can go on writing there; the sent form is not lost."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
         await person.fill_organisation()
@@ -102,7 +102,7 @@ async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str)
 
 
 async def test_captcha_of_another_form_does_not_go_on(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """An address that was corrected on the way back is the one that the mails go to, however one goes forward."""
+    """An address corrected on the way back gets the mails, by each way forward."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         await person.page.go_back()
@@ -122,7 +122,7 @@ async def test_captcha_of_another_form_does_not_go_on(browser: Browser, server: 
 async def test_where_the_mails_went_is_said_after_a_lost_answer(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
-    """The page names the address that was registered, not one that has been typed since."""
+    """The page names the registered address, not one entered since."""
     async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_captcha()
         await person.fill(answer=captcha.answer)
@@ -137,7 +137,7 @@ async def test_where_the_mails_went_is_said_after_a_lost_answer(
 async def test_second_person_finds_an_empty_form(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Once the account is active, nothing of it is left in the page, and another sign-up can begin."""
+    """After activation, nothing of the account is left in the page, and another sign-up can begin."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -157,7 +157,7 @@ async def test_second_person_finds_an_empty_form(
 async def test_activation_for_somebody_else_leaves_the_form(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Who opens a colleague's link in the tab of an own sign-up loses nothing of it."""
+    """Opening a colleague's link in the tab of a sign-up loses nothing of it."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -169,7 +169,7 @@ async def test_activation_for_somebody_else_leaves_the_form(
 
 
 async def test_fields_that_were_filled_in_unnoticed_count(browser: Browser, server: str) -> None:
-    """A password manager that sets values without any event is taken at its word."""
+    """Values that a password manager sets without an event count."""
     async with visitor(browser, server) as person:
         await person.begin()
         for name, value in DETAILS.items():
@@ -182,7 +182,7 @@ async def test_fields_that_were_filled_in_unnoticed_count(browser: Browser, serv
 async def test_way_to_another_link_is_open_after_a_used_one(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """What was said of one link does not stay when a person asks for another."""
+    """The message about one link disappears when a person asks for another."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -201,7 +201,7 @@ async def test_way_to_another_link_is_open_after_a_used_one(
 async def test_passwords_do_not_outlive_their_step(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Cancelled, or overtaken by another link, what was typed is gone."""
+    """Passwords disappear after a cancellation, or when another link overtakes."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -218,7 +218,7 @@ async def test_passwords_do_not_outlive_their_step(
 
 
 async def test_state_of_another_time_is_shown_by_its_message(browser: Browser, server: str) -> None:
-    """Enums may gain members: a link whose state the page does not know is said in the service's words."""
+    """The state of a link that the page does not know is shown in the service's words."""
     link = {"__typename": "ActivationLink", "state": "REVOKED", "email": "a@exemple.fr", "message": "Lien révoqué."}
     async with visitor(browser, server) as person:
 
@@ -239,7 +239,7 @@ async def test_state_of_another_time_is_shown_by_its_message(browser: Browser, s
 async def test_limit_on_pictures_does_not_hold_the_answer_back(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
-    """Who has asked for too many pictures can still answer the one that is there."""
+    """After too many pictures, the current one can still be answered."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         haste = {"__typename": "TooManyRequests", "code": "TOO_MANY_REQUESTS", "message": "", "retryAfterSeconds": 60}
@@ -255,7 +255,7 @@ async def test_limit_on_pictures_does_not_hold_the_answer_back(
 
 
 async def test_captcha_of_another_form_does_not_come_back(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """Once another form has been sent, the captcha of the first is gone, even where the answer was lost."""
+    """After another form is sent, the captcha of the first is gone, even if the answer was lost."""
     async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_captcha()
         await person.page.go_back()
@@ -276,7 +276,7 @@ async def test_captcha_of_another_form_does_not_come_back(browser: Browser, serv
 async def test_late_answer_to_another_captcha_changes_nothing(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
-    """What comes back for a form that another has followed neither ends nor replaces the newer one."""
+    """A late answer to an earlier form neither ends nor replaces the newer one."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         held = await person.hold("VerifyCaptcha")
@@ -298,7 +298,7 @@ async def test_late_answer_to_another_captcha_changes_nothing(
 async def test_late_activation_takes_nobody_from_another_link(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """A second link that was opened while the first was being used stays, with its own token."""
+    """A second link opened during the use of the first stays, with its own token."""
     async with visitor(browser, server) as person:
         tokens = []
         for email in ("a@exemple.fr", "b@exemple.fr"):
@@ -323,7 +323,7 @@ async def test_late_activation_takes_nobody_from_another_link(
 async def test_late_answer_is_labelled_with_its_own_language(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
-    """Words that were asked for in French are read out as French, though the page has been switched to English."""
+    """Words requested in French are read out as French, even after a switch to English."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         held = await person.hold("VerifyCaptcha")
@@ -341,7 +341,7 @@ async def test_late_answer_is_labelled_with_its_own_language(
 
 
 async def test_name_survives_a_press_before_the_look_up(browser: Browser, server: str) -> None:
-    """After a reload, the name is there and is sent, though nobody knows yet whether it is needed."""
+    """After a reload, the name is there and is sent, before the page knows whether it is needed."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         await person.page.reload()
@@ -356,7 +356,7 @@ async def test_name_survives_a_press_before_the_look_up(browser: Browser, server
 async def test_next_person_sees_nothing_of_the_last(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Neither the address for another link nor the account that became active is shown to who comes next."""
+    """Neither the address for another link nor the activated account is shown to the next person."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         await person.page.goto(f"{server}/?step=resend")

@@ -1,4 +1,4 @@
-"""What a developer has who runs `guichet serve` and opens a browser."""
+"""The service as a developer has it: `guichet serve`, and a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[str]:
-    """Where `guichet serve` serves, in a process and with a mailbox of its own; its captchas have a known answer."""
+    """Run `guichet serve` with a mailbox of its own and a known captcha, and give its URL."""
     guichet = Guichet(tmp_path, CAPTCHA="fixed:ABC123")
     assert (await asyncio.to_thread(guichet.run, "migrate")).code == 0
     with guichet.serving() as process:
@@ -30,7 +30,7 @@ async def service(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_server_and_browser_are_enough(browser: Browser, service: str) -> None:
-    """What `guichet serve` starts is all: the mails come to its mailbox page, and their link leads to the password."""
+    """`guichet serve` alone is enough: the mails come to its mailbox page, and their link leads to the password."""
     async with visitor(browser, service) as person:
         await person.reach_captcha()
         await person.answer("abc 123")

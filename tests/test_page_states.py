@@ -1,4 +1,4 @@
-"""The reference page in a real browser: what it shows while it waits, fails or is refused, and that all can use it."""
+"""The reference page in a real browser: waiting, failing and refused, accessible to all."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ async def test_activation_looks_right(
 
 @every_look
 async def test_failures_look_right(browser: Browser, server: str, look: Look) -> None:
-    """Axe finds nothing where nothing goes as it should, and nothing is cut off."""
+    """Axe finds nothing on any failure, and nothing is cut off."""
     async with visitor(browser, server, bearing=CUT, **look.options) as person:
         await person.page.context.set_offline(True)
         await person.step("welcome").get_by_role("link").first.click()
@@ -182,7 +182,7 @@ async def test_failures_look_right(browser: Browser, server: str, look: Look) ->
 
 @every_look
 async def test_page_without_javascript_says_what_it_needs(browser: Browser, server: str, look: Look) -> None:
-    """In both languages, with nothing that can't be used."""
+    """Without scripts, the page says so in both languages, and shows nothing that does not work."""
     async with visiting(
         browser, server, width=look.width, color_scheme=look.color_scheme, java_script_enabled=False
     ) as page:
@@ -196,7 +196,7 @@ async def test_page_without_javascript_says_what_it_needs(browser: Browser, serv
 
 
 async def hasty(route: Route) -> None:
-    """As the service answers who asks too often."""
+    """Answer as the service does after too many requests."""
     refusal = {
         "__typename": "TooManyRequests",
         "code": "TOO_MANY_REQUESTS",
@@ -207,14 +207,14 @@ async def hasty(route: Route) -> None:
 
 
 async def failing(route: Route) -> None:
-    """As the service answers when it has failed."""
+    """Answer as the service does after a failure."""
     error = {"message": "Internal error.", "extensions": {"reference": "5f0c"}}
     await route.fulfill(json={"errors": [error], "data": None})
 
 
 @pytest.fixture
 async def filled(browser: Browser, server: str) -> AsyncIterator[Visitor]:
-    """Somebody who has filled the form in, and only has to send it."""
+    """Fill in the form, up to sending it."""
     async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_organisation()
         await person.stop_time()
@@ -225,7 +225,7 @@ async def filled(browser: Browser, server: str) -> AsyncIterator[Visitor]:
 
 
 async def test_countdown_holds_back_and_lets_go(filled: Visitor) -> None:
-    """Asked too often, the page says for how long, sends nothing meanwhile, and goes on after."""
+    """After too many requests, the page counts down, sends nothing meanwhile, and then goes on."""
     notice = filled.step("organisation").locator(".notice")
     await filled.page.route("**/graphql", hasty, times=1)
     await filled.press()
@@ -265,7 +265,7 @@ async def test_slow_answer_is_waited_for_and_said_to_be_slow(filled: Visitor) ->
 
 
 async def test_offline_form_keeps_all_and_goes_on(filled: Visitor) -> None:
-    """Without a connection nothing is lost; with one, the same press has its one effect."""
+    """Without a connection nothing is lost; with one, the same press takes effect once."""
     await filled.page.context.set_offline(True)
     await filled.press()
     await expect(filled.step("organisation").locator(".notice")).to_contain_text("hors connexion")
@@ -290,7 +290,7 @@ async def test_step_that_needs_the_service_comes_once_it_is_there(browser: Brows
 
 
 async def test_connection_that_is_back_before_its_loss_is_known_is_used(browser: Browser, server: str) -> None:
-    """A request that was lost may be known to be only once the connection is there again."""
+    """A lost request is tried again when the connection is back, even if its loss is noticed only then."""
 
     async def come_back_first(route: Route) -> None:
         await person.page.context.set_offline(True)
@@ -315,7 +315,7 @@ async def test_failure_of_the_service_gives_its_reference(filled: Visitor) -> No
 
 @pytest.mark.parametrize("body", ["<html>Bad gateway</html>", "null", "[]", "{}"])
 async def test_answers_of_others_are_failures(filled: Visitor, body: str) -> None:
-    """A proxy's page, or anything else that is no answer of GraphQL, breaks nothing."""
+    """A proxy's page, or any answer that is not GraphQL, breaks nothing."""
 
     async def interfere(route: Route) -> None:
         await route.fulfill(body=body)
@@ -326,7 +326,7 @@ async def test_answers_of_others_are_failures(filled: Visitor, body: str) -> Non
 
 
 async def test_refusal_of_another_time_is_shown_by_its_message(filled: Visitor) -> None:
-    """Unions may gain members: one that the page does not know is said in the service's words."""
+    """A member of a union that the page does not know is shown in the service's words."""
     refusal = {"__typename": "PortalClosed", "code": "PORTAL_CLOSED", "message": "Le portail est fermé."}
 
     async def refuse(route: Route) -> None:
@@ -340,7 +340,7 @@ async def test_refusal_of_another_time_is_shown_by_its_message(filled: Visitor) 
 async def test_step_that_is_asked_too_often_comes_after_its_countdown(
     browser: Browser, settings: Settings, clock: Clock, captcha: KnownCaptcha
 ) -> None:
-    """Where a link can't be judged yet, the page counts down and asks again by itself."""
+    """If a link can't be judged yet, the page counts down and asks again by itself."""
     few = settings.replace(rate_limits="inspectActivationLink=1/minute")
     async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
         await person.open_link("nonsense")
@@ -357,7 +357,7 @@ async def test_step_that_is_asked_too_often_comes_after_its_countdown(
 
 
 async def test_steps_can_not_be_skipped(browser: Browser, server: str) -> None:
-    """An address that is opened too early leads to the first step that is not done."""
+    """An address opened too early leads to the first step that is not done."""
     async with visitor(browser, server) as person:
         for step, shown in {
             "organisation": "details",
@@ -380,7 +380,7 @@ RUBBISH = ("null", "[]", '"text"', "{", '{"fields": null}', '{"fields": {"email"
 
 @pytest.mark.parametrize("kept", RUBBISH)
 async def test_rubbish_in_the_browsers_storage_does_no_harm(browser: Browser, server: str, kept: str) -> None:
-    """Whatever another version of the page, or somebody else, has left there: the sign-up works."""
+    """The sign-up works with any foreign data in the storage."""
     async with visitor(browser, server) as person:
         await person.page.evaluate(
             "kept => { sessionStorage['guichet.draft'] = kept; localStorage['guichet.language'] = kept }", kept
@@ -390,7 +390,7 @@ async def test_rubbish_in_the_browsers_storage_does_no_harm(browser: Browser, se
 
 
 async def test_browser_that_keeps_nothing_is_enough(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
-    """Where storage is forbidden, the page forgets more, and works."""
+    """Without storage, the page forgets more, and works."""
     async with visitor(browser, server) as person:
         await person.page.add_init_script(
             "for (const kind of ['sessionStorage', 'localStorage'])"
@@ -401,7 +401,7 @@ async def test_browser_that_keeps_nothing_is_enough(browser: Browser, server: st
 
 
 async def test_title_says_the_step_and_that_something_is_wrong(browser: Browser, server: str) -> None:
-    """Who has many windows, or does not see this one, knows where the sign-up stands."""
+    """The title shows the step, for people with many windows or without sight."""
     async with visitor(browser, server) as person:
         await expect(person.page).to_have_title("Créez votre compte – Guichet")
         await person.begin()

@@ -1,4 +1,4 @@
-"""What a paste brings along and nobody sees: it changes nothing, in any field."""
+"""Invisible characters of a paste change nothing, in any field."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ SINHALA = "ශ්\N{ZERO WIDTH JOINER}රී"
 
 
 def pasted(text: str, char: str) -> str:
-    """*text* as it comes with *char* around it and after its second character, and a tab behind."""
+    """Return *text* with *char* around it and after its second character, and a tab behind it."""
     return f"{char}{text[:2]}{char}{text[2:]}{char}\t"
 
 
 @pytest.mark.parametrize("char", UNSEEN, ids=lambda char: f"U+{ord(char):04X}")
 async def test_pasted_form_is_the_form_that_is_seen(portal: Portal, char: str) -> None:
-    """Every field of the form is stored as it is seen, and confirmation and key are compared so."""
+    """Every field of the form is stored, and compared with its confirmation and key, as it is seen."""
     key = new_key()
     seen = form(
         phone="0692 12 34 56",
@@ -76,7 +76,7 @@ async def test_pasted_secrets_are_those_that_are_seen(portal: Portal, char: str)
 
 
 async def test_token_is_taken_with_blanks_around(portal: Portal) -> None:
-    """A token that is copied by hand comes with blanks and marks around it: it is the same token."""
+    """A token copied by hand is the same token with blanks and marks around it."""
     token = await portal.activation_token()
     copied = f"\ufeff {token}\u200b\r\n"
     assert (await portal.inspect_activation_link(copied))["state"] == "USABLE"
@@ -86,7 +86,7 @@ async def test_token_is_taken_with_blanks_around(portal: Portal) -> None:
 
 @pytest.mark.parametrize("changed", ["{}A", "{}=", "%23token={}", "token={}"])
 async def test_token_that_is_changed_is_unknown(portal: Portal, changed: str) -> None:
-    """A token is taken to the letter: finding it in a damaged address is the page's work."""
+    """A token is taken literally: finding it in a damaged address is the page's work."""
     token = changed.format(await portal.activation_token())
     assert (await portal.inspect_activation_link(token))["state"] == "UNKNOWN"
     assert (await portal.inspect_activation_link(token[:-5]))["state"] == "UNKNOWN"
@@ -94,27 +94,27 @@ async def test_token_that_is_changed_is_unknown(portal: Portal, changed: str) ->
 
 @pytest.mark.parametrize("confirmed", ["\u202acamille@exemple.fr\u202c", "CAMILLE@\u00adEXEMPLE.FR\t"])
 async def test_confirmation_is_compared_as_it_is_seen(portal: Portal, confirmed: str) -> None:
-    """Of two addresses that look the same, neither is refused for what nobody sees in it."""
+    """Two addresses that look the same match, in spite of invisible characters."""
     fields = form(email="camille@exemple.fr", emailConfirmation=confirmed)
     assert (await portal.create_account(**fields))["__typename"] == "PendingRegistration"
 
 
 async def test_wrong_address_is_confirmed_by_the_same_one(portal: Portal) -> None:
-    """An address that is wrong itself isn't told to differ from what looks the same."""
+    """An invalid address is not reported as different from its identical confirmation."""
     answer = await portal.create_account(email="camille", emailConfirmation="\u200bcamille")
     assert [problem["code"] for problem in answer["fields"]] == ["EMAIL_INVALID"]
 
 
 @pytest.mark.parametrize("optional", ["phone", "contactEmail", "termsVersion", "idempotencyKey"])
 async def test_nothing_to_see_is_nothing(portal: Portal, optional: str) -> None:
-    """An optional field in which nothing can be seen is left out."""
+    """An optional field without visible text is left out."""
     answer = await portal.create_account(**{optional: "\u200b \u2066\t\ufeff"})
     assert answer["__typename"] == "PendingRegistration"
 
 
 @pytest.mark.parametrize("name", [PERSIAN, SINHALA], ids=ascii)
 async def test_joiners_stay_where_they_are_seen(portal: Portal, name: str) -> None:
-    """In Persian and Indic names, a joiner changes how the letters beside it are drawn: it is stored."""
+    """A joiner in a Persian or Indic name, which changes how letters are drawn, is stored."""
     await portal.create_account(firstName=f"\u202b{name}\u202c", lastName=name)
     stored = await Registration.get()
     assert (stored.first_name, stored.last_name) == (name, name)
@@ -124,6 +124,6 @@ async def test_joiners_stay_where_they_are_seen(portal: Portal, name: str) -> No
     "link", ["evil\u200b.com", "evil.\u2060com", "evil\u200d.com", "www\u00ad.evil.com"], ids=ascii
 )
 async def test_links_do_not_hide_behind_what_is_not_seen(portal: Portal, link: str) -> None:
-    """What would be a link in a mail is refused, whatever invisible characters stand in it."""
+    """Text that would be a link in a mail is refused, with any invisible characters in it."""
     answer = await portal.create_account(firstName=link)
     assert [problem["code"] for problem in answer["fields"]] == ["INVALID_CHARACTERS"]
