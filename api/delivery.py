@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from api.settings.environment import Settings
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def build_relay(
@@ -47,9 +47,9 @@ async def deliver(settings: Settings, *, once: bool = False, parent: int | None 
     """Relay due messages, *once* or until SIGINT, SIGTERM, or the end of the process with the sentinel *parent*."""
     loop = asyncio.get_running_loop()
     async with _open_relay(settings) as relay:
-        for stop in STOPS:
+        for stop in STOP_SIGNALS:
             loop.add_signal_handler(stop, relay.stop)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if parent is not None:
             loop.add_reader(parent, _stop_once, loop, parent, relay)
         if once:

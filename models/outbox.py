@@ -129,10 +129,10 @@ class OutboxMessage(Model):
                 return message
         return None
 
-    async def claim_companions(self, owner: str, *, now: datetime, most: int) -> list[OutboxMessage]:
-        """Lease and return deferred messages of this kind to this address, *most* at once."""
+    async def claim_companions(self, owner: str, *, now: datetime, limit: int) -> list[OutboxMessage]:
+        """Lease and return deferred messages of this kind to this address, at most *limit*."""
         deferred = _is_unleased(now) & Q(deferred=True, kind=self.kind, recipient=self.recipient)
-        candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(most)
+        candidates = await OutboxMessage.filter(deferred).order_by("created_at").limit(limit)
         return [message for message in candidates if await message._lease(deferred, owner, now=now)]
 
     async def supersede_others(self, *, now: datetime) -> int:
@@ -166,25 +166,25 @@ class OutboxMessage(Model):
         others = OutboxMessage.filter(mailbox=self.mailbox, state=MessageState.QUEUED, available_at__lte=now)
         return await others.exclude(id=self.id).update(available_at=until, lease_owner=None, deferred=True, attempts=0)
 
-    async def mailbox_full_until(self, most: int, window: timedelta, *, now: datetime) -> datetime | None:
-        """Return the time until which this mailbox has its *most* mails in *window*; None if it has room.
+    async def mailbox_full_until(self, limit: int, window: timedelta, *, now: datetime) -> datetime | None:
+        """Return the time until which this mailbox has its *limit* of mails in *window*; None if it has room.
 
         Mails that other relays are sending count as sent, so that racing relays stay under the limit together. Resent
-        links get half of a mailbox's limit: anybody can ask for them, and must not hold up a sign-up.
+        links get half of it: anybody can ask for them, and must not hold up a sign-up.
         """
         others = OutboxMessage.filter(mailbox=self.mailbox).exclude(id=self.id)
         in_hand = await others.filter(
             state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now
         ).count()
         finished = others.filter(state__in=COUNTED, finished_at__gt=now - window)
-        recent = await finished.order_by("-finished_at").limit(most)
+        recent = await finished.order_by("-finished_at").limit(limit)
         if self.kind is MessageKind.RESEND:
             resent = [message for message in recent if message.kind is MessageKind.RESEND]
-            if len(resent) >= (share := max(1, most // 2)):
+            if len(resent) >= (share := max(1, limit // 2)):
                 return _end_of_window(resent[share - 1], window, now)
-        if len(recent) >= most:
+        if len(recent) >= limit:
             return _end_of_window(recent[-1], window, now)
-        return now + LEASE if len(recent) + in_hand >= most else None
+        return now + LEASE if len(recent) + in_hand >= limit else None
 
     @classmethod
     async def renew(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:

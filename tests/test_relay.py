@@ -15,7 +15,7 @@ from api.delivery import build_relay
 from api.mail import relay as relay_module
 from api.mail.composer import Composer
 from api.mail.letters import MAX_ENTRIES_PER_MAIL
-from api.mail.relay import CONCURRENT_SENDINGS, PAUSES, RECORDING_SECONDS, Relay
+from api.mail.relay import CONCURRENT_SENDINGS, RECORDING_SECONDS, RETRY_PAUSES, Relay
 from api.mail.transports import ContentRefusedError, HandOver, MailboxRefusedError, TransportError, at_any_time
 from models.account import Account
 from models.identifiers import IdentifierType
@@ -274,7 +274,7 @@ async def test_pauses_grow_and_the_message_stays_the_same(settings: Settings, cl
     transport = Moody(lambda _: AWAY)
     relay = build_relay(settings, clock=clock, transport=transport)
     await promise_mail(EMAIL, now=clock())
-    for attempt, pause in enumerate([*PAUSES, PAUSES[-1], PAUSES[-1]], start=1):
+    for attempt, pause in enumerate([*RETRY_PAUSES, RETRY_PAUSES[-1], RETRY_PAUSES[-1]], start=1):
         assert await relay.deliver_due() == {"failed": 1}
         message = await OutboxMessage.get()
         assert (message.attempts, message.state, message.lease_owner) == (attempt, MessageState.QUEUED, None)
@@ -284,9 +284,9 @@ async def test_pauses_grow_and_the_message_stays_the_same(settings: Settings, cl
         clock.now = message.available_at
     transport.mood = lambda _: None
     assert await relay.deliver_due() == {"sent": 1}
-    assert len(transport.seen) == len(PAUSES) + 3
+    assert len(transport.seen) == len(RETRY_PAUSES) + 3
     assert {str(mail["Message-ID"]) for mail in transport.seen} == {f"<{message.id}@portal.example.org>"}
-    assert list(PAUSES) == sorted(PAUSES)
+    assert list(RETRY_PAUSES) == sorted(RETRY_PAUSES)
 
 
 async def test_every_copy_of_a_link_works(portal: Portal, settings: Settings, clock: Clock) -> None:
@@ -696,7 +696,7 @@ async def test_refused_words_of_one_attempt_delay_no_other(
         clock.now = max(clock.now, waiting.available_at)
         await relay.deliver_due()
     assert transport.messages == [mail]
-    assert clock() - began < ACTIVATION_PERIOD + max(PAUSES) * 2
+    assert clock() - began < ACTIVATION_PERIOD + max(RETRY_PAUSES) * 2
 
 
 @pytest.mark.usefixtures("stored")

@@ -112,7 +112,7 @@ class LetterWriter:
         """Claim the messages deferred with this one that lead to the same mail. Yield each with its registration."""
         if not message.deferred:
             return
-        for companion in await message.claim_companions(owner, now=self._clock(), most=MAX_ENTRIES_PER_MAIL - 1):
+        for companion in await message.claim_companions(owner, now=self._clock(), limit=MAX_ENTRIES_PER_MAIL - 1):
             registration = await self._registration(companion)
             if registration is not None and await registration.decide_mail() is outcome:
                 yield companion, registration

@@ -33,9 +33,9 @@ CONCURRENT_SENDINGS = 4
 RENEWAL_SECONDS = LEASE.total_seconds() / 3
 RECORDING_SECONDS = 2
 """The part of the time to stop that is left for recording the outcomes of the last mails."""
-GIVE_UP_AFTER = timedelta(days=7)  # As long as a registration waits for its activation.
+ABANDON_AFTER = timedelta(days=7)  # As long as a registration waits for its activation.
 POLL_SECONDS = (0.4, 0.6)  # Random, so that nobody can tell from the delay what put a message into the outbox.
-PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
+RETRY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
 RECORDING_PAUSES = (0, 0.5, 2, 5)
 SPREAD_SECONDS = 10
 
@@ -251,12 +251,12 @@ class Relay:
         Abandon a message after a week: its recipient has asked again by then, or never will.
         """
         message, *merged = messages
-        if self._clock() - message.created_at >= GIVE_UP_AFTER:
+        if self._clock() - message.created_at >= ABANDON_AFTER:
             logger.warning("Message %s is set aside: it could not be sent for a week (%s)", message.id, reason)
             await self._finish([message], MessageState.ABANDONED)
             await OutboxMessage.postpone(merged, self._clock(), self._owner)
             return "abandoned"
-        pause = PAUSES[min(message.attempts, len(PAUSES)) - 1] * random.uniform(1, 1.2)  # noqa: S311  # No secret.
+        pause = RETRY_PAUSES[min(message.attempts, len(RETRY_PAUSES)) - 1] * random.uniform(1, 1.2)  # noqa: S311  # No secret.
         logger.error(
             "Message %s is not sent (%s); attempt %d, the next follows in %d s",
             message.id, reason, message.attempts, pause.total_seconds(),

@@ -58,9 +58,9 @@ UVICORN: Mapping[str, Any] = {
     "timeout_worker_healthcheck": WORKER_SILENCE_SECONDS,
 }
 """The options of uvicorn, for all kinds of addresses."""
-COLLECT_EVERY = (5_000, 20, 50)
+COLLECTOR_THRESHOLDS = (5_000, 20, 50)
 """Thresholds of the garbage collector: answers leave no cycles, validation does. A collection takes 2 ms."""
-OPEN_FILES = 4_096
+MAX_OPEN_FILES = 4_096
 
 logger = logging.getLogger(__name__)
 
@@ -146,10 +146,10 @@ def _end_with_supervisor() -> None:
     """Shut this worker down, as by SIGTERM, when its supervisor dies: else it would hold the port for ever."""
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
-        threading.Thread(target=_end_after, args=(supervisor.sentinel,), name="supervisor", daemon=True).start()
+        threading.Thread(target=_end_when_ready, args=(supervisor.sentinel,), name="supervisor", daemon=True).start()
 
 
-def _end_after(sentinel: int) -> None:
+def _end_when_ready(sentinel: int) -> None:
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -161,14 +161,14 @@ def _tune_garbage_collector(app: Starlette) -> Starlette:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT_EVERY)
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     return app
 
 
 def _allow_open_files() -> None:
     """Let this process open as many files as its connections may need, as far as the system allows."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    wanted = MAX_OPEN_FILES if most == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, most)
     if allowed != resource.RLIM_INFINITY and allowed < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RESTART_SECONDS = 2
 NICENESS = 19
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class RelayProcess:
         while self._ends_at is None:
             resource_tracker.ensure_running()  # Else `start` does this, and unblocks the signals that are blocked here.
             # A process inherits blocked signals, so no signal ends it before it can handle them.
-            signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
             process = multiprocessing.get_context("spawn").Process(target=_relay, args=(self._settings,), daemon=True)
             process.start()
             self._process = process

@@ -90,7 +90,7 @@ class PostgresTransaction(TransactionWrapper):
         await self._parent._expire_connections()
 
     async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await _leaving_standbys(self, super()._translate_exceptions(func, *args, **kwargs))
+        return await _leave_standby(self, super()._translate_exceptions(func, *args, **kwargs))
 
 
 class PostgresClient(AsyncpgDBClient):
@@ -108,10 +108,10 @@ class PostgresClient(AsyncpgDBClient):
         return ReleasingTransactionContext(PostgresTransaction(self), self._pool_init_lock)
 
     async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await _leaving_standbys(self, super()._translate_exceptions(func, *args, **kwargs))
+        return await _leave_standby(self, super()._translate_exceptions(func, *args, **kwargs))
 
 
-async def _leaving_standbys(client: PostgresClient | PostgresTransaction, work: Any) -> Any:
+async def _leave_standby(client: PostgresClient | PostgresTransaction, work: Any) -> Any:
     """Await *work*. If the server has become a standby, drop all connections: the next caller finds the primary.
 
     After a switchover, the pool would keep its connections to the former primary.

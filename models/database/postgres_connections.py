@@ -23,9 +23,9 @@ CLOSE_SECONDS = 1.0
 # A connection to a dead peer fails within about ten seconds instead of a quarter of an hour.
 SOCKET_OPTIONS = {"TCP_USER_TIMEOUT": 5_000, "TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 2}
 # Other hosts would refuse the role or the database as well.
-FINAL = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+PERMANENT_FAILURES = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-LOOK = """
+SERVER_QUERY = """
 SELECT pg_backend_pid(), NOT pg_is_in_recovery(),
        current_setting('default_transaction_read_only'), current_setting('default_transaction_isolation')
 """
@@ -94,7 +94,7 @@ async def connect(
     for host, port in hosts:
         try:
             connection, server = await _open({**options, "host": host, "port": port, "timeout": seconds})
-        except FINAL:
+        except PERMANENT_FAILURES:
             raise
         except FAILURES as exc:
             failure = exc
@@ -135,7 +135,7 @@ async def _look(connection: PostgresConnection, seconds: float) -> Server:
     The statement has no name, and its transaction keeps a pooler from sending it to two servers.
     """
     async with connection.transaction(isolation="read_committed"):
-        statement = await connection.prepare(LOOK, name="", timeout=seconds)
+        statement = await connection.prepare(SERVER_QUERY, name="", timeout=seconds)
         pid, is_primary, read_only, isolation = await statement.fetchrow(timeout=seconds)
     server = Server(pid != connection.get_server_pid(), is_primary, read_only == "on", isolation)
     connection.is_pooled = server.is_pooled
