@@ -12,6 +12,7 @@ import pytest
 from tortoise.exceptions import OperationalError
 
 from api.delivery import build_relay
+from api.mail import leases
 from api.mail import relay as relay_module
 from api.mail.composer import Composer
 from api.mail.letters import MAX_ENTRIES_PER_MAIL
@@ -419,7 +420,7 @@ async def test_a_slow_mail_server_gets_no_second_copy(
 ) -> None:
     """While a mail server is slow over a mail, for minutes, no other relay sends it as well."""
     slow = Slow()
-    monkeypatch.setattr(relay_module, "RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr(leases, "RENEWAL_SECONDS", 0.01)
     await promise_mail(EMAIL, now=clock())
     sending = asyncio.create_task(build_relay(settings, clock=clock, transport=slow).deliver_due())
     await slow.begun.wait()

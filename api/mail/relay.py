@@ -7,19 +7,20 @@ import logging
 import random
 import secrets
 from collections import Counter
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from tortoise.transactions import in_transaction
 
 from api.logs import trace_of
+from api.mail.leases import renewing
 from api.mail.sending import CalledOffError, InDoubtError, Sendings
 from api.mail.transports import ContentRefusedError, MailboxRefusedError, MailTransport, TransportError
-from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
+from models.outbox import MessageKind, MessageState, OutboxMessage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from email.message import EmailMessage
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONCURRENT_SENDINGS = 4
-RENEWAL_SECONDS = LEASE.total_seconds() / 3
 RECORDING_SECONDS = 2
 """The part of the time to stop that is left for recording the outcomes of the last mails."""
 ABANDON_AFTER = timedelta(days=7)  # As long as a registration waits for its activation.
@@ -38,7 +38,6 @@ POLL_SECONDS = (0.4, 0.6)  # Random, so that nobody can tell from the delay what
 RETRY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600, 1800, 3600))
 RECORDING_PAUSES = (0, 0.5, 2, 5)
 SPREAD_SECONDS = 10
-
 
 Worker: TypeAlias = "asyncio.Task[Counter[str]]"
 
@@ -170,7 +169,7 @@ class Relay:
         """Send or discard *mail*. Record and return the outcome."""
         message = letter.messages[0]
         try:
-            async with self._renewing(letter.messages):
+            async with renewing(letter.messages, self._owner, clock=self._clock):
                 await self._sendings.send(mail, discard=letter.discard)
         except MailboxRefusedError as exc:
             logger.warning("Message %s is set aside: the mail server refuses its mailbox (%s)", message.id, exc)
@@ -184,26 +183,6 @@ class Relay:
         logger.info("Message %s is %s (%s)", message.id, outcome.lower(), message.kind)
         await self._record(letter.messages, outcome)
         return outcome.lower()
-
-    @asynccontextmanager
-    async def _renewing(self, messages: Sequence[OutboxMessage]) -> AsyncIterator[None]:
-        """Keep the lease of *messages* in the block: no other relay may send them, even if the server is slow."""
-        over = asyncio.Event()
-        renewing = asyncio.create_task(self._renew_until(over, messages))
-        try:
-            yield
-        finally:
-            over.set()
-            await renewing
-
-    async def _renew_until(self, over: asyncio.Event, messages: Sequence[OutboxMessage]) -> None:
-        while not over.is_set():
-            try:
-                async with asyncio.timeout(RENEWAL_SECONDS):
-                    await over.wait()
-            except TimeoutError:
-                with suppress(Exception):  # The lease may then run out and a second copy leave; `_finish` logs that.
-                    await OutboxMessage.renew(messages, self._owner, now=self._clock())
 
     async def _split(self, letter: Letter, reason: str) -> str:
         """Have each registration of *letter* leave in its own mail: the server may refuse the words of only one."""
