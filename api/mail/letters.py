@@ -1,4 +1,4 @@
-"""Letters: the decision, when a mail leaves, what its address gets. No caller can see it."""
+"""Letters: the mail that an address gets is decided when it leaves, out of sight of any caller."""
 
 from __future__ import annotations
 
