@@ -1,4 +1,4 @@
-"""Documents that are as dear as can be: made by hand, each of a kind of its own, and put together at random."""
+"""The most expensive documents within the limits: made by hand, one of each kind, and generated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ITEMS = "... on OrganisationList { items { __typename ... on OrganisationNotFoun
 
 
 def times(count: int, text: str) -> str:
-    """*text* so many times, with the number in the place of each %."""
+    """Repeat *text*, with the number of the repetition in the place of each %."""
     return " ".join(text.replace("%", str(number)) for number in range(count))
 
 
@@ -39,7 +39,7 @@ def lists(count: int, selection: str) -> str:
 
 
 def twice(introspection: str) -> str:
-    """The same introspection under two aliases."""
+    """Return *introspection* under two aliases."""
     start, end = introspection.index("__schema {") + len("__schema {"), introspection.index("fragment ")
     whole = introspection[start:end].rstrip().removesuffix("}")
     return (
@@ -88,7 +88,7 @@ BY_HAND: dict[str, str] = {
 
 
 def tokens(text: str) -> int:
-    """How many tokens *text* has."""
+    """Count the tokens of *text*."""
     lexer = graphql.Lexer(graphql.Source(text))
     count = 0
     while lexer.advance().kind is not graphql.TokenKind.EOF:
@@ -98,7 +98,7 @@ def tokens(text: str) -> int:
 
 @st.composite
 def documents(draw: Draw) -> str:
-    """A query that fits the schema: blocks of fields, each repeated, some under aliases, some in fragments."""
+    """Generate a query that fits the schema: blocks of fields, repeated, under aliases or in fragments."""
     blocks, spread = [], []
     for number in range(draw(st.integers(1, 4))):
         block = draw(selections(SCHEMA.query_type, draw(st.integers(1, 6))))
@@ -123,7 +123,7 @@ def documents(draw: Draw) -> str:
 
 @st.composite
 def selections(draw: Draw, type_: Any, depth: int) -> str:
-    """What can be asked of *type_*: some of its fields, and of what they lead to."""
+    """Generate a selection of *type_*: some of its fields, with selections of their own."""
     if isinstance(type_, graphql.GraphQLUnionType):
         member = draw(st.sampled_from(SCHEMA.get_possible_types(type_)))
         return f"__typename ... on {member.name} {{ {draw(selections(member, depth))} }}"

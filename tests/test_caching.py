@@ -1,4 +1,4 @@
-"""Answers that a cache may keep: GET look-ups, for a minute, until they have changed; and nothing else."""
+"""Caches may keep look-ups by GET for a minute, and no other answer."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ KEPT = "public, max-age=60"
 async def look_up(
     http: httpx.AsyncClient, query: str = FIND_ORGANISATION, variables: Answer | None = None, /, **headers: str
 ) -> httpx.Response:
-    """A look-up by GET; `_` in the names of headers stands for `-`."""
+    """Look up by GET. A `_` in the name of a header stands for `-`."""
     parameters = {"query": query, "variables": json.dumps(variables or {"identifier": IDENTIFIER})}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return await http.get("/graphql", params=parameters, headers=named)
 
 
 async def test_look_up_is_kept_for_a_moment(http: httpx.AsyncClient) -> None:
-    """A look-up by GET may be kept by anybody for a minute, for callers who ask in the same way."""
+    """Any cache may keep a look-up by GET for a minute, for requests with the same headers."""
     await register()
     for query, variables in (
         (FIND_ORGANISATION, {"identifier": IDENTIFIER}),
@@ -63,8 +63,8 @@ async def test_look_up_is_kept_for_a_moment(http: httpx.AsyncClient) -> None:
         f"query A {{ {FIELD} }}",
     ],
 )
-async def test_look_up_is_told_however_it_is_written(http: httpx.AsyncClient, query: str) -> None:
-    """Aliases, fragments and names make no difference."""
+async def test_look_up_is_recognised_in_every_notation(http: httpx.AsyncClient, query: str) -> None:
+    """A look-up is cacheable with aliases, in fragments and under a name."""
     assert (await look_up(http, query)).headers["cache-control"] == KEPT
 
 
@@ -83,7 +83,7 @@ async def test_look_up_is_told_however_it_is_written(http: httpx.AsyncClient, qu
     ],
 )
 async def test_anything_beside_a_look_up_is_not_kept(http: httpx.AsyncClient, query: str) -> None:
-    """One root field of another kind, or an error, is enough that nothing is kept."""
+    """An answer with another root field or an error is not cacheable."""
     response = await look_up(http, query)
     assert response.headers["cache-control"] == "no-store"
     assert "etag" not in response.headers
@@ -91,7 +91,7 @@ async def test_anything_beside_a_look_up_is_not_kept(http: httpx.AsyncClient, qu
 
 @sqlite_only
 async def test_post_is_not_kept(http: httpx.AsyncClient) -> None:
-    """The same look-up by POST is for its caller alone."""
+    """A look-up by POST is not cacheable."""
     body = {"query": FIND_ORGANISATION, "variables": {"identifier": IDENTIFIER}}
     response = await http.post("/graphql", json=body, headers={"If-None-Match": "*"})
     assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
@@ -102,7 +102,7 @@ async def test_post_is_not_kept(http: httpx.AsyncClient) -> None:
 async def test_who_says_who_they_are_gets_an_answer_of_their_own(
     http: httpx.AsyncClient, header: dict[str, str]
 ) -> None:
-    """What is asked with a cookie or credentials is kept nowhere."""
+    """An answer to a request with a cookie or credentials is not cacheable."""
     first = await look_up(http)
     response = await look_up(http, **header, If_None_Match=first.headers["etag"])
     assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
@@ -111,7 +111,7 @@ async def test_who_says_who_they_are_gets_an_answer_of_their_own(
 @sqlite_only
 @pytest.mark.parametrize("aliased", [False, True])
 async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) -> None:
-    """Whoever comes too fast waits alone: no cache hands their refusal to others, not even beside a good answer."""
+    """A refusal for haste is not cacheable, not even beside a good answer: no other caller gets it."""
     query = f"{{ a: {FIELD} b: {FIELD} }}" if aliased else f"{{ {FIELD} }}"
     async with client_of(build_app(settings.replace(rate_limits="organisation=1/hour"))) as http:
         if not aliased:
@@ -123,7 +123,7 @@ async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) 
 
 @sqlite_only
 async def test_failure_is_not_kept(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An internal error is not what the next caller gets."""
+    """An internal error is not cacheable: no other caller gets it."""
 
     def fail(*_: object) -> None:
         raise RuntimeError
@@ -135,7 +135,7 @@ async def test_failure_is_not_kept(http: httpx.AsyncClient, monkeypatch: pytest.
 
 
 async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, portal: Portal) -> None:
-    """A cache that comes with its tag is told that its answer holds, until it does no longer."""
+    """A cache that sends its tag gets 304 until the answer has changed."""
     await register()
     first = await look_up(http)
     again = await look_up(http, If_None_Match=first.headers["etag"])
@@ -163,14 +163,14 @@ async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, p
     ],
 )
 async def test_tags_are_compared_as_http_has_it(http: httpx.AsyncClient, sent: str, status: int) -> None:
-    """Several tags, weak ones, and the star are understood (RFC 9110, 13.1.2)."""
+    """If-None-Match can have several tags, weak tags, or a star (RFC 9110, 13.1.2)."""
     tag = (await look_up(http)).headers["etag"]
     assert (await look_up(http, If_None_Match=sent.format(tag))).status_code == status
 
 
 @sqlite_only
 async def test_each_representation_has_its_own_tag(http: httpx.AsyncClient) -> None:
-    """Languages and media types are told apart; the same answer has the same tag, whichever process gives it."""
+    """Each language and media type has its own tag. The same answer always has the same tag."""
     plain, again, english, newer = [
         (await look_up(http, **headers)).headers["etag"]
         for headers in ({}, {}, {"Accept_Language": "en"}, {"Accept": NEWER})
@@ -181,7 +181,7 @@ async def test_each_representation_has_its_own_tag(http: httpx.AsyncClient) -> N
 
 @sqlite_only
 async def test_pages_of_other_origins_may_keep_look_ups_too(http: httpx.AsyncClient) -> None:
-    """A browser's cache tells origins apart, and needs no preflight to ask again."""
+    """A look-up by a page of another origin is cacheable, and varies by origin."""
     response = await look_up(http, Origin="http://localhost:5173")
     assert response.headers["access-control-allow-origin"] == "http://localhost:5173"
     assert response.headers["cache-control"] == KEPT
@@ -190,7 +190,7 @@ async def test_pages_of_other_origins_may_keep_look_ups_too(http: httpx.AsyncCli
 
 @sqlite_only
 async def test_fragments_are_opened_once(http: httpx.AsyncClient) -> None:
-    """Fragments that spread fragments take no longer than they are long."""
+    """Each fragment is opened once when the root fields are collected."""
     chain = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(30))
     response = await look_up(http, f"{{ ...F0 }} {chain} fragment F30 on Query {{ {FIELD} }}")
     assert (response.status_code, response.headers["cache-control"]) == (200, KEPT)

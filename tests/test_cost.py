@@ -1,4 +1,4 @@
-"""What an operation costs is known before it is executed, and bounded with all that it is given and answers."""
+"""The cost of an operation, with its arguments and its answer, is bounded before it is executed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ALL_OF_IT = graphql.get_introspection_query(
     experimental_directive_deprecation=True,
     one_of=True,
 )
-# Types of fields under twenty aliases, and again what they are made of: 1 KB that would answer megabytes.
+# Types of fields under twenty aliases, with the types in them: 1 KB that would be answered by megabytes.
 WIDE = """fragment F on __Type { ...G ofType { ...G ofType { ...G } } }
 fragment G on __Type { kind name description isOneOf enumValues(includeDeprecated: true) { name description }
   possibleTypes { ...H } interfaces { ...H } inputFields { name type { ...H } }
@@ -52,7 +52,7 @@ ATTACKS = [
 
 
 def cost(query: str, variables: Answer | None = None) -> int:
-    """What the only operation of *query* costs."""
+    """Return the cost of the only operation of *query*."""
     document = graphql.parse(query)
     assert graphql.validate(SCHEMA, document) == []
     (operation,) = get_operations(document)
@@ -60,7 +60,7 @@ def cost(query: str, variables: Answer | None = None) -> int:
 
 
 def answered_fields(value: Any) -> int:
-    """How many fields an answer has, at any depth."""
+    """Count the fields of an answer, at any depth."""
     if isinstance(value, dict):
         return sum(1 + answered_fields(inner) for inner in value.values())
     return sum(map(answered_fields, value)) if isinstance(value, list) else 0
@@ -83,20 +83,20 @@ def answered_fields(value: Any) -> int:
     ids=lambda query: query[:40],
 )
 def test_cost_of_introspection_is_what_it_answers(query: str) -> None:
-    """The cost of introspection is the number of fields that it answers, exactly."""
+    """The cost of introspection is exactly the number of fields in its answer."""
     assert cost(query) == answered_fields(graphql.execute_sync(SCHEMA, graphql.parse(query)).data)
 
 
-def test_a_type_named_by_a_variable_counts_as_all() -> None:
-    """The cost of introspection does not depend on a name that is not known yet, and is never too low."""
+def test_type_named_by_a_variable_counts_as_all_types() -> None:
+    """A variable that names a type can't make introspection cheaper than it is."""
     query = "query ($name: String!) { __type(name: $name) { name fields { name type { name } } } }"
     all_types = "{ __schema { types { name fields { name type { name } } } } }"
     assert cost(query) == cost(query, {"name": "Query"}) == cost(all_types) - 1
 
 
 @pytest.mark.parametrize("depth", range(5, 10))
-def test_what_tools_ask_has_room(depth: int) -> None:
-    """All that GraphiQL and generators of code ask of the schema costs half of the limit at most."""
+def test_introspection_by_tools_takes_half_of_the_limit(depth: int) -> None:
+    """The introspection of GraphiQL and of code generators costs at most half of the limit."""
     introspection = graphql.get_introspection_query(
         specified_by_url=True,
         directive_is_repeatable=True,
@@ -113,7 +113,7 @@ def test_what_tools_ask_has_room(depth: int) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("query", ATTACKS, ids=lambda query: query[:40])
 async def test_wide_introspection_is_refused(http: httpx.AsyncClient, query: str) -> None:
-    """Introspection that multiplies the schema is refused before it is executed, by GET as by POST."""
+    """Introspection that multiplies the schema is refused before it is executed, by GET and by POST."""
     variables = {"n": "Organisation"}
     answers = [
         await http.post("/graphql", json={"query": query, "variables": variables}),
@@ -126,7 +126,7 @@ async def test_wide_introspection_is_refused(http: httpx.AsyncClient, query: str
 
 @pytest.mark.parametrize("query", ATTACKS, ids=lambda query: query[:40])
 def test_wide_introspection_is_refused_in_little_work(query: str) -> None:
-    """To find out that an answer would be too large takes less work than to answer the ordinary introspection."""
+    """It takes less work to find that an answer is too large than to answer the ordinary introspection."""
     document = Documents(SCHEMA, introspection=True).get(query).get_operation(None)
     assert document is not None
 
@@ -164,7 +164,7 @@ def lists(aliases: int, selection: str = "__typename") -> str:
 async def test_long_lists_are_refused_as_the_request_is_read(
     http: httpx.AsyncClient, query: str, variables: Answer
 ) -> None:
-    """Lists that are far too long, or under too many aliases, are refused before any of them is coerced."""
+    """Lists that are much too long, or under too many aliases, are refused before they are coerced."""
 
     async def ask() -> httpx.Response:
         return await http.post("/graphql", json={"query": query, "variables": variables})
@@ -176,7 +176,7 @@ async def test_long_lists_are_refused_as_the_request_is_read(
 
 @pytest.mark.parametrize("count", [2_150, 21_500])
 def test_long_list_is_counted_and_not_read(count: int) -> None:
-    """However long a list of identifiers is, its length is enough to refuse it."""
+    """The length of a list is enough to refuse it: the count does not grow with the list."""
     operation = Documents(SCHEMA, introspection=True).get(lists(20)).get_operation(None)
     assert operation is not None
 
@@ -190,7 +190,7 @@ def test_long_list_is_counted_and_not_read(count: int) -> None:
 @sqlite_only
 @pytest.mark.anyio
 async def test_three_whole_lists_are_answered(portal: Portal) -> None:
-    """Three times a hundred organisations, with all that there is to know of them, fit into one request."""
+    """One request can ask three times for a hundred organisations, with all of their fields."""
     (field,) = [line for line in FIND_ORGANISATIONS.splitlines() if "organisations(" in line]
     start = FIND_ORGANISATIONS.index(field)
     end = FIND_ORGANISATIONS.rindex("}")
@@ -202,7 +202,7 @@ async def test_three_whole_lists_are_answered(portal: Portal) -> None:
 
 
 def test_defaults_of_variables_count() -> None:
-    """A list that is the default of a variable costs as much as one that is sent."""
+    """A list that is the default of a variable costs the same as one that is sent."""
     default = '[{type: SIRET, value: "1"}, {type: SIRET, value: "2"}]'
     query = lists(1).replace("Input!]!", f"Input!] = {default}")
     assert cost(query) == cost(lists(1), {"identifiers": [IDENTIFIER] * 2})
@@ -212,20 +212,20 @@ def test_defaults_of_variables_count() -> None:
 # --- Everything else ---
 
 
-def test_a_member_of_a_union_costs_as_itself() -> None:
-    """Of a union or an interface, the dearest member counts, not all of them together."""
+def test_only_the_most_expensive_member_of_a_union_counts() -> None:
+    """The cost of a union or an interface is that of its most expensive member, not of all together."""
     one = '{ organisation(identifier: {type: SIRET, value: "1"}) { SELECTION } }'
     long = "... on Organisation { id name city source status }"
     assert cost(one.replace("SELECTION", long)) == cost(one.replace("SELECTION", long + "... on Problem { code }"))
 
 
-def test_lists_that_say_nothing_are_short() -> None:
-    """Lists whose fields declare no size are no longer than what is counted for them."""
+def test_lists_without_a_declared_size_are_within_the_default() -> None:
+    """A list whose field declares no size is no longer than the default that is counted for it."""
     assert len(IDENTIFIER_FORMATS) <= DEFAULT_LIST_SIZE
 
 
-def test_sounds_are_not_repeated() -> None:
-    """A sound of a hundred kilobytes is answered under two aliases, not under twenty."""
+def test_sound_can_be_asked_for_twice_at_most() -> None:
+    """A sound of a hundred kilobytes is answered under two aliases, and refused under three."""
     query = "mutation { renewCaptcha(registrationId: 1) { ... on PendingRegistration { captcha { SOUNDS } } } }"
     assert cost(query.replace("SOUNDS", "image a: audio b: audio")) <= MAX_COST
     operation = Documents(SCHEMA, introspection=True).get(query.replace("SOUNDS", "a: audio b: audio c: audio"))
@@ -234,7 +234,7 @@ def test_sounds_are_not_repeated() -> None:
 
 
 def test_cost_without_lists_is_counted_once() -> None:
-    """The cost of a look-up is known with its document: asked again, it takes no work."""
+    """The cost of an operation without lists is counted with its first request only."""
     operation = Documents(SCHEMA, introspection=True).get(FIND_ORGANISATION).get_operation(None)
     assert operation is not None
     variables = {"identifier": IDENTIFIER, "language": "FR"}
@@ -243,7 +243,7 @@ def test_cost_without_lists_is_counted_once() -> None:
 
 
 def test_cost_with_lists_is_counted_each_time() -> None:
-    """A short list that passed lets no long one pass."""
+    """A long list is refused after a short one was accepted in the same document."""
     operation = Documents(SCHEMA, introspection=True).get(FIND_ORGANISATIONS).get_operation(None)
     assert operation is not None
     operation.check_cost({"identifiers": [IDENTIFIER]})

@@ -1,4 +1,4 @@
-"""The dearest requests within the limits take bounded work: to parse, validate, cost, execute and serialise."""
+"""The most expensive requests within the limits take bounded work, from parsing to serialising."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     Ask = Callable[[str], httpx.Response]
 
-# Calls of functions. The introspection that every tool asks for takes 120,000.
-MOST_CALLS = 300_000
-LARGEST_ANSWER = 400_000  # Bytes.
-MOST_LINES_OF_A_PASSWORD = 160_000
+# Calls of functions. The introspection of every tool takes 120,000.
+MAX_CALLS = 300_000
+MAX_ANSWER_BYTES = 400_000
+MAX_LINES_FOR_A_PASSWORD = 160_000
 
 searched = settings(
     database=None, derandomize=True, deadline=None, max_examples=40, suppress_health_check=list(HealthCheck)
@@ -37,7 +37,7 @@ searched = settings(
 
 @pytest.fixture
 def ask(settings: Settings) -> Iterator[Ask]:
-    """Sends a query to a service in this thread, whose calls can be counted."""
+    """Return a function that sends a query to a service in this thread, whose calls can be counted."""
     with asyncio.Runner() as runner:
         client = client_of(build_app(settings))
         http = runner.run(client.__aenter__())
@@ -46,13 +46,13 @@ def ask(settings: Settings) -> Iterator[Ask]:
             body: dict[str, Any] = {"query": query, "variables": {"identifiers": IDENTIFIERS}}
             return runner.run(http.post("/graphql", json=body))
 
-        ask_("{ __typename }")  # What is done once a process is done here.
+        ask_("{ __typename }")  # Work that is done once in a process is done here.
         yield ask_
         runner.run(client.__aexit__(None, None, None))
 
 
 def work(ask: Ask, query: str) -> tuple[int, httpx.Response]:
-    """The calls that it takes to answer *query*, and the answer."""
+    """Answer *query*; return the number of calls that it takes, and the answer."""
     answers: list[httpx.Response] = []
     calls = calls_of(lambda: answers.append(ask(query)))
     return calls, answers[0]
@@ -61,18 +61,18 @@ def work(ask: Ask, query: str) -> tuple[int, httpx.Response]:
 @sqlite_only
 @pytest.mark.parametrize("kind", BY_HAND)
 def test_dearest_document_of_a_kind_is_bounded(ask: Ask, kind: str) -> None:
-    """Whatever a document has most of, the work for it and its answer are bounded."""
+    """A document that exhausts one of the limits takes bounded work, and has a bounded answer."""
     calls, answer = work(ask, BY_HAND[kind])
     assert answer.status_code in {200, 400}
     assert "INTERNAL_SERVER_ERROR" not in answer.text
-    assert "LIMIT_EXCEEDED" not in answer.text, "It tells nothing of what passes the limits."
-    assert calls < MOST_CALLS
-    assert len(answer.content) < LARGEST_ANSWER
+    assert "LIMIT_EXCEEDED" not in answer.text, "A document over a limit shows nothing of those within."
+    assert calls < MAX_CALLS
+    assert len(answer.content) < MAX_ANSWER_BYTES
 
 
 @sqlite_only
 def test_dearest_document_that_is_found_is_bounded(ask: Ask) -> None:
-    """A search for what takes most work finds nothing above the bound."""
+    """A search for the most expensive document finds none above the bound."""
     passed = 0
 
     @searched
@@ -83,8 +83,8 @@ def test_dearest_document_that_is_found_is_bounded(ask: Ask) -> None:
         passed += "data" in answer.json()
         target(calls)
         assert "INTERNAL_SERVER_ERROR" not in answer.text
-        assert calls < MOST_CALLS
-        assert len(answer.content) < LARGEST_ANSWER
+        assert calls < MAX_CALLS
+        assert len(answer.content) < MAX_ANSWER_BYTES
 
     search()
     assert passed > 10
@@ -112,7 +112,7 @@ PASSWORDS = [
 
 @pytest.mark.parametrize("password", PASSWORDS, ids=ascii)
 def test_dearest_password_is_bounded(password: str) -> None:
-    """However long a password is, and in however many ways its symbols can be read, it is judged in bounded work."""
+    """A long password, or one whose symbols can be read in many ways, is judged in bounded work."""
     assess(password)
     personal_data = ["Camille", "Durand", "camille.durand@exemple.fr"]
-    assert lines_of(lambda: assess(password, personal_data)) < MOST_LINES_OF_A_PASSWORD
+    assert lines_of(lambda: assess(password, personal_data)) < MAX_LINES_FOR_A_PASSWORD

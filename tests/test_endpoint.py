@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: media types, methods, status codes, and bodies that are none."""
+"""GraphQL over HTTP: media types, methods, status codes, malformed bodies, failures, origins."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GRAPHQL_RESPONSE = "application/graphql-response+json"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 QUERY = "{ __typename }"
 ORIGIN = "https://portal.example.org"
-WORDS = "Camille Durand can't be found"  # Of an exception: they may quote what somebody typed.
+WORDS = "Camille Durand can't be found"  # Of an exception, which may quote what a person has entered.
 LOOK_UP = {"identifier": {"type": "SIRET", "value": SIRET}}
 TWO_OPERATIONS = "query First { a: __typename } query Second { b: __typename }"
 
@@ -40,7 +40,7 @@ async def post_bytes(http: httpx.AsyncClient, content: bytes, content_type: str 
 
 
 def codes(response: httpx.Response) -> list[str]:
-    """The codes of the errors, of an answer that has nothing else."""
+    """Return the codes of the errors of an answer that has nothing else."""
     answer: Answer = response.json()
     assert set(answer) == {"errors"}, answer
     return [error["extensions"]["code"] for error in answer["errors"]]
@@ -70,7 +70,7 @@ def codes(response: httpx.Response) -> list[str]:
 async def test_answer_is_of_a_type_that_the_caller_accepts(
     http: httpx.AsyncClient, accept: str | None, expected: str
 ) -> None:
-    """The newer media type is used where it is named, JSON wherever that will do, always in UTF-8."""
+    """The answer has the newer media type if the caller names it, and JSON if the caller accepts that, in UTF-8."""
     request = http.build_request("POST", "/graphql", json={"query": QUERY})
     del request.headers["accept"]
     if accept is not None:
@@ -83,7 +83,7 @@ async def test_answer_is_of_a_type_that_the_caller_accepts(
 
 @pytest.mark.parametrize("accept", ["text/plain", "image/*", "text/html", f"{JSON};q=0", f"{GRAPHQL_RESPONSE};q=0.0"])
 async def test_caller_who_accepts_neither_type_is_told(http: httpx.AsyncClient, accept: str) -> None:
-    """What can't be answered acceptably is answered by 406, with a code."""
+    """A caller that accepts neither media type gets 406, with a code."""
     response = await http.post("/graphql", json={"query": QUERY}, headers={"Accept": accept})
     assert response.status_code == 406
     assert codes(response) == ["BAD_REQUEST"]
@@ -93,7 +93,7 @@ async def test_caller_who_accepts_neither_type_is_told(http: httpx.AsyncClient, 
     "content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"]
 )
 async def test_body_must_be_declared_as_json(http: httpx.AsyncClient, content_type: str) -> None:
-    """A body of another type is refused, so that no form of a strange page can send one."""
+    """A body of another type is refused, so that no form on another site can send one."""
     response = await post_bytes(http, json.dumps({"query": QUERY}).encode(), content_type)
     assert response.status_code == 415
     assert codes(response) == ["BAD_REQUEST"]
@@ -101,7 +101,7 @@ async def test_body_must_be_declared_as_json(http: httpx.AsyncClient, content_ty
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "Application/JSON ;charset=UTF-8"])
 async def test_parameters_of_the_content_type_do_not_matter(http: httpx.AsyncClient, content_type: str) -> None:
-    """JSON is JSON, with or without a charset."""
+    """A charset or another parameter changes nothing."""
     response = await post_bytes(http, json.dumps({"query": QUERY}).encode(), content_type)
     assert response.status_code == 200
 
@@ -145,7 +145,7 @@ async def test_parameters_of_the_content_type_do_not_matter(http: httpx.AsyncCli
     ids=lambda body: body[:48].decode("ascii", "replace"),
 )
 async def test_malformed_request_is_the_callers_mistake(http: httpx.AsyncClient, body: bytes) -> None:
-    """Whatever stands in a body, a request that can't be read is answered by 400, and never by 500."""
+    """A request that can't be read gets 400, never 500."""
     response = await post_bytes(http, body)
     assert response.status_code == 400
     assert codes(response) == ["BAD_REQUEST"]
@@ -161,13 +161,13 @@ async def test_malformed_request_is_the_callers_mistake(http: httpx.AsyncClient,
     ],
 )
 async def test_parameters_but_query_are_optional(http: httpx.AsyncClient, parameters: Answer) -> None:
-    """Null is as good as nothing, and what nobody knows is ignored."""
+    """A null is the same as no parameter. Unknown parameters are ignored."""
     response = await http.post("/graphql", json={"query": QUERY} | parameters)
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
 async def test_byte_order_mark_is_ignored(http: httpx.AsyncClient) -> None:
-    """JSON with a byte order mark before it is read (RFC 8259, 8.1); a second one, or one in the middle, is none."""
+    """One byte order mark before the JSON is ignored (RFC 8259, 8.1). A second one makes it malformed."""
     body = json.dumps({"query": QUERY, "variables": {"name": "\ud800"}}).encode()
     for content in (body, json.dumps({"query": QUERY}).encode()):
         assert (await post_bytes(http, BOM_UTF8 + content)).json() == {"data": {"__typename": "Query"}}
@@ -183,7 +183,7 @@ async def in_chunks(content: bytes) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)])
 async def test_body_is_bounded(http: httpx.AsyncClient, size: int, status: int, chunked: bool) -> None:
-    """64 KiB are read, one byte more is refused, whether or not the length was announced."""
+    """A body of 64 KiB is read and one byte more is refused, with or without Content-Length."""
     body = json.dumps({"query": QUERY}).encode().ljust(size)
     content: Any = in_chunks(body) if chunked else body
     response = await http.post("/graphql", content=content, headers={"Content-Type": JSON})
@@ -194,7 +194,7 @@ async def test_body_is_bounded(http: httpx.AsyncClient, size: int, status: int, 
 
 
 async def test_endless_body_is_not_awaited(http: httpx.AsyncClient) -> None:
-    """The answer comes as soon as a body is too large: the rest of it is never asked for."""
+    """The refusal is sent as soon as a body is too large, without the rest of it being read."""
     asked = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -213,14 +213,14 @@ async def test_endless_body_is_not_awaited(http: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("extra", [{}, {"extensions": "{}"}, {"variables": "null"}, {"operationName": ""}])
 async def test_query_can_be_sent_by_get(http: httpx.AsyncClient, extra: dict[str, str]) -> None:
-    """A query needs no body."""
+    """GET executes a query."""
     response = await http.get("/graphql", params={"query": QUERY} | extra)
     assert response.status_code == 200
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
 async def test_variables_by_get_are_json(http: httpx.AsyncClient) -> None:
-    """A query by GET takes variables, as JSON in the query string."""
+    """The query string can have variables, as JSON."""
     parameters = {"query": FIND_ORGANISATION, "variables": json.dumps(LOOK_UP)}
     response = await http.get("/graphql", params=parameters)
     assert response.json()["data"]["organisation"]["__typename"] == "OrganisationNotFound"
@@ -243,7 +243,7 @@ async def test_variables_by_get_are_json(http: httpx.AsyncClient) -> None:
 async def test_malformed_query_string_is_the_callers_mistake(
     http: httpx.AsyncClient, parameters: dict[str, str | list[str]]
 ) -> None:
-    """A query string that can't be read is answered by 400, and never by 500."""
+    """A query string that can't be read gets 400, never 500."""
     response = await http.get("/graphql", params=parameters)
     assert response.status_code == 400
     assert codes(response) == ["BAD_REQUEST"]
@@ -261,7 +261,7 @@ async def test_malformed_query_string_is_the_callers_mistake(
     ],
 )
 async def test_get_changes_nothing(http: httpx.AsyncClient, parameters: dict[str, str]) -> None:
-    """A mutation by GET is not executed: a link or a picture's address can do nothing."""
+    """GET executes no mutation: a link or the address of a picture changes nothing."""
     response = await http.get("/graphql", params=parameters)
     assert response.status_code == 405
     assert response.headers["allow"] == "POST"
@@ -270,7 +270,7 @@ async def test_get_changes_nothing(http: httpx.AsyncClient, parameters: dict[str
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"])
 async def test_other_methods_are_refused(http: httpx.AsyncClient, method: str) -> None:
-    """Only GET and POST mean anything here."""
+    """Methods other than GET and POST get 405."""
     response = await http.request(method, "/graphql", json={"query": QUERY})
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, POST"
@@ -278,7 +278,7 @@ async def test_other_methods_are_refused(http: httpx.AsyncClient, method: str) -
 
 
 async def test_head_is_refused(http: httpx.AsyncClient) -> None:
-    """HEAD executes nothing and says nothing."""
+    """HEAD executes nothing and gets 405."""
     response = await http.head("/graphql", params={"query": QUERY})
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, POST"
@@ -289,14 +289,14 @@ async def test_head_is_refused(http: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(("name", "field"), [("First", "a"), ("Second", "b")])
 async def test_name_chooses_among_operations(http: httpx.AsyncClient, name: str, field: str) -> None:
-    """Of several operations, the one that is named is executed."""
+    """operationName chooses one of several operations."""
     response = await http.post("/graphql", json={"query": TWO_OPERATIONS, "operationName": name})
     assert response.json() == {"data": {field: "Query"}}
 
 
 @pytest.mark.parametrize("name", [None, "", "Third", "first"])
 async def test_operation_must_be_known(http: httpx.AsyncClient, name: str | None) -> None:
-    """Where the name chooses none of several operations, none is executed."""
+    """A request that names none of several operations is refused."""
     response = await http.post("/graphql", json={"query": TWO_OPERATIONS, "operationName": name})
     assert response.status_code == 400
     assert codes(response) == ["BAD_REQUEST"]
@@ -328,9 +328,9 @@ REFUSED_DOCUMENTS: list[tuple[str, Answer | None, str]] = [
 async def test_what_is_not_executed_has_no_data(
     http: httpx.AsyncClient, *, query: str, variables: Answer | None, code: str, accept: str, status: int
 ) -> None:
-    """A document or variables that are refused come back as errors alone.
+    """A document or variables that are refused get errors alone, without data.
 
-    The status is 400, save for a caller that names JSON alone, who could not tell whose answer that is.
+    The status is 400. A caller that names JSON alone gets 200, since it would take 400 for the answer of a proxy.
     """
     body = json.dumps({"query": query, "variables": variables}).encode()  # Lone surrogates as \\u escapes.
     response = await http.post("/graphql", content=body, headers={"Accept": accept, "Content-Type": JSON})
@@ -339,7 +339,7 @@ async def test_what_is_not_executed_has_no_data(
 
 
 async def test_input_errors_say_where(http: httpx.AsyncClient) -> None:
-    """A client's developer learns which variable is wrong, where, and why."""
+    """An error tells the developer of a client which variable is wrong, at which place, and why."""
     variables = {"identifier": {"type": "SIREN", "number": 1}}
     response = await http.post("/graphql", json={"query": FIND_ORGANISATION, "variables": variables})
     assert [error["message"] for error in response.json()["errors"]] == [
@@ -354,7 +354,7 @@ async def test_input_errors_say_where(http: httpx.AsyncClient) -> None:
 
 @pytest.fixture
 async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
-    """An application whose look-ups fail."""
+    """Serve an application whose look-ups fail."""
 
     async def fail(_: list[Identifier]) -> list[None]:
         raise RuntimeError(WORDS)
@@ -368,7 +368,7 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 async def test_failure_of_ours_is_told_by_a_reference(
     failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, accept: str
 ) -> None:
-    """The caller gets a reference and nothing else of an internal error; the log has its class and place under it."""
+    """The caller gets only the reference of an internal error. The log has its class and its place under it."""
     body = {"query": FIND_ORGANISATION, "variables": LOOK_UP}
     response = await failing.post("/graphql", json=body, headers={"Accept": accept})
     assert response.status_code == 200
@@ -388,7 +388,7 @@ async def test_failure_of_ours_is_told_by_a_reference(
 
 
 async def test_each_failure_has_its_own_reference(failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Two failures in one answer can be told apart in the log."""
+    """Each failure of one answer has its own reference in the log."""
     variables = {"identifiers": [LOOK_UP["identifier"]]}
     query = """query ($identifiers: [OrganisationIdentifierInput!]!) {
       a: organisations(identifiers: $identifiers) { __typename }
@@ -405,7 +405,7 @@ async def test_each_failure_has_its_own_reference(failing: httpx.AsyncClient, ca
 async def test_failures_of_one_request_are_told_a_few_times(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many fields fail, five are logged and told, and the rest is counted in one line and one error."""
+    """Of many failures, five are logged and told. One line and one error count the others."""
 
     def fail(*_: object) -> None:
         raise RuntimeError(WORDS)
@@ -431,7 +431,7 @@ def is_output(type_: graphql.GraphQLNamedType) -> bool:
 
 
 async def test_mistakes_of_one_request_are_told_a_few_times(http: httpx.AsyncClient) -> None:
-    """However many arguments or variables are wrong, five are told, and then their number or that there are more."""
+    """Of many wrong arguments or variables, five are told. One error counts the others."""
     aliases = " ".join(f"a{number}: __type(name: $name) {{ name }}" for number in range(20))
     query = f'query ($name: String = "Query") {{ {aliases} }}'
     wrong_arguments = (await http.post("/graphql", json={"query": query, "variables": {"name": None}})).json()["errors"]
@@ -445,7 +445,7 @@ async def test_mistakes_of_one_request_are_told_a_few_times(http: httpx.AsyncCli
 async def test_failure_outside_of_every_field_is_told_as_well(
     http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even the executor's own failure is an answer of GraphQL's shape."""
+    """A failure of the executor itself gets an answer in the form of GraphQL."""
 
     def fail(*_: object, **__: object) -> None:
         raise RecursionError
@@ -465,7 +465,7 @@ async def test_failure_outside_of_every_field_is_told_as_well(
 
 
 async def test_nothing_is_to_be_stored(http: httpx.AsyncClient) -> None:
-    """Whatever the answer, no cache keeps it."""
+    """No cache may store an answer that is not a look-up by GET."""
     answers = [
         await http.post("/graphql", json={"query": QUERY}),
         await http.get("/graphql", params={"query": QUERY}),
@@ -482,7 +482,7 @@ async def test_nothing_is_to_be_stored(http: httpx.AsyncClient) -> None:
 
 
 async def test_answers_vary_by_what_they_depend_on(http: httpx.AsyncClient) -> None:
-    """A cache that stores all the same mixes up no languages, types and origins."""
+    """Answers name the headers that they depend on, so that a cache mixes up no language, type or origin."""
     response = await http.post("/graphql", json={"query": QUERY})
     assert {part.strip() for part in response.headers["vary"].split(",")} >= {"Accept", "Accept-Language", "Origin"}
 
@@ -492,7 +492,7 @@ def in_production(settings: Settings, **changes: Any) -> Settings:
 
 
 async def test_browser_gets_a_page_in_development(http: httpx.AsyncClient) -> None:
-    """A developer who opens the address finds GraphiQL."""
+    """A browser that opens the address gets GraphiQL in development."""
     response = await http.get("/graphql", headers={"Accept": BROWSER})
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
@@ -506,7 +506,7 @@ async def test_browser_gets_a_page_in_development(http: httpx.AsyncClient) -> No
 async def test_page_is_for_browsers_only(
     http: httpx.AsyncClient, method: str, parameters: dict[str, str], accept: str
 ) -> None:
-    """A program, or a query, gets no page."""
+    """A program gets no page, and neither does a query of a browser."""
     response = await http.request(method, "/graphql", params=parameters, headers={"Accept": accept})
     assert response.headers["content-type"] == "application/json; charset=utf-8"
 
@@ -520,7 +520,7 @@ async def test_production_has_no_page(settings: Settings) -> None:
 
 
 def allowed_origin(response: httpx.Response) -> str:
-    """The origin whose pages may read the answer; nothing for none."""
+    """Return the origin whose pages may read the answer, or an empty text."""
     return str(response.headers.get("access-control-allow-origin", ""))
 
 
@@ -555,7 +555,7 @@ STRANGE_ORIGINS = (
 async def test_only_allowed_origins_may_call(
     settings: Settings, production: bool, configured: tuple[str, ...], allowed: tuple[str, ...]
 ) -> None:
-    """Pages call from configured origins, in development from this machine as well, and from nowhere else."""
+    """Pages of configured origins may call, and in development those of this machine; no others may."""
     environment = Environment.PRODUCTION if production else Environment.DEVELOPMENT
     changed = settings.replace(environment=environment, cors_origins=configured)
     async with client_of(build_app(changed)) as client:
@@ -573,14 +573,14 @@ async def test_only_allowed_origins_may_call(
 
 
 async def test_contract_is_served(http: httpx.AsyncClient) -> None:
-    """What is served as the contract is the file in the repository."""
+    """The contract that is served is the file in the repository."""
     response = await http.get("/schema.graphql")
     assert response.status_code == 200
     assert response.text == (Path(__file__).parent.parent / "schema.graphql").read_text(encoding="utf-8")
 
 
 async def test_contract_can_be_kept_back(settings: Settings) -> None:
-    """Without introspection, the file is not served either, and everything else works."""
+    """Without introspection, the contract is not served, and everything else works."""
     async with client_of(build_app(settings.replace(introspection="off"))) as client:
         assert (await client.get("/schema.graphql")).status_code == 404
         refused = await client.post("/graphql", json={"query": graphql.get_introspection_query()})
@@ -590,7 +590,7 @@ async def test_contract_can_be_kept_back(settings: Settings) -> None:
 
 
 async def test_introspection_fits_the_limits(http: httpx.AsyncClient) -> None:
-    """Tools can read the whole schema from the service."""
+    """The whole schema can be read by introspection, within the limits."""
     query = graphql.get_introspection_query(specified_by_url=True, input_value_deprecation=True)
     answer = (await http.post("/graphql", json={"query": query})).json()
     assert "errors" not in answer
@@ -602,14 +602,14 @@ async def test_introspection_fits_the_limits(http: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 async def test_service_in_order_says_so(http: httpx.AsyncClient, path: str) -> None:
-    """Where all is well, both probes answer 200."""
+    """Both probes answer 200 when all is well."""
     assert (await http.get(path)).status_code == 200
 
 
 async def health(settings: Settings, database_url: str) -> tuple[int, int]:
-    """Statuses of the two probes: live, ready."""
+    """Return the statuses of the two probes: live, ready."""
     async with client_of(build_app(settings.replace(database_url=SecretStr(database_url)))) as client:
-        for _ in range(2):  # What fails once must not hang the next time.
+        for _ in range(2):  # A probe that has failed once must not hang the next time.
             async with asyncio.timeout(30):
                 ready = (await client.get("/health/ready")).status_code
         return (await client.get("/health/live")).status_code, ready
@@ -628,14 +628,14 @@ async def health(settings: Settings, database_url: str) -> tuple[int, int]:
 async def test_service_without_its_database_is_live_but_not_ready(
     settings: Settings, tmp_path: Path, postgres: str, url: str
 ) -> None:
-    """A database that is away, refuses, or has not been migrated takes the service out of the balance, not down."""
+    """Without its database, or with one that is not migrated, the service is live and not ready."""
     another = postgres.replace("//postgres", "//nobody")
     assert await health(settings, url.format(folder=tmp_path, postgres_of_another=another)) == (200, 503)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 0.005, 0.02])
 async def test_service_that_ends_as_it_starts_ends_at_once(settings: Settings, seconds: float) -> None:
-    """Whatever the purge has in hand, nothing waits for a database that was just being opened."""
+    """A service that ends while it starts waits for no database that is being opened."""
     async with asyncio.timeout(60):
         async with client_of(build_app(settings)):
             await asyncio.sleep(seconds)

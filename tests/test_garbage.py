@@ -1,4 +1,4 @@
-"""Answers leave nothing to the garbage collector, whose walks keep all callers of a process waiting."""
+"""Answers leave nothing to the garbage collector, whose walks make all callers of a process wait."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IDENTIFIER = {"type": "SIRET", "value": SIRET}
 
 @contextmanager
 def garbage() -> Iterator[Counter[str]]:
-    """The kinds of our and graphql-core's objects that the block leaves in cycles, and how many of each."""
+    """Count the objects of ours and of graphql-core that the block leaves in cycles, by kind."""
     left: Counter[str] = Counter()
     gc.collect()
     gc.disable()
@@ -54,8 +54,8 @@ def garbage() -> Iterator[Counter[str]]:
         pytest.param(CREATE_ACCOUNT, {"input": form()}, id="a form"),
     ],
 )
-async def test_an_answer_leaves_no_garbage(http: httpx.AsyncClient, query: str, variables: Answer) -> None:
-    """An answer to a document that was validated before leaves no cycles."""
+async def test_answer_leaves_no_cycles(http: httpx.AsyncClient, query: str, variables: Answer) -> None:
+    """An answer to a cached document leaves no object in a cycle."""
     body = {"query": query, "variables": variables}
     await http.post("/graphql", json=body)
     with garbage() as left:

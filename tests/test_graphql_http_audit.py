@@ -18,7 +18,7 @@ AUDITS = 61  # Of the version that package-lock.json pins.
 
 
 async def test_every_audit_is_passed(server: str) -> None:
-    """What the specification of GraphQL over HTTP says a server must, should or may do, it does."""
+    """The server does everything that a server must, should or may do by the specification of GraphQL over HTTP."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")

@@ -1,4 +1,4 @@
-"""What is executed at all, what is kept of it, and what errors may say: no secret, and no hint."""
+"""Limits of documents, the cache of valid ones, and errors that tell no secret and no hint."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def aliases(count: int) -> str:
 
 
 def nested(depth: int) -> str:
-    """A query of *depth* levels, which stays in the schema."""
+    """Return a query of *depth* levels that fits the schema."""
     return "{ __schema { types " + "{ ofType " * (depth - 3) + "{ name }" + " }" * (depth - 1)
 
 
 def chain(length: int, spread: str, last: str) -> str:
-    """Fragments that each spread the next as *spread* has it."""
+    """Return *length* fragments, each of which spreads the next one in the form of *spread*."""
     links = [f"fragment F{n} on Query {{ {spread.replace('NEXT', f'...F{n + 1}')} }}" for n in range(length)]
     return " ".join(["{ ...F0 }", *links, f"fragment F{length} on Query {{ {last} }}"])
 
@@ -101,7 +101,7 @@ def chain(length: int, spread: str, last: str) -> str:
     ],
 )
 def test_document_up_to_the_limits_passes(documents: Documents, text: str) -> None:
-    """The limits hinder nobody who asks for what there is."""
+    """Every document that a client has reason to send is within the limits."""
     assert documents.get(text).tree == graphql.parse(text)
 
 
@@ -153,7 +153,7 @@ RENEWAL = 'renewCaptcha(registrationId: "1") { __typename }'
     ids=lambda text: text[:60],
 )
 def test_document_over_a_limit_is_refused(documents: Documents, text: str) -> None:
-    """Depth, aliases and root fields are counted wherever fragments hide them; tokens are counted first."""
+    """Depth, aliases and root fields are counted inside fragments too. Tokens are counted first."""
     assert codes(documents, text) == {"LIMIT_EXCEEDED"}
 
 
@@ -168,7 +168,7 @@ def test_document_over_a_limit_is_refused(documents: Documents, text: str) -> No
     ],
 )
 def test_other_mistakes_are_not_taken_for_limits(documents: Documents, text: str, code: str) -> None:
-    """The code says what is wrong."""
+    """A document that is wrong in another way gets the code of that mistake."""
     assert codes(documents, text) == {code}
 
 
@@ -180,7 +180,7 @@ def test_other_mistakes_are_not_taken_for_limits(documents: Documents, text: str
 async def test_deep_values_are_refused_at_any_depth(
     http: httpx.AsyncClient, opening: str, closing: str, *, left: str, right: str
 ) -> None:
-    """Wherever the recursion ends, in the parser or in the validation, the answer is a refusal."""
+    """A deep value is refused, whether the parser or the validation gives up first."""
     for depth in range(5, 250, 5):
         query = f"{opening}{left * depth}Int{right * depth}{closing}"
         answer = await http.post("/graphql", json={"query": query})
@@ -189,7 +189,7 @@ async def test_deep_values_are_refused_at_any_depth(
 
 @pytest.mark.parametrize("spread", ["NEXT NEXT", "__typename NEXT __typename NEXT", "NEXT ... on Query { NEXT }"])
 def test_fragments_that_spread_fragments_take_little_work(spread: str) -> None:
-    """Twice as many of them is about twice the work, though spelt out it would be the square."""
+    """Twice as many fragments take about twice the work, though the selections that they stand for are squared."""
 
     def work(length: int) -> int:
         text = chain(length, spread, "__typename")
@@ -200,7 +200,7 @@ def test_fragments_that_spread_fragments_take_little_work(spread: str) -> None:
 
         return calls_of(answer)
 
-    work(1)  # What is done once a process, as compiling patterns, is done here.
+    work(1)  # Work that is done once in a process, such as compiling patterns, is done here.
     assert work(24) < 4 * work(12)
 
 
@@ -228,19 +228,19 @@ def test_aliases_in_many_fragments_are_counted_in_little_work() -> None:
     ],
 )
 def test_introspection_is_a_setting(text: str) -> None:
-    """The schema can be asked for, or not at all."""
+    """Introspection is on or off, wherever in the document it is."""
     assert Documents(graphql_schema, introspection=True).get(text)
     assert codes(Documents(graphql_schema, introspection=False), text) == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 @pytest.mark.parametrize("text", ["{ __typename terms { __typename url } }", CREATE_ACCOUNT, FIND_ORGANISATIONS])
 def test_names_of_types_are_no_introspection(text: str) -> None:
-    """Clients tell the members of unions apart, whatever the setting."""
+    """Clients can ask for __typename without introspection."""
     assert Documents(graphql_schema, introspection=False).get(text)
 
 
 def test_introspection_is_not_nested() -> None:
-    """Types of fields of types of fields… would be millions of lines: no document gets far into that."""
+    """A document can't ask for the fields of types of fields of types: that would be millions of lines."""
     text = "{ __schema { types { " + "fields { type { " * 3 + "name" + " } }" * 3 + " } } }"
     assert codes(Documents(graphql_schema, introspection=True), text) == {"GRAPHQL_VALIDATION_FAILED"}
 
@@ -257,7 +257,7 @@ def kept(documents: Documents) -> list[str]:
 
 
 def test_cache_is_bounded(documents: Documents) -> None:
-    """However many documents come, those used last are kept, and no more than there is room for."""
+    """The cache keeps the documents that were used last, up to its size."""
     texts = queries(MAX_CACHED_DOCUMENTS + 10)
     first = documents.get(texts[0])
     for text in texts:
@@ -268,7 +268,7 @@ def test_cache_is_bounded(documents: Documents) -> None:
 
 
 def test_long_documents_are_not_kept(documents: Documents) -> None:
-    """The cache can't be filled with megabytes."""
+    """The cache keeps no document of more than 10,000 characters."""
     long, longest = (f"{{ __typename }}{' ' * (length - 14)}" for length in (10_001, 10_000))
     documents.get(long)
     documents.get(longest)
@@ -277,7 +277,7 @@ def test_long_documents_are_not_kept(documents: Documents) -> None:
 
 @pytest.mark.parametrize("text", ["{", "{ nothing }", "{ " + aliases(21) + " }"])
 def test_refused_documents_are_not_kept(documents: Documents, text: str) -> None:
-    """What can't be executed takes no room."""
+    """A refused document takes no room in the cache, and is refused again."""
     assert refusal(documents, text)
     assert kept(documents) == []
     assert refusal(documents, text)
@@ -298,7 +298,7 @@ def test_refused_documents_are_not_kept(documents: Documents, text: str) -> None
     ],
 )
 def test_secrets_are_not_kept(documents: Documents, text: str, is_kept: bool) -> None:
-    """A mutation with texts written into it, where a password should be a variable, stays nowhere."""
+    """A mutation with a text written into it, which may be a password, is not cached."""
     documents.get(text)
     assert kept(documents) == ([text] if is_kept else [])
 
@@ -323,7 +323,7 @@ def test_document_is_checked_once(documents: Documents) -> None:
     ],
 )
 async def test_cached_answer_is_the_same(http: httpx.AsyncClient, query: str, variables: Answer | None) -> None:
-    """The second answer to a request is the first, to the byte, but for the id of the request."""
+    """The second answer to a request has the same bytes as the first, except for the id of the request."""
     first, second = [await http.post("/graphql", json={"query": query, "variables": variables}) for _ in range(2)]
     assert first.status_code == second.status_code
     assert first.text.replace(first.headers["x-request-id"], second.headers["x-request-id"]) == second.text
@@ -351,7 +351,7 @@ async def test_cached_answer_is_the_same(http: httpx.AsyncClient, query: str, va
     ],
 )
 def test_errors_give_no_hints(documents: Documents, text: str) -> None:
-    """What is nearly right is told no closer."""
+    """No error of a document suggests a name."""
     messages = [error.message for error in refusal(documents, text)]
     assert messages
     assert not [message for message in messages if "did you mean" in message.lower()]
@@ -362,7 +362,7 @@ def test_errors_give_no_hints(documents: Documents, text: str) -> None:
     "identifier", [{"typ": "SIRET", "value": "1"}, {"type": "SIRETT", "value": "1"}, {"type": "siret", "value": "1"}]
 )
 async def test_input_errors_give_no_hints(http: httpx.AsyncClient, identifier: Answer) -> None:
-    """Nor is what is nearly right in the variables."""
+    """No error of a variable suggests a name."""
     body = {"query": FIND_ORGANISATION, "variables": {"identifier": identifier}}
     answer = await http.post("/graphql", json=body)
     assert answer.status_code == 400
@@ -371,7 +371,7 @@ async def test_input_errors_give_no_hints(http: httpx.AsyncClient, identifier: A
 
 @pytest.mark.parametrize("count", [5, 6, 60])
 def test_errors_are_few(documents: Documents, count: int) -> None:
-    """However much is wrong, five errors are told, and that there are more."""
+    """Of many errors, five are told, and that there are more."""
     errors = refusal(documents, "{ " + " ".join(f"wrong{number}" for number in range(count)) + " }")
     assert len(errors) == (5 if count == 5 else 6)
     assert all((error.extensions or {})["code"] == "GRAPHQL_VALIDATION_FAILED" for error in errors)
@@ -451,7 +451,7 @@ WRONG_DOCUMENTS = [
 
 
 def log_of_the_service(caplog: pytest.LogCaptureFixture) -> str:
-    """Everything that was logged, but by the test's own HTTP client."""
+    """Return everything that was logged, except by the test's own HTTP client."""
     return "\n".join(
         f"{record.getMessage()} {record.exc_text or ''}"
         for record in caplog.records
@@ -461,7 +461,7 @@ def log_of_the_service(caplog: pytest.LogCaptureFixture) -> str:
 
 @sqlite_only
 async def test_wrong_variables_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """A secret in a place or of a type that doesn't fit is in no answer and in no log."""
+    """A secret in a wrong place or of a wrong type is in no answer and in no log."""
     caplog.set_level(logging.DEBUG)
     for query, variables in WRONG_VARIABLES:
         response = await http.post("/graphql", json={"query": query, "variables": variables})
@@ -472,7 +472,7 @@ async def test_wrong_variables_do_not_come_back(http: httpx.AsyncClient, caplog:
 
 @sqlite_only
 async def test_wrong_documents_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """A secret in a document that is wrong here or elsewhere is in no answer and in no log."""
+    """A secret in a document that is wrong, there or in another place, is in no answer and in no log."""
     caplog.set_level(logging.DEBUG)
     for query in WRONG_DOCUMENTS:
         response = await http.post("/graphql", json={"query": query})
@@ -488,20 +488,20 @@ async def test_wrong_documents_do_not_come_back(http: httpx.AsyncClient, caplog:
 async def test_malformed_body_does_not_come_back(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, part: str
 ) -> None:
-    """A body that is no request is not quoted either."""
+    """No answer and no log quotes a malformed body."""
     caplog.set_level(logging.DEBUG)
     response = await http.post("/graphql", content=part.format(SECRET), headers={"Content-Type": "application/json"})
     assert response.status_code == 400
     assert SECRET not in response.text + log_of_the_service(caplog)
 
 
-SHORTEST_TOLD_FROM_OTHERS = 4
+MIN_DISTINCT_LENGTH = 4
 AWKWARD = 'Été "au\n\\lac'
 
 
 @pytest.fixture
 async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
-    """An application whose password check and look-ups fail, and quote what they were given."""
+    """Serve an application whose password check and look-ups fail, and quote their arguments."""
 
     def fail(password: str, *_: object) -> None:
         try:
@@ -524,7 +524,7 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 async def test_failure_that_quotes_a_password_is_logged_without(
     failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, password: str, inline: bool
 ) -> None:
-    """What an exception says isn't logged: it may quote the texts of the request."""
+    """The log has no words of an exception, which may quote a password."""
     caplog.set_level(logging.DEBUG)
     query, variables = CHECK, {"input": {"password": password}}
     if inline:
@@ -536,7 +536,7 @@ async def test_failure_that_quotes_a_password_is_logged_without(
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert error["extensions"]["reference"] in log
     assert "builtins.RuntimeError, because of builtins.KeyError" in log
-    if len(password) > SHORTEST_TOLD_FROM_OTHERS:
+    if len(password) > MIN_DISTINCT_LENGTH:
         for form in (password, repr(password)[1:-1]):
             assert form not in response.text
             assert form not in log
@@ -544,7 +544,7 @@ async def test_failure_that_quotes_a_password_is_logged_without(
 
 @sqlite_only
 async def test_failure_tells_its_kind_and_place(failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """The log of a failure is worth reading: its kind, and where it happened."""
+    """The log of a failure has its class and its place."""
     variables = {"identifier": {"type": "SIRET", "value": "73282932000074"}}
     await failing.post("/graphql", json={"query": FIND_ORGANISATION, "variables": variables})
     log = log_of_the_service(caplog)
@@ -552,7 +552,7 @@ async def test_failure_tells_its_kind_and_place(failing: httpx.AsyncClient, capl
     assert "tests/test_guard.py" in log
 
 
-# graphql-core says these in an error whose trace would show the document, the password in it included.
+# graphql-core reports these in an error whose trace shows the document, with the password in it.
 NULLS_FOR_DEFAULTS = (
     'mutation ($l: String = "a") {{ activateAccount(input: {{token: "t", password: "{secret}",'
     " passwordConfirmation: $l}})"
@@ -567,7 +567,7 @@ NULLS_FOR_DEFAULTS = (
 async def test_null_for_a_default_is_the_callers_mistake(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, query: str
 ) -> None:
-    """A null that only shows when its field is reached is BAD_USER_INPUT, and logs nothing of the document."""
+    """A null that graphql-core finds only at its field is BAD_USER_INPUT, and logs nothing of the document."""
     caplog.set_level(logging.DEBUG)
     response = await http.post("/graphql", json={"query": query.format(secret=SECRET), "variables": {"l": None}})
     (error,) = response.json()["errors"]
@@ -580,7 +580,7 @@ async def test_null_for_a_default_is_the_callers_mistake(
 
 @sqlite_only
 async def test_access_log_has_no_query_string(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """The access log tells method, path, status and time, and nothing that was typed."""
+    """The access log has method, path, status and time, and no input."""
     caplog.set_level(logging.INFO)
     query = f'{{ organisation(identifier: {{type: AUTRE, value: "{SECRET}"}}) {{ __typename }} }}'
     await http.get("/graphql", params={"query": query})

@@ -20,7 +20,7 @@ def fields_of(type_: Any) -> dict[str, graphql.GraphQLField]:
 
 
 def asking_for_all(type_: Any, depth: int) -> str:
-    """A selection of every field of *type_*, down to *depth* levels."""
+    """Select every field of *type_*, down to *depth* levels."""
     parts = ["__typename"]
     for name, field in fields_of(type_).items():
         arguments = "(includeDeprecated: true)" if "includeDeprecated" in field.args else ""
@@ -33,7 +33,7 @@ def asking_for_all(type_: Any, depth: int) -> str:
 
 
 def test_every_field_holds_for_every_type() -> None:
-    """Every field of introspection can be asked of every kind of type, wrapping ones too, without an error."""
+    """Every field of introspection works for every kind of type, wrapping types included."""
     result = graphql.execute_sync(SCHEMA, graphql.parse(f"{{ __schema {asking_for_all(TYPES[0], 4)} }}"))
     assert result.errors is None
     kinds = {type_["kind"] for type_ in walk(result.data, "kind")}
@@ -41,14 +41,14 @@ def test_every_field_holds_for_every_type() -> None:
 
 
 def walk(value: Any, key: str) -> list[dict[str, Any]]:
-    """The objects within *value* that have *key*."""
+    """Return the objects in *value* that have *key*."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     found = [value] if isinstance(value, dict) and key in value else []
     return [*found, *(object_ for part in inner for object_ in walk(part, key))]
 
 
 def test_only_inputs_are_or_are_not_one_of() -> None:
-    """isOneOf is a Boolean of input objects, and null of everything else."""
+    """isOneOf is a Boolean for input objects, and null for every other type."""
     query = "{ __schema { types { kind isOneOf fields { type { kind isOneOf } } } } }"
     data = graphql.execute_sync(SCHEMA, graphql.parse(query)).data
     told = {(type_["kind"], type_["isOneOf"]) for type_ in walk(data, "isOneOf")}
@@ -56,8 +56,8 @@ def test_only_inputs_are_or_are_not_one_of() -> None:
     assert {kind for kind, value in told if value is not None} == {"INPUT_OBJECT"}
 
 
-def test_cost_knows_what_is_found_under_each_field() -> None:
-    """A field of introspection that has fields itself, and is new in a graphql-core, is missed here."""
+def test_cost_knows_the_children_of_each_field() -> None:
+    """The table of children has each field of introspection that has fields itself, in this graphql-core."""
     fields = {
         name
         for type_ in TYPES

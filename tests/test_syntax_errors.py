@@ -69,7 +69,7 @@ def error_of(text: str) -> graphql.GraphQLSyntaxError:
     ("text", "said", "code"), CASES, ids=lambda value: value[:40] if isinstance(value, str) else ""
 )
 def test_syntax_error_is_told_without_its_values(text: str, said: str, code: str) -> None:
-    """What graphql-core says is recognised, and repeated with its position, a code, and no value."""
+    """A sentence of graphql-core is recognised, and repeated with its position and a code, and without its value."""
     original = error_of(text)
     error = syntax_error(original)
     assert error.message == f"Syntax Error: {said}"
@@ -103,7 +103,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_no_document_has_a_sentence_that_nobody_knows(text: str) -> None:
-    """Whatever stands in a document, the sentence that graphql-core says of it is one of the table."""
+    """The sentence that graphql-core has for any document is in the table."""
     said = ""
     try:
         graphql.parse(text, max_tokens=MAX_TOKENS)
@@ -113,7 +113,7 @@ def test_no_document_has_a_sentence_that_nobody_knows(text: str) -> None:
 
 
 def test_no_sentence_of_the_table_repeats_what_may_be_long() -> None:
-    """What is repeated of a sentence is short, though its value is long."""
+    """A long value does not make the error long."""
     long = "x" * 10_000
     for text in (f'{{ a(b "{long}") }}', f"{{ a(b {long}) }}", f'{{ a(b: "\\{long}") }}', f"query ($a: I = ${long})"):
         assert len(syntax_error(error_of(text)).message) < 100

@@ -1,4 +1,4 @@
-"""Any text in any place of the contract that takes one: the answer is one that the contract foresees."""
+"""Any text in any place of the contract that takes one gets an answer that the contract has."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 SCHEMA = build_schema((Path(__file__).parent.parent / "schema.graphql").read_text())
-NOT_ASKED = {"audio"}  # A sound is a second of work for a process of its own, and has nothing of what was typed.
+NOT_ASKED = {"audio"}  # A sound takes a second of a process of its own, and has nothing of the input.
 
-# What stands in the other places, so that one odd text comes as far as it can; of names that are not here, "x".
+# The values of the other places, so that one odd text comes as far as it can. Names that are not here have "x".
 USUAL = {
     "email": "camille.durand@exemple.fr",
     "emailConfirmation": "camille.durand@exemple.fr",
@@ -61,12 +61,12 @@ USUAL = {
     "passwordConfirmation": PASSWORD,
 }
 LEFT_OUT = {"idempotencyKey", "language"}
-MOST_TOKENS = 5
+MAX_TOKENS = 5
 CODES_OF_DOCUMENTS = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "LIMIT_EXCEEDED"}
 
 Path_ = tuple[str | int, ...]
 
-# Each example goes to the same service: that it still answers after the ones before is part of the guarantee.
+# All examples go to one service: it must still answer after the ones before.
 bounded = settings(
     database=None,
     derandomize=True,
@@ -87,7 +87,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Case:
-    """A root field, and the places of its arguments in which the same text is put."""
+    """A root field, and the places in its arguments that get the same text."""
 
     operation: str
     field: str
@@ -105,12 +105,12 @@ class Case:
 
     @property
     def arguments(self) -> dict[str, GraphQLArgument]:
-        """Those that are sent: the language is chosen in other tests."""
+        """The arguments that are sent. Other tests choose the language."""
         return {name: arg for name, arg in self.definition.args.items() if name not in LEFT_OUT}
 
 
 def texts_of(type_: GraphQLInputType, path: Path_) -> Iterator[Path_]:
-    """Where in an argument of *type_* a text can stand."""
+    """Yield the places of texts in an argument of *type_*."""
     if isinstance(type_, GraphQLNonNull):
         yield from texts_of(type_.of_type, path)
     elif isinstance(type_, GraphQLList):
@@ -123,7 +123,7 @@ def texts_of(type_: GraphQLInputType, path: Path_) -> Iterator[Path_]:
 
 
 def cases() -> Iterator[Case]:
-    """One for each place; one for what has to be typed twice; one for all places of a field at once."""
+    """Yield a case for each place, one for inputs that are entered twice, one for all places of a field at once."""
     for root in (SCHEMA.query_type, SCHEMA.mutation_type):
         assert root is not None
         for name, field in root.fields.items():
@@ -142,7 +142,7 @@ CASES = list(cases())
 
 
 def usual(type_: GraphQLInputType, name: str) -> Any:
-    """What usually stands in an argument or an input field called *name*."""
+    """Return the usual value of an argument or an input field called *name*."""
     if isinstance(type_, GraphQLNonNull):
         return usual(type_.of_type, name)
     if isinstance(type_, GraphQLList):
@@ -155,7 +155,7 @@ def usual(type_: GraphQLInputType, name: str) -> Any:
 
 
 def put(value: Any, path: Path_, text: str | None) -> Any:
-    """*value* with *text* at *path*."""
+    """Return *value* with *text* at *path*."""
     if not path:
         return text
     first, *rest = path
@@ -165,14 +165,14 @@ def put(value: Any, path: Path_, text: str | None) -> Any:
 
 
 def at(value: Any, path: Path_) -> Any:
-    """What stands at *path*; None where nothing does."""
+    """Return the value at *path*, or None."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else value[step]
     return value
 
 
 def selection(type_: GraphQLOutputType, above: tuple[str, ...] = (), clashing: frozenset[str] = frozenset()) -> str:
-    """Everything that can be asked of *type_*, but nothing within itself; of names that clash, each has another."""
+    """Select everything in *type_* except types in themselves. Fields whose names clash get aliases."""
     named = get_named_type(type_)
     if isinstance(named, GraphQLUnionType | GraphQLInterfaceType):
         members = SCHEMA.get_possible_types(named)
@@ -190,7 +190,7 @@ def selection(type_: GraphQLOutputType, above: tuple[str, ...] = (), clashing: f
 
 
 def _clashes(members: Sequence[GraphQLObjectType]) -> frozenset[str]:
-    """Names of fields that are of one type in one of *members*, and of another in another."""
+    """Return the names of fields that have different types in *members*."""
     fields = {(name, str(field.type)) for member in members for name, field in member.fields.items()}
     return frozenset(name for name, count in Counter(name for name, _ in fields).items() if count > 1)
 
@@ -201,14 +201,14 @@ def _is_within_itself(type_: GraphQLOutputType, above: tuple[str, ...]) -> bool:
 
 
 def document(case: Case) -> str:
-    """An operation that asks everything of the field, with a variable for each of its arguments."""
+    """Return an operation that selects everything in the field, with a variable for each of its arguments."""
     declared = ", ".join(f"${name}: {arg.type}" for name, arg in case.definition.args.items())
     passed = ", ".join(f"{name}: ${name}" for name in case.definition.args)
     return f"{case.operation} ({declared}) {{ {case.field}({passed}) {selection(case.definition.type)} }}"
 
 
 def literal(value: Any, type_: GraphQLInputType, written: str) -> str:
-    """*value* as it is written in a document, with *written* in the places that have None."""
+    """Write *value* as in a document, with *written* in the places that have None."""
     if isinstance(type_, GraphQLNonNull):
         return literal(value, type_.of_type, written)
     if isinstance(type_, GraphQLList):
@@ -222,7 +222,7 @@ def literal(value: Any, type_: GraphQLInputType, written: str) -> str:
 
 
 class Caller:
-    """Somebody who has come as far as a link and a captcha, and sends texts of all kinds."""
+    """A caller who has a link and a captcha, and sends texts of all kinds."""
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
@@ -230,7 +230,7 @@ class Caller:
         self._tokens: list[str] = []
 
     async def variables(self, case: Case) -> Answer:
-        """What usually stands in the arguments."""
+        """Return the usual values of the arguments."""
         values = {name: usual(arg.type, name) for name, arg in case.arguments.items()}
         for path in (path for name, arg in case.arguments.items() for path in texts_of(arg.type, (name,))):
             if path in case.places:
@@ -242,9 +242,9 @@ class Caller:
         return values
 
     async def _token(self) -> str:
-        """A token that can be used, unless many have been used up."""
+        """Return a token that can be used, unless many have been used up."""
         used = [token for token in self._tokens[-1:] if not await self._is_usable(token)]
-        if not self._tokens or (used and len(self._tokens) < MOST_TOKENS):
+        if not self._tokens or (used and len(self._tokens) < MAX_TOKENS):
             email = f"camille{len(self._tokens)}@exemple.fr"
             self._tokens.append(await self._portal.activation_token(email=email, siret=OTHER_SIRET))
         return self._tokens[-1]
@@ -253,14 +253,14 @@ class Caller:
         return "USABLE" in (await self._portal.inspect_activation_link(token)).values()
 
     async def send(self, query: str, variables: Answer | None = None, *, by_get: bool = False) -> httpx.Response:
-        """The answer to a request whose JSON is ASCII: lone surrogates pass in its escapes."""
+        """Send a request whose JSON is ASCII: its escapes can hold lone surrogates."""
         if by_get:
             return await self._http.get("/graphql", params={"query": query, "variables": json.dumps(variables)})
         body = json.dumps({"query": query, "variables": variables})
         return await self._http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
 
     async def is_answered(self) -> bool:
-        """Whether the service still does, with its database."""
+        """Tell whether the service still answers, with its database."""
         variables = {"identifier": {"type": "SIRET", "value": SIRET}}
         return "OrganisationNotFound" in (await self._portal.call(FIND_ORGANISATION, variables)).values()
 
@@ -271,7 +271,7 @@ def caller(portal: Portal) -> Caller:
 
 
 def check_typed(case: Case, response: httpx.Response) -> None:
-    """The answer is one of those that the schema has for the field."""
+    """Check that the answer is one of those that the schema has for the field."""
     assert response.headers["content-type"].startswith("application/json")
     answer = response.json()
     assert "errors" not in answer, answer["errors"]
@@ -281,21 +281,21 @@ def check_typed(case: Case, response: httpx.Response) -> None:
 
 
 def check_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing has failed that nobody was told of."""
+    """Check that nothing has failed in silence."""
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert "Traceback" not in caplog.text
     caplog.clear()
 
 
 def put_in_all(case: Case, values: Any, text: str | None) -> Answer:
-    """*values* with *text* in every place of *case*."""
+    """Return *values* with *text* in every place of *case*."""
     for place in case.places:
         values = put(values, place, text)
     return dict(values)
 
 
 def row_of(case: Case, values: Answer, number: int) -> tuple[Answer, str]:
-    """*values*, and the text that is expected in the place of *case*: where it is an identifier, of any type."""
+    """Return *values* and the text that is usual in the place of *case*. Identifiers get a type by *number*."""
     place = case.places[0]
     if place[-1] != "value":
         return values, str(at(values, place) or "x")
@@ -309,7 +309,7 @@ def row_of(case: Case, values: Answer, number: int) -> tuple[Answer, str]:
 async def test_text_in_a_variable_has_a_typed_answer(
     sent: Sent, case: Case, caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any text in any place of any argument is accepted or refused as the schema says, and nothing fails of it."""
+    """Any text in any argument is accepted or refused in a type of the schema, and nothing fails."""
     values, expected = row_of(case, await caller.variables(case), sent.type_)
     values = put_in_all(case, values, sent.typed.for_(expected))
     response = await caller.send(document(case), values, by_get=sent.by_get and case.operation == "query")
@@ -326,7 +326,7 @@ async def test_text_in_a_variable_has_a_typed_answer(
 async def test_text_in_a_document_has_a_typed_answer_or_a_code(
     sent: Sent, case: Case, caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any text that a program pastes into its document is a value there, or makes it one that is refused."""
+    """Any text that a program pastes into its document is a value there, or makes the document a refused one."""
     values, expected = row_of(case, await caller.variables(case), sent.type_)
     text = sent.typed.for_(expected)
     written = f"{sent.quotes}{text}{sent.quotes}" if sent.quotes else json.dumps(text)

@@ -127,7 +127,7 @@ def test_many_mistakes_take_no_more_work_than_a_few() -> None:
 
 
 def test_value_that_is_nested_too_deeply_is_told_without_a_place() -> None:
-    """What graphql-core refuses for its depth alone has no place, and is an error all the same."""
+    """A variable that is refused for its depth alone gets an error without a place."""
     shape: dict[str, Any] = dict(SHAPE)
     for _ in range(400):
         shape = SHAPE | {"shapes": [shape]}
@@ -148,7 +148,7 @@ def places(errors: Iterable[graphql.GraphQLError]) -> list[str]:
 
 @given(st.fixed_dictionaries({"shape": json_like()}, optional={"again": json_like(), "colours": json_like()}))
 def test_each_mistake_that_graphql_core_finds_is_told_with_a_reason(variables: dict[str, Any]) -> None:
-    """What is told has the places that graphql-core has found, in its order, and more than that it does not fit."""
+    """The errors have the places that graphql-core finds, in its order, and a reason for each field."""
     found = refusals(variables)
     told = variable_errors(SCHEMA, operation(), variables, found)
     expected = [place.replace("'", "").replace(" has invalid value", "").replace(" at ", "") for place in places(found)]
