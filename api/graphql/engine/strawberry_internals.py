@@ -25,7 +25,7 @@ TRIED_ON = "0.341.2"
 def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
     """Return the schema that graphql-core executes, with `isOneOf` mended."""
     core = schema._schema
-    mend_is_one_of(core)
+    _mend_is_one_of(core)
     return core
 
 
@@ -61,7 +61,7 @@ class CachedNames(NameConverter):
         return _camel_case(name)
 
 
-def mend_is_one_of(schema: GraphQLSchema) -> None:
+def _mend_is_one_of(schema: GraphQLSchema) -> None:
     """Make `__Type.isOneOf` work for lists and non-null types.
 
     Strawberry replaces graphql-core's resolver by one that reads `extensions`, which wrapping types don't have: each
