@@ -16,7 +16,7 @@ from api.captcha.challenge import CaptchaProvider
 from api.captcha.pictures import FixedCaptcha, PictureCaptcha
 from api.clock import utc_now
 from api.graphql.context import Services
-from api.graphql.http import graphql_endpoint
+from api.graphql.http import build_endpoint
 from api.graphql.schema import schema
 from api.http.health import health_routes
 from api.http.middleware import (
@@ -108,7 +108,7 @@ def build_app(
             Middleware(
                 DirectRoute,
                 path=GRAPHQL,
-                endpoint=graphql_endpoint(
+                endpoint=build_endpoint(
                     services, clock=clock, introspection=settings.introspection == "on", page=graphiql and graphiql.page
                 ),
             ),

@@ -84,8 +84,8 @@ class ActivationToken(Model):
             return LinkState.USED
         if await Account.exists(email_canonical=registration.email_canonical):
             # This very link may have made the account since it was read.
-            await registration.refresh_from_db(fields=["state"])
-            return LinkState.USED if registration.state is RegistrationState.ACTIVATED else LinkState.SUPERSEDED
+            used = await Registration.exists(id=registration.id, state=RegistrationState.ACTIVATED)
+            return LinkState.USED if used else LinkState.SUPERSEDED
         return LinkState.USABLE if now < self.expires_at else LinkState.EXPIRED
 
     async def redeem(self, *, now: datetime) -> bool:

@@ -13,7 +13,7 @@ import strawberry
 from api.graphql.engine.caching import CACHEABLE
 from api.graphql.engine.endpoint import GraphQLEndpoint
 from api.graphql.engine.errors import LIMIT_EXCEEDED, RequestRefused
-from api.graphql.engine.strawberry_internals import core_schema
+from api.graphql.engine.strawberry_internals import get_core_schema
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -58,7 +58,7 @@ def build_reader(request: Request) -> Reader:
 
 def client_for(reader: str, *, introspection: bool = True) -> httpx.AsyncClient:
     endpoint = GraphQLEndpoint(
-        core_schema(strawberry.Schema(Query)),
+        get_core_schema(strawberry.Schema(Query)),
         build_context=build_reader,
         admit_introspection=admit,
         introspection=introspection,

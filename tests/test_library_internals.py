@@ -16,7 +16,13 @@ from strawberry.schema.name_converter import NameConverter
 
 from api.graphql.engine import graphql_core_internals, strawberry_internals
 from api.graphql.engine.graphql_core_internals import AttributeExecutor
-from api.graphql.engine.strawberry_internals import CachedNames, attribute_of, core_info, core_schema, metadata_of
+from api.graphql.engine.strawberry_internals import (
+    CachedNames,
+    get_attribute,
+    get_core_info,
+    get_core_schema,
+    get_metadata,
+)
 from api.graphql.schema import graphql_schema
 from tests.work import calls_of
 
@@ -31,7 +37,7 @@ class Leaves:
 
     @strawberry.field
     def resolved(self, info: strawberry.Info[Any, Any]) -> str:
-        return core_info(info).field_name
+        return get_core_info(info).field_name
 
 
 @strawberry.type
@@ -47,7 +53,7 @@ class Query:
 
 @pytest.fixture
 def core() -> graphql.GraphQLSchema:
-    return core_schema(strawberry.Schema(Query))
+    return get_core_schema(strawberry.Schema(Query))
 
 
 def execute(schema: graphql.GraphQLSchema, query: str, executor: type[graphql.Executor[Any]]) -> Any:
@@ -83,17 +89,17 @@ def test_fields_of_graphql_core_lead_to_their_definitions(core: graphql.GraphQLS
     """A field of graphql-core tells its metadata, and the attribute that it reads."""
     type_ = core.type_map["Leaves"]
     assert isinstance(type_, graphql.GraphQLObjectType)
-    assert metadata_of(type_.fields["firstLeaf"], "weight", 1) == 7
-    assert metadata_of(type_.fields["secondLeaf"], "weight", 1) == 1
-    attributes = {name: attribute_of(field) for name, field in type_.fields.items()}
+    assert get_metadata(type_.fields["firstLeaf"], "weight", 1) == 7
+    assert get_metadata(type_.fields["secondLeaf"], "weight", 1) == 1
+    attributes = {name: get_attribute(field) for name, field in type_.fields.items()}
     assert attributes == {
         "firstLeaf": "first_leaf",
         "secondLeaf": "second_leaf",
         "thirdLeaf": "third_leaf",
         "resolved": None,
     }
-    assert attribute_of(graphql.SchemaMetaFieldDef) is None
-    assert metadata_of(graphql.SchemaMetaFieldDef, "weight", 1) == 1
+    assert get_attribute(graphql.SchemaMetaFieldDef) is None
+    assert get_metadata(graphql.SchemaMetaFieldDef, "weight", 1) == 1
 
 
 def test_strawberry_asks_for_the_name_of_an_argument_at_each_call() -> None:
@@ -105,8 +111,8 @@ def test_strawberry_asks_for_the_name_of_an_argument_at_each_call() -> None:
             asked.append(name)
             return super().apply_naming_config(name)
 
-    core = core_schema(strawberry.Schema(Query, config=StrawberryConfig(name_converter=Names())))
-    assert graphql.print_schema(core) == graphql.print_schema(core_schema(strawberry.Schema(Query)))
+    core = get_core_schema(strawberry.Schema(Query, config=StrawberryConfig(name_converter=Names())))
+    assert graphql.print_schema(core) == graphql.print_schema(get_core_schema(strawberry.Schema(Query)))
     asked.clear()
     assert execute(core, "{ echo(someText: 1) }", AttributeExecutor) == {"echo": 1}
     assert asked == ["some_text"]
@@ -124,10 +130,10 @@ def test_strawberry_still_needs_the_mend_of_is_one_of(core: graphql.GraphQLSchem
         errors = graphql.execute_sync(core, IS_ONE_OF).errors
         assert errors is not None
         assert isinstance(errors[0].original_error, AttributeError)
-        core_schema(other)
+        get_core_schema(other)
         assert graphql.execute_sync(core, IS_ONE_OF).errors is None
     finally:
-        core_schema(other)
+        get_core_schema(other)
     assert graphql.execute_sync(graphql_schema, IS_ONE_OF).errors is None
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.graphql.engine.limits import MAX_TOKENS
-from api.graphql.engine.syntax_errors import SENTENCES, UNKNOWN_SENTENCE, syntax_error
+from api.graphql.engine.syntax_errors import SENTENCES, UNKNOWN_SENTENCE, reword_syntax_error
 
 PARSE_FAILED, LIMIT_EXCEEDED = "GRAPHQL_PARSE_FAILED", "LIMIT_EXCEEDED"
 TOO_LONG = f"Document contains more than {MAX_TOKENS} tokens. Parsing aborted."
@@ -71,7 +71,7 @@ def error_of(text: str) -> graphql.GraphQLSyntaxError:
 def test_syntax_error_is_told_without_its_values(text: str, said: str, code: str) -> None:
     """A sentence of graphql-core is recognised, and repeated with its position and a code, and without its value."""
     original = error_of(text)
-    error = syntax_error(original)
+    error = reword_syntax_error(original)
     assert error.message == f"Syntax Error: {said}"
     assert error.extensions == {"code": code}
     assert error.locations == original.locations
@@ -87,7 +87,7 @@ def test_every_sentence_is_still_graphql_cores() -> None:
 
 def test_sentence_that_nobody_knows_is_not_passed_on() -> None:
     """A sentence that a new graphql-core would say instead is replaced: it may quote a value."""
-    error = syntax_error(graphql.GraphQLSyntaxError(graphql.Source("{"), 1, "We did not expect secret."))
+    error = reword_syntax_error(graphql.GraphQLSyntaxError(graphql.Source("{"), 1, "We did not expect secret."))
     assert error.message == f"Syntax Error: {UNKNOWN_SENTENCE}"
     assert error.extensions == {"code": PARSE_FAILED}
 
@@ -108,7 +108,7 @@ def test_no_document_has_a_sentence_that_nobody_knows(text: str) -> None:
     try:
         graphql.parse(text, max_tokens=MAX_TOKENS)
     except graphql.GraphQLSyntaxError as exc:
-        said = syntax_error(exc).message
+        said = reword_syntax_error(exc).message
     assert UNKNOWN_SENTENCE not in said
 
 
@@ -116,5 +116,5 @@ def test_no_sentence_of_the_table_repeats_what_may_be_long() -> None:
     """A long value does not make the error long."""
     long = "x" * 10_000
     for text in (f'{{ a(b "{long}") }}', f"{{ a(b {long}) }}", f'{{ a(b: "\\{long}") }}', f"query ($a: I = ${long})"):
-        assert len(syntax_error(error_of(text)).message) < 100
-    assert not re.search("x{9}", syntax_error(error_of(f"{long}")).message)
+        assert len(reword_syntax_error(error_of(text)).message) < 100
+    assert not re.search("x{9}", reword_syntax_error(error_of(f"{long}")).message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import graphql
 import pytest
 
-from api.graphql.engine.validation import RULES, validation_errors
+from api.graphql.engine.validation import RULES, find_validation_errors
 from api.graphql.schema import graphql_schema
 
 WRITTEN = "A value that is written here does not fit its type."
@@ -35,7 +35,7 @@ WRITTEN = "A value that is written here does not fit its type."
 )
 def test_error_is_told_by_what_it_is_about(text: str, expected: list[str]) -> None:
     """Written values, their fields and unknown variables are told in words that quote no value and give no hint."""
-    errors = validation_errors(graphql_schema, graphql.parse(text), introspection=True)
+    errors = find_validation_errors(graphql_schema, graphql.parse(text), introspection=True)
     assert [error.message for error in errors] == expected
     assert all(error.nodes for error in errors)
     assert all(error.extensions == {"code": "GRAPHQL_VALIDATION_FAILED"} for error in errors)

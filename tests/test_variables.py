@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.graphql.engine.errors import MAX_ERRORS
-from api.graphql.engine.variables import DOES_NOT_FIT, variable_errors
+from api.graphql.engine.variables import DOES_NOT_FIT, explain_variables
 from tests.work import calls_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def refusals(variables: dict[str, Any], most: int | None = None) -> list[graphql
 
 
 def messages(variables: dict[str, Any]) -> list[str]:
-    errors = variable_errors(SCHEMA, operation(), variables, refusals(variables, MAX_ERRORS))
+    errors = explain_variables(SCHEMA, operation(), variables, refusals(variables, MAX_ERRORS))
     assert all(error.extensions == {"code": "BAD_USER_INPUT"} for error in errors)
     return [error.message for error in errors]
 
@@ -101,7 +101,7 @@ def test_error_says_where_and_why(variables: dict[str, Any], expected: list[str]
 def test_errors_point_at_the_definitions_of_the_variables() -> None:
     """Each error has the place in the document where its variable is defined."""
     wrong = {"colours": 1}
-    errors = variable_errors(SCHEMA, operation(), wrong, refusals(wrong))
+    errors = explain_variables(SCHEMA, operation(), wrong, refusals(wrong))
     assert [error.locations for error in errors] == [error.locations for error in refusals(wrong)]
     assert len({str(error.locations) for error in errors}) == 2
 
@@ -120,7 +120,7 @@ def test_many_mistakes_take_no_more_work_than_a_few() -> None:
 
     def work(count: int) -> int:
         wrong = {"shape": SHAPE, "colours": [0] * count}
-        return calls_of(lambda: variable_errors(SCHEMA, operation(), wrong, []))
+        return calls_of(lambda: explain_variables(SCHEMA, operation(), wrong, []))
 
     work(10)  # Patterns are compiled and types are found here.
     assert work(10) == work(2_000)
@@ -150,7 +150,7 @@ def places(errors: Iterable[graphql.GraphQLError]) -> list[str]:
 def test_each_mistake_that_graphql_core_finds_is_told_with_a_reason(variables: dict[str, Any]) -> None:
     """The errors have the places that graphql-core finds, in its order, and a reason for each field."""
     found = refusals(variables)
-    told = variable_errors(SCHEMA, operation(), variables, found)
+    told = explain_variables(SCHEMA, operation(), variables, found)
     expected = [place.replace("'", "").replace(" has invalid value", "").replace(" at ", "") for place in places(found)]
     assert places(told)[:MAX_ERRORS] == expected[:MAX_ERRORS]
     assert len(told) == min(len(found), MAX_ERRORS + 1)

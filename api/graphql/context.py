@@ -9,7 +9,7 @@ from graphql import get_argument_values
 
 from api.caller import Caller
 from api.captcha.challenge import CaptchaProvider
-from api.graphql.engine.strawberry_internals import core_info
+from api.graphql.engine.strawberry_internals import get_core_info
 from api.limits.rate_limits import RateLimits
 from api.messages.languages import Language
 from api.use_cases.activation import Activation
@@ -73,7 +73,7 @@ def unless_unset(value: T | None) -> T | None:
 
 def language_of(info: Info) -> Language:
     """Return the language that a field answers in: its argument decides, or its input's, else the request's header."""
-    raw = core_info(info)
+    raw = get_core_info(info)
     arguments: Mapping[str, Any] = get_argument_values(
         raw.parent_type.fields[raw.field_name], raw.field_nodes[0], raw.variable_values
     )

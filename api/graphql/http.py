@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from api.caller import Caller
-from api.graphql.context import Services
+    from api.graphql.context import Services
 
 
-def graphql_endpoint(
+def build_endpoint(
     services: Services, *, clock: Callable[[], datetime], introspection: bool, page: ASGIApp | None = None
 ) -> GraphQLEndpoint[Context]:
     """Build the application that answers GraphQL. A browser that comes for a page gets *page*."""

@@ -9,7 +9,7 @@ from api.graphql import activation, passwords, problems, registration
 from api.graphql import organisations as look_ups
 from api.graphql import terms as conditions
 from api.graphql.engine.caching import CACHEABLE
-from api.graphql.engine.strawberry_internals import CachedNames, core_schema
+from api.graphql.engine.strawberry_internals import CachedNames, get_core_schema
 from api.graphql.instants import DATE_TIME
 
 
@@ -78,4 +78,4 @@ schema = strawberry.Schema(
     config=StrawberryConfig(name_converter=CachedNames(), scalar_map={datetime: DATE_TIME}),
     exception_handlers=problems.refusal_handlers(problems.MEMBERS, registration.MEMBERS),
 )
-graphql_schema = core_schema(schema)
+graphql_schema = get_core_schema(schema)

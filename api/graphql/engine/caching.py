@@ -22,7 +22,7 @@ def is_anonymous_get(request: Request) -> bool:
     return request.method == "GET" and not any(name in request.headers for name in PERSONAL_HEADERS)
 
 
-def entity_tag(content: bytes, media_type: str) -> str:
+def make_entity_tag(content: bytes, media_type: str) -> str:
     """Return the tag of an answer: the same for the same content and media type, in every process."""
     return f'"{hashlib.blake2b(content, digest_size=16, key=media_type.encode()).hexdigest()}"'
 

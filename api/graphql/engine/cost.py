@@ -17,7 +17,7 @@ from graphql import (
 from api.graphql.engine.arguments import ArgumentCounter
 from api.graphql.engine.introspection import SCHEMA, TYPE, IntrospectionCounter
 from api.graphql.engine.selections import collect_fields
-from api.graphql.engine.strawberry_internals import metadata_of
+from api.graphql.engine.strawberry_internals import get_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,7 @@ class OperationCost:
         field = type_.fields.get(name)
         if field is None:  # It is __typename.
             return 1
-        cost = int(metadata_of(field, COST, 1))
+        cost = int(get_metadata(field, COST, 1))
         arguments = [argument.value for argument in node.arguments or ()]
         if node.selection_set is not None:
             value_type: Any = get_named_type(field.type)
@@ -149,5 +149,5 @@ def _bound_size(field: GraphQLField, given: int) -> int:
     """Return the largest number of values that the field answers."""
     if not is_list_type(get_nullable_type(field.type)):
         return 1
-    size = metadata_of(field, SIZE, DEFAULT_LIST_SIZE)
+    size = get_metadata(field, SIZE, DEFAULT_LIST_SIZE)
     return given if size == GIVEN else int(size)

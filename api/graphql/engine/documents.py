@@ -16,11 +16,11 @@ from graphql import (
 )
 
 from api.graphql.engine.errors import DocumentRefused
-from api.graphql.engine.limits import MAX_TOKENS, limit_errors
+from api.graphql.engine.limits import MAX_TOKENS, check_limits
 from api.graphql.engine.operation import Operation
 from api.graphql.engine.selections import get_operations
-from api.graphql.engine.syntax_errors import syntax_error
-from api.graphql.engine.validation import validation_errors
+from api.graphql.engine.syntax_errors import reword_syntax_error
+from api.graphql.engine.validation import find_validation_errors
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLSchema
@@ -73,10 +73,10 @@ class Documents:
         try:
             tree = parse(text, max_tokens=MAX_TOKENS)
         except GraphQLSyntaxError as exc:
-            raise DocumentRefused([syntax_error(exc)]) from None
-        if errors := list(limit_errors(tree)):
+            raise DocumentRefused([reword_syntax_error(exc)]) from None
+        if errors := list(check_limits(tree)):
             raise DocumentRefused(errors)
-        if errors := validation_errors(self._schema, tree, introspection=self._introspection):
+        if errors := find_validation_errors(self._schema, tree, introspection=self._introspection):
             raise DocumentRefused(errors)
         return tree
 

@@ -12,7 +12,7 @@ from api.graphql.engine.caching import is_anonymous_get
 from api.graphql.engine.documents import Documents
 from api.graphql.engine.errors import BAD_REQUEST, DocumentRefused, RequestRefused, bad_request
 from api.graphql.engine.execution import execute_operation
-from api.graphql.engine.media_types import JSON, accepted_types, choose_media_type, status_of_refusal
+from api.graphql.engine.media_types import JSON, choose_media_type, choose_refusal_status, get_accepted_types
 from api.graphql.engine.request import check_method, read_request
 from api.graphql.engine.responses import answer, answer_cacheably, refuse
 
@@ -80,7 +80,7 @@ class GraphQLEndpoint(Generic[ContextT]):
             media_type = choose_media_type(request)
             return await self._execute(await read_request(request), request, media_type)
         except DocumentRefused as refused:
-            return refuse(refused.errors, status_of_refusal(request), media_type)
+            return refuse(refused.errors, choose_refusal_status(request), media_type)
         except RequestRefused as refused:
             return refuse([refused.error], refused.status, media_type, refused.headers)
 
@@ -112,4 +112,6 @@ class GraphQLEndpoint(Generic[ContextT]):
 
 
 def _asks_for_page(request: Request) -> bool:
-    return request.method == "GET" and "query" not in request.query_params and "text/html" in accepted_types(request)
+    return (
+        request.method == "GET" and "query" not in request.query_params and "text/html" in get_accepted_types(request)
+    )

@@ -63,14 +63,14 @@ def limit_error(message: str) -> GraphQLError:
     return coded_error(LIMIT_EXCEEDED, message)
 
 
-def execution_errors(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+def report_errors(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
     """Tell what went wrong in fields: the first failures of ours, the first mistakes of the caller, and how many more.
 
     The failures are logged in the same way, so that one request can't fill the log.
     """
     mistakes = [_argument_error(error) for error in errors if _is_mistake(error)]
     failures = [error for error in errors if not _is_mistake(error)]
-    told = [masked_error(error) for error in failures[:MAX_ERRORS]]
+    told = [mask_failure(error) for error in failures[:MAX_ERRORS]]
     if len(failures) > MAX_ERRORS:
         told.append(_count_failures(len(failures) - MAX_ERRORS))
     return [*told, *list_first_errors(mistakes)]
@@ -84,7 +84,7 @@ def list_first_errors(mistakes: Sequence[GraphQLError]) -> list[GraphQLError]:
     return [*mistakes[:MAX_ERRORS], coded_error(BAD_USER_INPUT, f"And {more:,} more that do not fit their types.")]
 
 
-def masked_error(error: GraphQLError) -> GraphQLError:
+def mask_failure(error: GraphQLError) -> GraphQLError:
     """Log a failure of ours under a reference, and tell the caller the reference alone.
 
     The log has no words of the failure: they may quote what was sent, a password among it.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult, GraphQLError, execute
 
-from api.graphql.engine.errors import MAX_ERRORS, DocumentRefused, execution_errors, masked_error
+from api.graphql.engine.errors import MAX_ERRORS, DocumentRefused, mask_failure, report_errors
 from api.graphql.engine.graphql_core_internals import AttributeExecutor
-from api.graphql.engine.variables import variable_errors
+from api.graphql.engine.variables import explain_variables
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -37,9 +37,9 @@ async def execute_operation(
         )
         result = await outcome if isawaitable(outcome) else outcome
     except Exception as exc:
-        return ExecutionResult(errors=[masked_error(GraphQLError("", original_error=exc))])
+        return ExecutionResult(errors=[mask_failure(GraphQLError("", original_error=exc))])
     if not result.errors:
         return result
     if all(error.path is None for error in result.errors):  # Not one of them is of a field.
-        raise DocumentRefused(variable_errors(schema, operation.node, variables, result.errors))
-    return ExecutionResult(result.data, execution_errors(result.errors))
+        raise DocumentRefused(explain_variables(schema, operation.node, variables, result.errors))
+    return ExecutionResult(result.data, report_errors(result.errors))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import Executor, get_nullable_type, is_leaf_type
 
-from api.graphql.engine.strawberry_internals import attribute_of
+from api.graphql.engine.strawberry_internals import get_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,5 +82,5 @@ def _attributes(type_: GraphQLObjectType) -> dict[str, _Attribute]:
 
 
 def _attribute(field: GraphQLField) -> _Attribute | None:
-    name, type_ = attribute_of(field), get_nullable_type(field.type)
+    name, type_ = get_attribute(field), get_nullable_type(field.type)
     return _Attribute(name, type_.coerce_output_value) if name is not None and is_leaf_type(type_) else None

@@ -33,8 +33,8 @@ MAX_EQUAL_LEAVES = 120
 MAX_PAIRS_OF_LEAVES = 8_000  # Of all names together.
 
 
-def limit_errors(document: DocumentNode) -> Iterator[GraphQLError]:
-    """Yield an error for each limit that the document exceeds."""
+def check_limits(document: DocumentNode) -> Iterator[GraphQLError]:
+    """Check the limits of form; yield an error for each that the document exceeds."""
     yield from _repetition_errors(document)
     sizes = _Sizes(document)
     for operation in get_operations(document):

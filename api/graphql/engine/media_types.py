@@ -19,7 +19,7 @@ MAX_ACCEPT_LENGTH = 1000
 REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
 
 
-def accepted_types(request: Request) -> frozenset[str]:
+def get_accepted_types(request: Request) -> frozenset[str]:
     """Return the media types that the caller accepts."""
     return _parse_accept(request.headers.get("accept", "*/*")[:MAX_ACCEPT_LENGTH])
 
@@ -36,7 +36,7 @@ def choose_media_type(request: Request) -> str:
 
     :raises RequestRefused: 406, the caller accepts neither.
     """
-    types = accepted_types(request)
+    types = get_accepted_types(request)
     if GRAPHQL_RESPONSE in types:
         return GRAPHQL_RESPONSE
     if not types & {JSON, "application/*", "*/*"}:
@@ -45,11 +45,11 @@ def choose_media_type(request: Request) -> str:
     return JSON
 
 
-def status_of_refusal(request: Request) -> HTTPStatus:
+def choose_refusal_status(request: Request) -> HTTPStatus:
     """Return the status for a document or variables that are refused.
 
     A caller that names application/json alone would take any status but 200 for the answer of a proxy.
     """
-    types = accepted_types(request)
+    types = get_accepted_types(request)
     legacy = JSON in types and GRAPHQL_RESPONSE not in types
     return HTTPStatus.OK if legacy else HTTPStatus.BAD_REQUEST

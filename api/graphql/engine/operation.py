@@ -10,7 +10,7 @@ from api.graphql.engine.cost import MAX_COST, CostExceeded, OperationCost
 from api.graphql.engine.errors import DocumentRefused, limit_error
 from api.graphql.engine.introspection import SCHEMA, TYPE
 from api.graphql.engine.selections import get_fragments, get_root_fields
-from api.graphql.engine.strawberry_internals import metadata_of
+from api.graphql.engine.strawberry_internals import get_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Operation:
         """Whether the schema declares each of the root fields cacheable."""
         root = self._schema.get_root_type(self.type)
         fields = {} if root is None else root.fields
-        return all(name in fields and metadata_of(fields[name], CACHEABLE, False) for name in self._root_fields)
+        return all(name in fields and get_metadata(fields[name], CACHEABLE, False) for name in self._root_fields)
 
     @cached_property
     def _root_fields(self) -> set[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from api.graphql.engine.caching import CACHED, NOT_CACHED, entity_tag, is_current
+from api.graphql.engine.caching import CACHED, NOT_CACHED, is_current, make_entity_tag
 from api.graphql.engine.media_types import CONTENT_TYPES
 from api.logs import REQUEST_ID
 
@@ -30,7 +30,7 @@ def answer(result: ExecutionResult, media_type: str) -> ASGIApp:
 def answer_cacheably(request: Request, result: ExecutionResult, media_type: str) -> ASGIApp:
     """Answer with *result*, which has no errors and caches may keep; 304 where the caller's cache has it already."""
     content = orjson.dumps(result.formatted)
-    tag = entity_tag(content, media_type)
+    tag = make_entity_tag(content, media_type)
     if is_current(request, tag):
         return _respond(HTTPStatus.NOT_MODIFIED, None, CACHED | {"ETag": tag})
     return _respond(HTTPStatus.OK, content, CACHED | {"ETag": tag} | _content_type(media_type))

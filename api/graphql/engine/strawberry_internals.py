@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 TRIED_ON = "0.341.2"
 
 
-def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
+def get_core_schema(schema: strawberry.Schema) -> GraphQLSchema:
     """Return the schema that graphql-core executes, with `isOneOf` mended."""
     core = schema._schema
     _mend_is_one_of(core)
     return core
 
 
-def core_info(info: strawberry.Info[Any, Any]) -> GraphQLResolveInfo[Any]:
+def get_core_info(info: strawberry.Info[Any, Any]) -> GraphQLResolveInfo[Any]:
     """Return what graphql-core tells a resolver."""
     return info._raw_info
 
 
-def metadata_of(field: GraphQLField, key: str, default: Any) -> Any:
+def get_metadata(field: GraphQLField, key: str, default: Any) -> Any:
     """Return what `strawberry.field(metadata=…)` has under *key*."""
     definition = _definition_of(field)
     return default if definition is None else definition.metadata.get(key, default)
 
 
-def attribute_of(field: GraphQLField) -> str | None:
+def get_attribute(field: GraphQLField) -> str | None:
     """Return the attribute that *field* reads; None if the field does anything else."""
     definition = _definition_of(field)
     return definition.python_name if definition is not None and definition.is_basic_field else None

@@ -46,7 +46,7 @@ SENTENCES = {
 }
 
 
-def syntax_error(exc: GraphQLSyntaxError) -> GraphQLError:
+def reword_syntax_error(exc: GraphQLSyntaxError) -> GraphQLError:
     """Return the error with its code, its position, and the words that quote no value."""
     code = LIMIT_EXCEEDED if LIMITS.fullmatch(exc.description) else PARSE_FAILED
     message = f"Syntax Error: {_without_values(exc.description)}"

@@ -38,7 +38,7 @@ class ScalarLeafsWithoutHint(ScalarLeafsRule):
 RULES = tuple(ScalarLeafsWithoutHint if rule is ScalarLeafsRule else rule for rule in specified_rules)
 
 
-def validation_errors(schema: GraphQLSchema, document: DocumentNode, *, introspection: bool) -> list[GraphQLError]:
+def find_validation_errors(schema: GraphQLSchema, document: DocumentNode, *, introspection: bool) -> list[GraphQLError]:
     """Return the first errors of *document*, and one more that says so if there are others."""
     rules = RULES if introspection else (*RULES, NoSchemaIntrospectionCustomRule)
     errors = validate(schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=True)

@@ -36,7 +36,7 @@ class _EnoughPlaces(Exception):
     """As many places are known as are told."""
 
 
-def variable_errors(
+def explain_variables(
     schema: GraphQLSchema,
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
