@@ -1,4 +1,8 @@
-"""Threads for slow work, with a bounded queue before them: the event loop never waits, and never hoards."""
+"""Threads for slow work, with a bounded queue before them: the event loop never waits, and never hoards.
+
+anyio's `to_thread` with a `CapacityLimiter` is no substitute: a caller that asyncio cancels frees its place at once,
+while the thread works on.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +19,32 @@ RETRY_AFTER_SECONDS = 2
 
 
 class WorkerPool:
-    """*workers* threads, and at most *max_waiting* calls that wait for one."""
+    """A pool of *workers* threads, with at most *max_waiting* calls that wait for one."""
 
     def __init__(self, *, workers: int, max_waiting: int, name: str) -> None:
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name)
         self._capacity = workers + max_waiting
-        self._in_hand = 0
+        self._unfinished = 0
 
     async def run(self, function: Callable[..., T], *args: object) -> T:
-        """What *function* returns, called in a thread.
+        """Call *function* in a thread and return its result.
 
-        A caller that gives up frees no place: the thread works on, and the place is its own until it ends.
+        A caller that gives up frees no place: the thread works on, and keeps the place until it ends.
 
         :raises TooManyRequests: every thread is busy and the queue is full.
         """
-        if self._in_hand >= self._capacity:
+        if self._unfinished >= self._capacity:
             raise TooManyRequests(RETRY_AFTER_SECONDS)
         work = asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
-        self._in_hand += 1
-        work.add_done_callback(self._release)
+        self._unfinished += 1
+        work.add_done_callback(self._finish)
         return await asyncio.shield(work)
 
-    def _release(self, work: asyncio.Future[T]) -> None:
-        self._in_hand -= 1
+    def _finish(self, work: asyncio.Future[T]) -> None:
+        self._unfinished -= 1
         if not work.cancelled():
-            work.exception()  # Retrieved, in case that the caller has gone.
+            work.exception()  # Retrieve it, in case the caller has gone: asyncio logs errors that nobody retrieves.
 
     def close(self) -> None:
-        """Let the running calls end and start no other."""
+        """Wait for the running calls, and start no other."""
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Domains in both forms: A-labels, which are stored and mailed, and the letters that were typed (pure: no ORM)."""
+"""Domains in both forms: A-labels, which are stored and mailed to, and Unicode letters (pure: no ORM)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ A_LABEL = "xn--"
 
 
 def encode_domain(domain: str) -> str:
-    """*domain* in lower case, in A-labels where it has other letters than ASCII's.
+    """Return *domain* in lower case, with A-labels in the place of labels that aren't ASCII.
 
     :raises ValueError: it is no domain.
     """
@@ -22,15 +22,15 @@ def encode_domain(domain: str) -> str:
 
 
 def decode_domain(address: str) -> str:
-    """*address*, stored with A-labels, with the letters of its domain: contact@métropole.fr."""
+    """Return *address*, stored with A-labels, with the letters of its domain: contact@métropole.fr."""
     return _with_labels(address, lambda _: True)
 
 
 def decode_domain_for_strangers(address: str) -> str:
-    """The same, where no other domain looks like it: a label of several scripts, or with a dot of its own, stays ASCII.
+    """Do the same, except for labels that could look like another domain: those stay ASCII.
 
-    A mail carries a contact address to people who have not typed it. The middle dot of Catalan ends a host for some
-    mail programs, and they make a link of what follows.
+    Such a label mixes scripts, or has a character that is no letter. A mail carries a contact address to people who
+    didn't enter it. Some mail programs end a host at the middle dot of Catalan, and make a link of the rest.
     """
     return _with_labels(address, _is_of_one_script)
 

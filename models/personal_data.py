@@ -1,7 +1,7 @@
-"""What people type of themselves, in the form in which it is stored (pure: no ORM).
+"""Personal data: names, e-mail addresses and phone numbers, as they are stored (pure: no ORM).
 
-Every function takes a text as typed and returns its normalised form, or raises `InputError` with a code of
-the API's `FieldProblemCode`. Lengths are in Unicode code points, counted after normalisation to NFC.
+Every function takes a text as entered and returns its normalised form, or raises `InputError` with a code of the
+API's `FieldProblemCode`. Lengths are in Unicode code points, counted after normalisation to NFC.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from models.visible_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visibl
 MAX_NAME_LENGTH = 100
 MAX_ORGANISATION_NAME_LENGTH = 200
 MAX_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its angle brackets.
-MAX_INPUT_LENGTH = 8 * MAX_EMAIL_LENGTH  # What is longer is too long in any form, and slow to bring into one.
+MAX_INPUT_LENGTH = 8 * MAX_EMAIL_LENGTH  # A longer text is too long in any normal form, and slow to normalise.
 
 ZERO_WIDTH_JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
-# Characters of the other categories that show nothing by themselves: joiners of letters, fillers of Hangul, vowels of
-# Khmer that are not written, selectors of variants, and Braille without a dot.
+# Invisible characters of other categories: joiners of letters, fillers of Hangul, unwritten vowels of Khmer,
+# variation selectors, and Braille without a dot.
 SHOWS_NOTHING = re.compile(
     r"[\s\u034f\u115f\u1160\u17b4\u17b5\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]*"
 )
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-# In a local part: what RFC 5322 allows and a mail program reads as the path or the query of a page, and www.
+# RFC 5322 allows these in a local part, but a mail program reads them as a page's path, query or host.
 UNUSUAL_LOCAL_PART = re.compile(r"[/?=]|^www\.", re.IGNORECASE)
 PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9._+-]+")
 MAX_QUOTATION_LENGTH = 50
@@ -38,9 +38,9 @@ HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 
 
 class InputError(ValueError):
-    """The text can't be accepted; *code* is a `FieldProblemCode`, *limit* the bound that it passes, if any.
+    """A text that can't be accepted: *code* is a `FieldProblemCode`, *limit* the bound that it exceeds, if any.
 
-    *reason* says what *quoted*, the part of the text that is meant, is taken for: link, phone or character.
+    *quoted* is the part of the text that causes the problem; *reason* is its kind: link, phone or character.
     """
 
     def __init__(self, code: FieldProblemCode, limit: int | None = None, *, reason: str = "", quoted: str = "") -> None:
@@ -53,7 +53,7 @@ class InputError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EmailAddress:
-    """An address to write to, in ASCII, and the canonical form on which uniqueness stands: its lower case."""
+    """An address to write to, in ASCII, and its lower case, the canonical form that has to be unique."""
 
     address: str
     canonical: str
@@ -72,7 +72,7 @@ class Person:
 
     @property
     def columns(self) -> dict[str, str | None]:
-        """The person as columns of a table."""
+        """Return the person as columns of a table."""
         return {
             "email": self.email.address,
             "email_canonical": self.email.canonical,
@@ -84,32 +84,34 @@ class Person:
 
     @property
     def words(self) -> list[str]:
-        """Names and addresses, on which no password may be built."""
+        """Return the names and addresses that no password may be built on."""
         return [self.first_name, self.last_name, self.email.address, self.contact_email or ""]
 
 
-def clean(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
-    """*typed* as a person sees it (see `models.visible_text.visible`).
+def clean(entered: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
+    """Return *entered* as a person sees it (see `models.visible_text.visible`).
 
     :raises InputError: INVALID_CHARACTERS for control characters, NUL, line breaks and lone surrogates: none may
-        reach a database, a hash or a mail header. TOO_LONG, with the *max_length* that is accepted in the end, for what
-        is so long that it isn't read at all.
+        reach a database, a hash or a mail header. TOO_LONG for a text so long that it isn't read at all; the error
+        names *max_length*, the length that the caller accepts.
     """
-    if len(typed) > MAX_INPUT_LENGTH:
+    if len(entered) > MAX_INPUT_LENGTH:
         raise InputError(FieldProblemCode.TOO_LONG, max_length)
-    text = visible(typed)
+    text = visible(entered)
     for char in text:
         if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS:
             raise InputError(FieldProblemCode.INVALID_CHARACTERS, reason="character", quoted=f"U+{ord(char):04X}")
     return text
 
 
-def parse_name(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
-    """A name, with single blanks inside.
+def parse_name(entered: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
+    """Return a name, with single blanks inside.
 
-    Names are carried to any address in mails: nothing that a mail program would make a link of, or dial, is accepted.
+    Mails carry names to any address: a name holds nothing that a mail program would turn into a link or dial.
+
+    :raises InputError: REQUIRED, TOO_LONG or INVALID_CHARACTERS.
     """
-    name = " ".join(clean(typed, max_length=max_length).split())
+    name = " ".join(clean(entered, max_length=max_length).split())
     if SHOWS_NOTHING.fullmatch(name):
         raise InputError(FieldProblemCode.REQUIRED)
     if len(name) > max_length:
@@ -120,17 +122,17 @@ def parse_name(typed: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     return name
 
 
-def parse_email_address(typed: str) -> EmailAddress:
-    """An address with an ASCII local part, kept as typed, and a domain in lower case, in IDNA's A-labels.
+def parse_email_address(entered: str) -> EmailAddress:
+    """Return an address with its ASCII local part as entered, and its domain in lower case, in IDNA's A-labels.
 
     :raises InputError: REQUIRED, TOO_LONG, INVALID_CHARACTERS or EMAIL_INVALID.
     """
-    text = clean(typed, max_length=MAX_EMAIL_LENGTH)
+    text = clean(entered, max_length=MAX_EMAIL_LENGTH)
     if not text:
         raise InputError(FieldProblemCode.REQUIRED)
     if len(text) > MAX_EMAIL_LENGTH:
         raise InputError(FieldProblemCode.TOO_LONG, MAX_EMAIL_LENGTH)
-    if not visible_as_entered(typed).rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
+    if not visible_as_entered(entered).rpartition("@")[0].isascii():  # Before NFC, which makes a K of the Kelvin sign.
         raise InputError(FieldProblemCode.EMAIL_INVALID)
     try:
         # `test_environment` accepts .test, reserved by RFC 6761 for what its name says; it can harm nobody.
@@ -148,19 +150,19 @@ def parse_email_address(typed: str) -> EmailAddress:
 
 
 def _check_local_part(local_part: str) -> None:
-    """Refuse what a mail program would take for a page's address, or a header for an encoded word (RFC 2047)."""
+    """Refuse a local part that a mail program reads as a link, or a header as an encoded word (RFC 2047)."""
     if unusual := UNUSUAL_LOCAL_PART.search(local_part):
         raise InputError(FieldProblemCode.EMAIL_INVALID, reason="character", quoted=unusual[0])
     if not PLAIN_LOCAL_PART.fullmatch(local_part) and (link := find_link(local_part)):
         raise InputError(FieldProblemCode.EMAIL_INVALID, reason="character", quoted=link)
 
 
-def parse_phone(typed: str) -> str:
-    """A phone number in E.164, from international or French national notation, overseas numbers included.
+def parse_phone(entered: str) -> str:
+    """Return a phone number in E.164, from international or French national notation, overseas included.
 
     :raises InputError: TOO_LONG, INVALID_CHARACTERS or PHONE_INVALID.
     """
-    text = unicodedata.normalize("NFKC", clean(typed)).translate(HYPHENS)
+    text = unicodedata.normalize("NFKC", clean(entered)).translate(HYPHENS)
     number = parse_as_dialled_from_france(text) if PHONE_LIKE.fullmatch(text) else None
     if number is None:
         raise InputError(FieldProblemCode.PHONE_INVALID)

@@ -1,4 +1,4 @@
-"""Phone numbers as they are dialled from France: its national notation includes the overseas departments."""
+"""Phone numbers as dialled from France: its national notation includes the overseas departments."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WHOLLY_OVERSEAS: Final = (
     *("262", "263", "269", "508", "590", "594", "596"),
     *("639", "690", "691", "692", "693", "694", "696", "697"),
 )
-"""The beginnings that the plan gives to overseas alone (Arcep, decision 2018-0881): never a number under +33."""
+"""The prefixes that the plan gives to overseas only (Arcep, decision 2018-0881): no number under +33 has one."""
 _SUBSCRIBERS: Final = {PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 """Other numbers, such as 0800 or 09, are dialled the same way in all of France, and stay under +33."""
 _SIGNIFICANT_DIGITS: Final = 9
 
 
 def parse_as_dialled_from_france(text: str) -> str | None:
-    """The number in E.164; None if there is no such number."""
+    """Return the number in E.164; None if there is no such number."""
     try:
         number = phonenumbers.parse(text, HOME, keep_raw_input=True)
     except phonenumbers.NumberParseException:
@@ -38,7 +38,7 @@ def parse_as_dialled_from_france(text: str) -> str | None:
 
 
 def _overseas(dialled: PhoneNumber) -> PhoneNumber | None:
-    """The subscriber overseas who has the number *dialled* in France, if any."""
+    """Return the number of the overseas subscriber whom *dialled* reaches from France; None if there is none."""
     if phonenumbers.is_valid_number(dialled) and phonenumbers.number_type(dialled) not in _SUBSCRIBERS:
         return None
     digits = phonenumbers.national_significant_number(dialled)
@@ -51,7 +51,7 @@ def _overseas(dialled: PhoneNumber) -> PhoneNumber | None:
 
 
 def _candidates(digits: str) -> Iterator[PhoneNumber]:
-    """*digits* under each country code; Saint-Pierre-et-Miquelon's own numbers have six, after 0508."""
+    """Yield *digits* under each overseas country code; Saint-Pierre-et-Miquelon's own numbers have six, after 0508."""
     for region in OVERSEAS:
         code = phonenumbers.country_code_for_region(region)
         yield PhoneNumber(country_code=code, national_number=int(digits))
@@ -60,6 +60,6 @@ def _candidates(digits: str) -> Iterator[PhoneNumber]:
 
 
 def _lacks_its_country(number: PhoneNumber) -> bool:
-    """Whether a number overseas stands under the code of metropolitan France, where nobody answers it."""
+    """Tell whether an overseas number stands under the code of metropolitan France, where nobody answers it."""
     home = phonenumbers.country_code_for_region(HOME)
     return number.country_code == home and str(number.national_number).startswith(WHOLLY_OVERSEAS)

@@ -1,6 +1,6 @@
-"""Typed text as a person sees it: without the invisible characters that a paste brings (pure: no ORM).
+"""Text as a person sees it: without the invisible characters that a paste brings (pure: no ORM).
 
-Everything that reads what somebody typed, other than a password, reads it through :func:`visible`.
+All input goes through :func:`visible` first, passwords excepted.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ FORMATS: Final = (
     "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
 )
-"""The category Cf, but for the signs of Arabic, Syriac and Kaithi that are drawn around the digits after them."""
+"""The category Cf, except the signs of Arabic, Syriac and Kaithi that are drawn around the digits after them."""
 SELECTORS: Final = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
 )
-"""Joiners, fillers, vowels that are not written, variation selectors: they mean something in some scripts alone."""
+"""Joiners, fillers, unwritten vowels, variation selectors: they have a meaning in a few scripts only."""
 
 _UNSEEN = re.compile(f"[{FORMATS}]+")
 _IDLE_SELECTORS = re.compile(rf"(?:(?<=[\x00-\x7f\s])|^)[{SELECTORS}]+")
@@ -30,29 +30,29 @@ _NOTHING = re.compile(rf"[\s{FORMATS}{SELECTORS}]*")
 _BLANK = re.compile(r"[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
 
-def visible(typed: str) -> str:
-    """*typed* in NFC, with plain blanks, none around, and without characters that nobody sees.
+def visible(text: str) -> str:
+    """Return *text* in NFC, with plain blanks, none at the ends, and without invisible characters.
 
-    What is invisible stays where it changes what is seen: a joiner between letters of Persian or Indic scripts, a
-    variation selector after an ideograph. Control characters stay too: they are for the caller to refuse.
+    An invisible character stays if it changes what is seen: a joiner between letters of Persian or Indic scripts, a
+    variation selector after an ideograph. Control characters stay too: the caller refuses them.
     """
-    if typed.isascii():
-        return typed.replace("\t", " ").strip()
-    return unicodedata.normalize("NFC", _without_unseen(unicodedata.normalize("NFC", typed)))
+    if text.isascii():
+        return text.replace("\t", " ").strip()
+    return unicodedata.normalize("NFC", _without_unseen(unicodedata.normalize("NFC", text)))
 
 
-def visible_as_entered(typed: str) -> str:
-    """The same in the very code points that were typed: without NFC, which turns some look-alikes into letters."""
-    return _without_unseen(typed)
+def visible_as_entered(text: str) -> str:
+    """Do the same, but keep the code points that were entered: NFC turns some look-alikes into letters."""
+    return _without_unseen(text)
 
 
-def is_blank(typed: str) -> bool:
-    """Whether there is nothing to see in *typed*."""
-    return _NOTHING.fullmatch(typed) is not None
+def is_blank(text: str) -> bool:
+    """Tell whether *text* shows nothing."""
+    return _NOTHING.fullmatch(text) is not None
 
 
 def without_formats(text: str) -> str:
-    """*text* without any character that shows nothing, wherever it stands: to judge a password by what is seen."""
+    """Remove every invisible character from *text*, even joiners: a password is judged by what is seen."""
     return "".join(char for char in re.sub(f"[{SELECTORS}]", "", text) if unicodedata.category(char) != "Cf")
 
 
@@ -62,7 +62,7 @@ def _without_unseen(text: str) -> str:
 
 
 def _joiner(unseen: re.Match[str]) -> str:
-    """The joiner among *unseen* characters that changes how those around them are drawn; "" where none does."""
+    """Return the first joiner in *unseen* that changes how its neighbours are drawn; "" if there is none."""
     before = unseen.string[unseen.start() - 1 : unseen.start()]
     after = unseen.string[unseen.end() : unseen.end() + 1]
     if not before or not after:
@@ -71,7 +71,7 @@ def _joiner(unseen: re.Match[str]) -> str:
 
 
 def _joins(before: str, char: str, after: str) -> bool:
-    """Whether *char* is a joiner that changes how its neighbours are drawn (RFC 5892, A.1 and A.2)."""
+    """Tell whether *char* is a joiner that changes how its neighbours are drawn (RFC 5892, A.1 and A.2)."""
     if char not in {ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER}:
         return False
     if unicodedata.combining(before) == VIRAMA or unicodedata.combining(after) == VIRAMA:

@@ -27,7 +27,7 @@ class Voice:
     """A child process that speaks, as a sound takes 0.1 s of pure Python; the first sound starts it.
 
     anyio's `to_process` is no substitute: Ctrl-C in its child raises KeyboardInterrupt in the parent's next call, and a
-    caller who hangs up kills the child.
+    caller that is cancelled kills the child.
     """
 
     def __init__(self, *, timeout_seconds: float = SOUND_TIMEOUT_SECONDS) -> None:
