@@ -41,7 +41,7 @@ async def provider(speaker: Voice) -> AsyncIterator[PictureCaptcha]:
 
 
 def luminance(colour: tuple[int, ...]) -> float:
-    """Relative luminance by WCAG 2.2, whose contrast ratio stands on it."""
+    """Return the relative luminance by WCAG 2.2, on which its contrast ratio is based."""
     shares = [level / 255 for level in colour[:3]]
     red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -53,7 +53,7 @@ def contrast(one: tuple[int, ...], other: tuple[int, ...]) -> float:
 
 
 async def speaking_child(provider: PictureCaptcha) -> BaseProcess:
-    """Have *provider* speak once, and find the process that does it."""
+    """Have *provider* speak once, and return the process that does it."""
     before = set(multiprocessing.active_children())
     assert await provider.sound(provider.new_challenge(), "fr")
     (child,) = set(multiprocessing.active_children()) - before
@@ -81,7 +81,7 @@ async def test_challenges_are_random(provider: PictureCaptcha) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed",
+    "entered",
     [
         "ab1234",
         "AB1234",
@@ -91,16 +91,16 @@ async def test_challenges_are_random(provider: PictureCaptcha) -> None:
         "AB\u200b12\ufeff34",
     ],
 )
-def test_case_blanks_and_width_do_not_matter(typed: str) -> None:
-    """An answer counts as right however its letters are cased and its characters are spaced."""
-    assert normalise_answer(typed) == "AB1234"
-    assert answer_digest(KEY, "registration", "challenge", typed) == answer_digest(
+def test_case_blanks_and_width_do_not_matter(entered: str) -> None:
+    """Letter case, blanks and the width of characters make no answer wrong."""
+    assert normalise_answer(entered) == "AB1234"
+    assert answer_digest(KEY, "registration", "challenge", entered) == answer_digest(
         KEY, "registration", "challenge", "AB1234"
     )
 
 
 def test_digest_ignores_blanks() -> None:
-    """Digits typed in pairs, as people do, have the digest of the same digits typed at once."""
+    """Digits entered in pairs, as people do, have the digest of the same digits entered at once."""
     assert answer_digest(KEY, "r", "c", " 12 34 56 ") == answer_digest(KEY, "r", "c", "123456")
 
 
@@ -123,11 +123,11 @@ def test_digest_holds_for_one_challenge(key: bytes, registration: str, challenge
     assert digest != answer_digest(KEY, "r1", "c1", "123456")
 
 
-@pytest.mark.parametrize("typed", ["1" * 51, "123456" + " " * 45, "\ufdfa" * 10_000, "", "\x00", "\ud800"])
-def test_odd_answers_are_only_wrong(typed: str) -> None:
-    """Whatever is typed, however long or malformed, is a wrong answer and never an error."""
-    assert len(normalise_answer(typed)) <= 50
-    assert answer_digest(KEY, "r", "c", typed) != answer_digest(KEY, "r", "c", "123456")
+@pytest.mark.parametrize("entered", ["1" * 51, "123456" + " " * 45, "\ufdfa" * 10_000, "", "\x00", "\ud800"])
+def test_odd_answers_are_wrong_and_no_errors(entered: str) -> None:
+    """A text that is too long or malformed is a wrong answer and never an error."""
+    assert len(normalise_answer(entered)) <= 50
+    assert answer_digest(KEY, "r", "c", entered) != answer_digest(KEY, "r", "c", "123456")
 
 
 # --- The picture ---
@@ -186,7 +186,7 @@ async def test_sound_is_a_short_wave(provider: PictureCaptcha, language: str) ->
 
 
 @pytest.mark.parametrize("digit", PictureCaptcha.alphabet)
-def test_french_voices(digit: str) -> None:
+def test_french_voices_are_clear(digit: str) -> None:
     """Each digit has two French voices, in the library's format, trimmed and neither faint nor clipped."""
     files = list((FRENCH_VOICES / digit).glob("*.wav"))
     assert len(files) == 2
@@ -210,8 +210,8 @@ async def test_full_queue_makes_no_sound(provider: PictureCaptcha, caplog: pytes
 
 
 @pytest.mark.anyio
-async def test_gone_callers_keep_their_place(provider: PictureCaptcha) -> None:
-    """Callers who hang up don't let others pile up work: the queue counts what is still to be made."""
+async def test_cancelled_caller_keeps_its_place(provider: PictureCaptcha) -> None:
+    """A caller that gives up keeps its place until its sound is made, so that nobody can pile up work."""
     challenge = provider.new_challenge()
     callers = [asyncio.create_task(provider.sound(challenge, "fr")) for _ in range(5)]
     await asyncio.sleep(0)
@@ -271,11 +271,11 @@ async def test_process_ignores_interrupts(provider: PictureCaptcha) -> None:
 
 @pytest.mark.anyio
 async def test_closing_ends_the_process() -> None:
-    """Closing ends the process, whatever it has in hand; those who wait get None."""
+    """Closing ends the process, even in the middle of a sound; those who wait get None."""
     provider = PictureCaptcha()
     child = await speaking_child(provider)
     assert child.pid is not None
-    os.kill(child.pid, signal.SIGSTOP)  # Whatever it has in hand is not done.
+    os.kill(child.pid, signal.SIGSTOP)  # It finishes no sound.
     waiting = [asyncio.create_task(provider.sound(provider.new_challenge(), "en")) for _ in range(3)]
     await asyncio.sleep(0)
     await provider.aclose()
@@ -309,7 +309,7 @@ print(len(asyncio.run(provider.sound(provider.new_challenge(), "fr"))), flush=Tr
 
 
 @pytest.mark.anyio
-async def test_fixed_captcha(caplog: pytest.LogCaptureFixture) -> None:
+async def test_fixed_captcha_always_has_its_answer(caplog: pytest.LogCaptureFixture) -> None:
     """A fixed captcha always has its answer, tells its characters, and is silent where no voice has them."""
     provider = FixedCaptcha("zebra 7")
     one, other = provider.new_challenge(), provider.new_challenge()
@@ -326,7 +326,7 @@ async def test_fixed_captcha(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "  ", "a-b", "../1", "1" * 51])
-def test_fixed_answer_can_be_typed(answer: str) -> None:
-    """A fixed answer that nobody could type, or that a blank one would match, is refused at start."""
+def test_fixed_answer_can_be_entered(answer: str) -> None:
+    """A fixed answer that nobody could enter, or that a blank one would match, is refused at start."""
     with pytest.raises(ValueError, match="letters and digits"):
         FixedCaptcha(answer)

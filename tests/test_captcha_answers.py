@@ -30,13 +30,13 @@ NO_REGISTRATION = ["6f1b8f9e-97e6-4b0b-a7a3-8f4b5b8f5d11", "", "x", "1" * 5000, 
 
 @pytest.fixture
 def lettered(captcha: KnownCaptcha, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every challenge is to be answered by LETTERS."""
+    """Make LETTERS the answer to every challenge."""
     ids = iter(range(1000))
     monkeypatch.setattr(captcha, "new_challenge", lambda: Challenge(id=f"{next(ids):032}", answer=LETTERS))
 
 
 async def begin(portal: Portal) -> str:
-    """A registration that awaits its captcha."""
+    """Start a registration, and return its id."""
     registration_id: str = (await portal.create_account(email=EMAIL))["id"]
     return registration_id
 
@@ -96,7 +96,7 @@ async def test_renewal_wins_back_no_attempt(portal: Portal) -> None:
     assert renewed["captcha"] is None
 
 
-async def test_renewal_after_the_captcha_was_passed(portal: Portal) -> None:
+async def test_captcha_that_was_passed_can_not_be_renewed(portal: Portal) -> None:
     """Once the captcha holds there is none to renew, before the activation as after it."""
     token = await portal.activation_token()
     registration_id = str((await Registration.get()).id)
@@ -108,11 +108,11 @@ async def test_renewal_after_the_captcha_was_passed(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("registration_id", NO_REGISTRATION, ids=brief)
-async def test_unknown_registration(portal: Portal, registration_id: str) -> None:
-    """Whatever is no registration's id is told so, in both operations."""
-    typed = {"registrationId": registration_id, "answer": "123456"}
+async def test_unknown_registration_is_told_so(portal: Portal, registration_id: str) -> None:
+    """Both operations say that a text is no registration's id."""
+    entered = {"registrationId": registration_id, "answer": "123456"}
     assert kind(await portal.call_in_ascii(RENEW_CAPTCHA, {"registrationId": registration_id})) == NOT_FOUND
-    assert kind(await portal.call_in_ascii(VERIFY_CAPTCHA, {"input": typed})) == NOT_FOUND
+    assert kind(await portal.call_in_ascii(VERIFY_CAPTCHA, {"input": entered})) == NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ async def test_unknown_registration(portal: Portal, registration_id: str) -> Non
 async def test_language_is_the_header_s(
     portal: Portal, language: str | None, not_found: str, rejected: str, sent: str
 ) -> None:
-    """Messages are French, unless the header asks for English, whatever language the mails will have."""
+    """Messages are French, unless the header asks for English; the language of the mails has no part in it."""
     registration_id = (await portal.create_account(language="FR" if language else "EN"))["id"]
 
     async def verify(answer: str) -> str:
-        typed = {"registrationId": registration_id, "answer": answer}
-        message: str = (await portal.call(VERIFY_CAPTCHA, {"input": typed}, language=language))["message"]
+        entered = {"registrationId": registration_id, "answer": answer}
+        message: str = (await portal.call(VERIFY_CAPTCHA, {"input": entered}, language=language))["message"]
         return message
 
     missing = await portal.call(RENEW_CAPTCHA, {"registrationId": "x"}, language=language)
@@ -158,10 +158,10 @@ async def test_sound_is_made_where_it_is_selected(portal: Portal) -> None:
 
 
 async def test_right_answer_promises_two_mails(portal: Portal) -> None:
-    """The right answer says where the mails go, to the address as it was typed, and how long the link works."""
+    """The right answer says where the mails go, to the address as it was entered, and how long the link works."""
     registration_id = (await portal.create_account(email=" Camille.Durand@exemple.fr", language="EN"))["id"]
-    typed = {"input": {"registrationId": registration_id, "answer": portal.captcha.answer}}
-    assert await portal.call(VERIFY_CAPTCHA, typed, language="en") == {
+    entered = {"input": {"registrationId": registration_id, "answer": portal.captcha.answer}}
+    assert await portal.call(VERIFY_CAPTCHA, entered, language="en") == {
         "__typename": "ActivationMailSent",
         "email": "Camille.Durand@exemple.fr",
         "linkLifetimeMinutes": 60,
@@ -173,10 +173,10 @@ async def test_right_answer_promises_two_mails(portal: Portal) -> None:
 
 
 @pytest.mark.usefixtures("lettered")
-@pytest.mark.parametrize("typed", ["ktrxwq", " KTR XWQ ", "K\u00a0T\u202fR\tXWQ\n", "ＫＴＲＸＷＱ", "kT\u200brxWq"])
-async def test_letter_case_blanks_and_width_do_not_matter(portal: Portal, typed: str) -> None:
-    """An answer is right however a person or a keyboard writes it."""
-    assert kind(await portal.verify_captcha(await begin(portal), typed)) == ("ActivationMailSent", None)
+@pytest.mark.parametrize("entered", ["ktrxwq", " KTR XWQ ", "K\u00a0T\u202fR\tXWQ\n", "ＫＴＲＸＷＱ", "kT\u200brxWq"])
+async def test_letter_case_blanks_and_width_do_not_matter(portal: Portal, entered: str) -> None:
+    """Letter case, blanks and width make no answer wrong."""
+    assert kind(await portal.verify_captcha(await begin(portal), entered)) == ("ActivationMailSent", None)
 
 
 async def test_full_width_digits_are_digits(portal: Portal) -> None:
@@ -230,8 +230,8 @@ async def test_registration_and_messages_are_committed_together(
         await enqueue(*args, **details)
 
     monkeypatch.setattr(OutboxMessage, "enqueue", fail_at_the_second)
-    typed = {"input": {"registrationId": registration_id, "answer": right}}
-    failed = await portal.execute(VERIFY_CAPTCHA, typed)
+    entered = {"input": {"registrationId": registration_id, "answer": right}}
+    failed = await portal.execute(VERIFY_CAPTCHA, entered)
     assert failed["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert (await Registration.get()).state is RegistrationState.AWAITING_CAPTCHA
     assert await OutboxMessage.all().count() == 0
@@ -261,10 +261,12 @@ async def test_wrong_answer_voids_its_challenge(portal: Portal) -> None:
     assert (await portal.verify_captcha(registration_id, right))["registration"]["attemptsLeft"] == 3
 
 
-@pytest.mark.parametrize("typed", ["", " ", "0", "9" * 5000, "\0", "' OR '1'='1", "\ufdfa" * 1000, "\ud800"], ids=brief)
-async def test_any_other_text_is_a_wrong_answer(portal: Portal, typed: str) -> None:
-    """Whatever is typed, however odd, is a wrong answer like any other."""
-    variables = {"input": {"registrationId": await begin(portal), "answer": typed}}
+@pytest.mark.parametrize(
+    "entered", ["", " ", "0", "9" * 5000, "\0", "' OR '1'='1", "\ufdfa" * 1000, "\ud800"], ids=brief
+)
+async def test_any_other_text_is_a_wrong_answer(portal: Portal, entered: str) -> None:
+    """Any other text, even an odd one, is a wrong answer like any other."""
+    variables = {"input": {"registrationId": await begin(portal), "answer": entered}}
     rejected = await portal.call_in_ascii(VERIFY_CAPTCHA, variables)
     assert (rejected["code"], rejected["registration"]["attemptsLeft"]) == ("CAPTCHA_REJECTED", 4)
 
@@ -321,8 +323,8 @@ async def test_challenge_expires_after_ten_minutes(portal: Portal, clock: Clock,
     """An answer that comes after ten minutes, right or wrong, costs no attempt and brings a fresh picture."""
     registration_id = await begin(portal)
     clock.advance(minutes=10)
-    typed = portal.captcha.answer if right else portal.captcha.wrong_answer
-    expired = await portal.verify_captcha(registration_id, typed)
+    entered = portal.captcha.answer if right else portal.captcha.wrong_answer
+    expired = await portal.verify_captcha(registration_id, entered)
     assert kind(expired) == ("CaptchaRejected", "CAPTCHA_EXPIRED")
     assert (expired["registration"]["attemptsLeft"], expired["registration"]["state"]) == (5, "AWAITING_CAPTCHA")
     assert expired["registration"]["captcha"]["expiresInSeconds"] == 600
@@ -345,7 +347,7 @@ async def test_registration_can_be_verified_for_thirty_minutes(portal: Portal, c
 
 
 async def test_registration_expires_after_thirty_minutes(portal: Portal, clock: Clock) -> None:
-    """After thirty minutes there is no registration any more, however fresh its picture."""
+    """After thirty minutes there is no registration any more, even if its picture is fresh."""
     registration_id = await begin(portal)
     clock.advance(minutes=29)
     await portal.renew_captcha(registration_id)
@@ -393,12 +395,12 @@ async def test_ten_right_answers_at_once_send_two_mails(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 5, 9])
-async def test_one_right_answer_among_wrong_ones(portal: Portal, place: int) -> None:
+async def test_one_right_answer_among_wrong_ones_has_one_outcome(portal: Portal, place: int) -> None:
     """A right answer that races wrong ones passes or comes too late, and everything agrees on which."""
     registration_id, right = await begin(portal), portal.captcha.answer
-    typed = ["wrong"] * 9
-    typed.insert(place, right)
-    answers = await at_once(portal, registration_id, typed)
+    entered = ["wrong"] * 9
+    entered.insert(place, right)
+    answers = await at_once(portal, registration_id, entered)
     passed = answers[place]["__typename"] == "ActivationMailSent"
     assert [answer["__typename"] for answer in answers].count("ActivationMailSent") == passed
     registration = await Registration.get()
@@ -407,7 +409,7 @@ async def test_one_right_answer_among_wrong_ones(portal: Portal, place: int) -> 
     assert await OutboxMessage.all().count() == (2 if passed else 0)
 
 
-async def test_renewals_that_race_an_answer(portal: Portal) -> None:
+async def test_renewals_that_race_an_answer_never_half_count(portal: Portal) -> None:
     """A right answer that races renewals passes or is one wrong attempt: never half of it."""
     registration_id, right = await begin(portal), portal.captcha.answer
     renewals = [portal.renew_captcha(registration_id) for _ in range(4)]

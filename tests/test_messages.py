@@ -48,7 +48,7 @@ PUT_TOGETHER: Mapping[str, tuple[str, ...]] = {
 
 
 class Variables(Visitor):
-    """Gathers the parameters of a message."""
+    """A visitor that gathers the parameters of a message."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Variables(Visitor):
 
 
 def messages(language: Language) -> dict[str, set[str]]:
-    """The parameters of each message, by its id."""
+    """Return the parameters of each message, by its id."""
     resource = FluentParser().parse((LOCALES / f"{language}.ftl").read_text(encoding="utf-8"))
     found: dict[str, set[str]] = {}
     for entry in resource.body:
@@ -79,7 +79,7 @@ FRENCH, ENGLISH = messages(Language.FR), messages(Language.EN)
 
 
 def test_languages_have_the_same_messages() -> None:
-    """What can be said in one language can be said in the other, with the same parameters."""
+    """Each message has words in both languages, with the same parameters."""
     assert FRENCH == ENGLISH
 
 
@@ -99,22 +99,22 @@ def test_every_message_can_be_said(language: Language) -> None:
 
 
 @pytest.mark.parametrize("language", list(Language))
-def test_nothing_is_said_with_gaps(language: Language) -> None:
-    """A parameter that is missing is our mistake, not the reader's."""
+def test_missing_parameter_is_an_error(language: Language) -> None:
+    """A missing parameter raises an error: no reader gets a sentence with a gap."""
     for message_id in (message_id for message_id, names in FRENCH.items() if names):
         with pytest.raises(ValueError, match=message_id):
             translate(language, message_id)
 
 
-def test_unknown_message_is_a_mistake() -> None:
-    """An id without words is found out at once."""
+def test_unknown_message_is_an_error() -> None:
+    """An id without words raises an error."""
     assert not has_message(Language.FR, "nothing")
     with pytest.raises(LookupError):
         translate(Language.FR, "nothing")
 
 
-def test_typed_text_is_said_as_it_is() -> None:
-    """What a person typed is neither read as Fluent nor wrapped in invisible characters."""
+def test_entered_text_stays_as_it_is() -> None:
+    """Text that a person entered is neither read as Fluent nor wrapped in invisible characters."""
     text = translate(Language.EN, "activation-mail-sent", email="{ $email }@exemple.fr")
     assert text == "Two e-mails are on their way to { $email }@exemple.fr: a summary, and the activation link."
 
@@ -128,8 +128,8 @@ def test_typed_text_is_said_as_it_is() -> None:
         (Language.EN, 4, "You have 4 attempts left."),
     ],
 )
-def test_numbers_agree(language: Language, left: int, expected: str) -> None:
-    """One is one, and more are more, by the grammar of each language."""
+def test_words_agree_with_numbers(language: Language, left: int, expected: str) -> None:
+    """Singular and plural follow the grammar of each language."""
     assert translate(language, "problem-CAPTCHA_REJECTED", attemptsLeft=left).endswith(expected)
 
 
@@ -145,7 +145,7 @@ def test_french_is_set_as_french() -> None:
 
 
 def strings() -> Iterator[ast.AST]:
-    """Constants and f-strings of the code; not the constants inside of f-strings."""
+    """Yield constants and f-strings of the code, without the constants inside f-strings."""
     for source in SOURCES:
         waiting: list[ast.AST] = [ast.parse(source.read_text(encoding="utf-8"))]
         while waiting:
@@ -157,7 +157,7 @@ def strings() -> Iterator[ast.AST]:
 
 
 def patterns() -> set[str]:
-    """The f-strings that begin as ids of messages do: `field-{}`."""
+    """Return the f-strings that begin as ids of messages do: `field-{}`."""
     shapes = {
         "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
         for node in strings()
@@ -172,7 +172,7 @@ def test_ids_that_are_put_together_are_known_here() -> None:
     assert patterns() == set(PUT_TOGETHER)
 
 
-def test_no_message_is_without_use() -> None:
+def test_every_message_is_used() -> None:
     """Each message is named by the code, or can be put together by it; and all that can be has words."""
     constants = {node.value for node in strings() if isinstance(node, ast.Constant)}
     put_together = {
@@ -185,7 +185,7 @@ def test_no_message_is_without_use() -> None:
 
 @pytest.mark.parametrize("language", list(Language))
 def test_every_code_has_words(language: Language) -> None:
-    """A code that is new in the contract can't be without words."""
+    """Every code of the contract has words, a new one too."""
     ids = [
         *(f"problem-{code.value}" for code in ProblemCode if code is not WITHOUT_WORDS_OF_ITS_OWN),
         *(f"field-{code.value}" for code in FieldProblemCode),
@@ -198,7 +198,7 @@ def test_every_code_has_words(language: Language) -> None:
 
 
 def test_parameters_that_the_code_gives_are_known() -> None:
-    """Messages with parameters are those whose callers give them, under these names."""
+    """Messages with parameters are exactly those whose callers pass them, under these names."""
     assert {message_id: names for message_id, names in FRENCH.items() if names} == {
         "problem-TOO_MANY_REQUESTS": {"seconds"},
         "problem-CAPTCHA_REJECTED": {"attemptsLeft"},
@@ -265,5 +265,5 @@ def test_parameters_that_the_code_gives_are_known() -> None:
     ids=lambda value: ascii(value)[:40],
 )
 def test_header_chooses_the_language(header: str, language: Language) -> None:
-    """The language of ours that the caller prefers; French where none is named, or the header is nonsense."""
+    """The header's preferred language counts; French is the default for no language of ours or a malformed header."""
     assert negotiate(header) is language

@@ -1,4 +1,4 @@
-"""Passwords: the portal's rules, how easily one is guessed, and what checkPassword says of it."""
+"""Passwords: the portal's rules, the strength of a password, and the answers of checkPassword."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def codes(assessment: Assessment) -> list[str]:
 
 
 def codes_of(answer: Answer) -> list[str]:
-    """The codes of what checkPassword finds wrong."""
+    """Return the codes of the problems that checkPassword finds."""
     assert answer["__typename"] == "PasswordCheck", answer
     assert answer["acceptable"] is not bool(answer["problems"])
     assert all(problem["path"] == ["password"] and problem["message"] for problem in answer["problems"])
@@ -168,7 +168,7 @@ def test_control_characters_are_refused(template: str, char: str) -> None:
 
 @pytest.mark.parametrize("char", ["\u200d", "\u00ad", "\ue000", "\u202e", "\u2028", "\ufffd"], ids=ascii)
 def test_any_other_character_is_accepted(char: str) -> None:
-    """What a keyboard or a password manager may well put in is accepted, visible or not."""
+    """Characters that a keyboard or a password manager may put in are accepted, visible or not."""
     assert codes(assess(f"Soleil{char}Brumeux-42")) == []
 
 
@@ -204,7 +204,7 @@ def test_common_passwords_are_refused(password: str) -> None:
 
 
 def dressed(word: str) -> Iterator[str]:
-    """What people make of *word* so that it keeps to the rules."""
+    """Yield the disguises in which people make *word* keep to the rules."""
     for dress in (
         "{}2026!",
         "{}12345!",
@@ -230,7 +230,7 @@ def test_words_of_this_portal_are_guessed_first(word: str) -> None:
 
 @pytest.mark.parametrize("keys", [*ROWS, *COLUMNS])
 def test_walks_over_keyboards_are_guessed_first(keys: str) -> None:
-    """Rows and columns of French, German and other keyboards are no better, as far as one walks, and backwards."""
+    """Rows and columns of French, German and other keyboards make a password no better, forwards or backwards."""
     for length in range(3, len(keys) + 1):
         for password in dressed(keys[:length]):
             assert GUESSABLE in codes(assess(password)), password
@@ -251,7 +251,7 @@ def test_zigzags_over_keyboards_are_guessed_first(walk: str) -> None:
 
 
 def test_ordinary_words_are_no_walks() -> None:
-    """Hardly a word or name of the frequency lists has five keys in a row that touch each other."""
+    """Hardly any word or name of the frequency lists is a walk over five neighbouring keys."""
     words = {word for name, ranks in matching.RANKED_DICTIONARIES.items() if "pass" not in name for word in ranks}
     walks = re.compile("|".join(map(zigzag, KEYBOARDS)))
     assert len(words) > 50_000
@@ -297,8 +297,8 @@ def test_years_are_guessed_first(year: int) -> None:
     ],
     ids=ascii,
 )
-def test_what_people_add_to_it_helps_nothing(password: str) -> None:
-    """Capitals, symbols, digits and a year around what everybody tries first are what everybody adds."""
+def test_usual_additions_make_no_password_better(password: str) -> None:
+    """Capitals, symbols, digits and a year around a guessable word don't help: everybody adds them."""
     assert codes(assess(password)) == [GUESSABLE]
 
 
@@ -353,8 +353,8 @@ def test_the_end_of_a_long_password_is_not_needed() -> None:
 
 
 @pytest.mark.parametrize("char", ["\u200b", "\u200d", "\u00ad", "\ufeff", "\u2066", "\ufe0f", "\u3164"], ids=ascii)
-def test_what_is_not_seen_counts_for_nothing(char: str) -> None:
-    """Characters that show nothing add neither length nor a type, and hide no name: it is judged what is seen."""
+def test_invisible_characters_count_for_nothing(char: str) -> None:
+    """Invisible characters add neither length nor a type, and hide no name: a password is judged by what is seen."""
     assert codes(assess(f"A1{char * 10}")) == [SHORT, FEW, GUESSABLE]
     assert codes(assess(f"Vif-Abri-42{char}")) == [SHORT]
     assert codes(assess(f"soleilbrumeux42{char}")) == [FEW]
@@ -364,8 +364,8 @@ def test_what_is_not_seen_counts_for_nothing(char: str) -> None:
     assert assess(f"Soleil{char}-Brumeux-42") == assess(PASSWORD)
 
 
-def test_what_is_not_seen_is_part_of_the_password() -> None:
-    """Nothing is taken from a password: with and without such a character, it is not the same."""
+def test_invisible_characters_are_part_of_the_password() -> None:
+    """Passwords with and without an invisible character are different passwords."""
     assert not is_same(PASSWORD, f"{PASSWORD}\u200b")
     assert codes(assess(PASSWORD + "\u200b" * 256)) == [LONG]
 
@@ -419,7 +419,7 @@ def test_short_names_do_not_matter(password: str, personal_data: list[str]) -> N
 
 
 def test_personal_words_are_bounded() -> None:
-    """However much is given, forty words are looked for."""
+    """At most forty words are looked for."""
     assert len(personal_words(f"word{number}" for number in range(500))) == 40
 
 
@@ -449,7 +449,7 @@ def test_disguised_personal_data_is_easier_to_guess() -> None:
     ],
     ids=lambda value: ascii(value)[:20],
 )
-def test_the_same_password_may_be_typed_on_two_keyboards(one: str, other: str, same: bool) -> None:
+def test_a_password_is_the_same_from_two_keyboards(one: str, other: str, same: bool) -> None:
     """Password and confirmation are compared after normalisation, to the last character."""
     assert is_same(one, other) is same
 
@@ -459,7 +459,7 @@ def test_the_same_password_may_be_typed_on_two_keyboards(one: str, other: str, s
 
 @pytest.fixture
 def hasty_threads() -> Iterator[None]:
-    """Threads that take turns all the time."""
+    """Make threads take turns all the time."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -467,7 +467,7 @@ def hasty_threads() -> Iterator[None]:
 
 
 def test_nobody_is_held_to_somebody_elses_name(hasty_threads: None) -> None:
-    """Passwords that are assessed at the same moment are each held to their own person's data only."""
+    """Each of the passwords that are assessed at the same moment is checked against its own person's data only."""
     people = [(f"{name}{name[::-1]}", [name]) for name in ("zdislava", "wqkropwy")]
     alone = [assess(*person) for person in people]
     with ThreadPoolExecutor(4) as threads:
@@ -480,7 +480,7 @@ def test_nobody_is_held_to_somebody_elses_name(hasty_threads: None) -> None:
 
 @pytest.mark.anyio
 async def test_too_much_work_at_once_is_refused() -> None:
-    """Beside those that are assessed, 64 passwords wait; the rest is refused at once, and later ones are welcome."""
+    """Besides those being assessed, 64 passwords wait; more are refused at once, and accepted again later."""
     passwords, places = Passwords(Argon2Hasher()), (os.cpu_count() or 1) + MAX_WAITING
     try:
         tried = (passwords.assess("Azertyuiop12") for _ in range(places + 3))
@@ -506,7 +506,7 @@ async def test_each_score_has_its_strength(portal: Portal, score: int) -> None:
 
 @pytest.mark.anyio
 async def test_a_good_password_has_nothing_to_mend(portal: Portal) -> None:
-    """Of a good password there is its strength, its types, and nothing to say."""
+    """A good password gets its strength and its types, and neither problems nor suggestions."""
     assert await portal.check_password(PASSWORD, accept="en") == {
         "__typename": "PasswordCheck",
         "acceptable": True,
@@ -544,8 +544,8 @@ async def test_a_bad_password_is_told_why(portal: Portal) -> None:
     ["", " ", "\0", "\ud800", "\ud800" * 72, FOX * 300, "\ufdfa" * 10_000, "a" * 60_000, "\u0301" * 10_000],
     ids=lambda value: ascii(value)[:20],
 )
-async def test_whatever_is_typed_is_checked(portal: Portal, password: str) -> None:
-    """Nothing, lone surrogates or as much as a request can hold: always an answer, never an error."""
+async def test_any_text_is_checked(portal: Portal, password: str) -> None:
+    """Even nothing, lone surrogates, or as much as a request can hold gets an answer, never an error."""
     answer = await portal.call_in_ascii(CHECK_PASSWORD, {"input": {"password": password}})
     assert codes_of(answer)
 
@@ -565,8 +565,8 @@ async def test_whatever_is_typed_is_checked(portal: Portal, password: str) -> No
 )
 async def test_personal_data_is_limited(portal: Portal, personal_data: list[str], code: str | None) -> None:
     """Twenty words of a hundred characters are looked at; more is refused with its code."""
-    typed = {"password": PASSWORD, "personalData": personal_data}
-    answer = await portal.call_in_ascii(CHECK_PASSWORD, {"input": typed})
+    entered = {"password": PASSWORD, "personalData": personal_data}
+    answer = await portal.call_in_ascii(CHECK_PASSWORD, {"input": entered})
     if code is None:
         assert codes_of(answer) == []
     else:
@@ -576,7 +576,7 @@ async def test_personal_data_is_limited(portal: Portal, personal_data: list[str]
 
 @pytest.mark.anyio
 async def test_personal_data_that_is_given_is_looked_for(portal: Portal) -> None:
-    """Before there is a link, a form sends what was typed in it."""
+    """Before there is a link, a form sends the person's entries, and they are looked for."""
     assert codes_of(await portal.check_password("Soleil-Durand-42", personalData=["Durand"])) == [PERSONAL]
     assert codes_of(await portal.check_password("Soleil-Durand-42", personalData=[])) == []
 
@@ -586,7 +586,7 @@ async def test_personal_data_that_is_given_is_looked_for(portal: Portal) -> None
     "password", [PASSWORD, "Soleil-Camille-42", "Soleil-Durand-42", "Soleil-Exemple-42", "Soleil-Compta-42", "Camille"]
 )
 async def test_the_check_says_what_the_activation_will(portal: Portal, password: str) -> None:
-    """With the link's token a password is held to the person's own data, exactly as on activation."""
+    """With the link's token a password is checked against the person's own data, exactly as on activation."""
     token = await portal.activation_token(contactEmail="compta@exemple.org")
     checked = await portal.check_password(password, activationToken=token)
     activated = await portal.activate_account(token, password)
@@ -596,17 +596,17 @@ async def test_the_check_says_what_the_activation_will(portal: Portal, password:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("token", [None, "", "garbage", "\0", "\ud800"], ids=ascii)
-async def test_a_token_that_is_none_is_ignored(portal: Portal, token: str | None) -> None:
+async def test_an_unknown_token_is_ignored(portal: Portal, token: str | None) -> None:
     """An unknown token changes nothing: the personal data that came with it counts."""
-    typed: dict[str, Any] = {"password": "Soleil-Durand-42", "activationToken": token, "personalData": ["Durand"]}
-    assert codes_of(await portal.call_in_ascii(CHECK_PASSWORD, {"input": typed})) == [PERSONAL]
-    typed["personalData"] = []
-    assert codes_of(await portal.call_in_ascii(CHECK_PASSWORD, {"input": typed})) == []
+    entered: dict[str, Any] = {"password": "Soleil-Durand-42", "activationToken": token, "personalData": ["Durand"]}
+    assert codes_of(await portal.call_in_ascii(CHECK_PASSWORD, {"input": entered})) == [PERSONAL]
+    entered["personalData"] = []
+    assert codes_of(await portal.call_in_ascii(CHECK_PASSWORD, {"input": entered})) == []
 
 
 @pytest.mark.anyio
 async def test_a_dead_link_tells_nothing_of_the_person(portal: Portal, clock: Clock) -> None:
-    """Whose data an expired link was about can't be found out by trying names."""
+    """Trying names doesn't reveal whose data an expired link was about."""
     token = await portal.activation_token()
     clock.advance(minutes=60)
     assert codes_of(await portal.check_password("Soleil-Durand-42", activationToken=token)) == []
@@ -617,7 +617,7 @@ async def test_a_dead_link_tells_nothing_of_the_person(portal: Portal, clock: Cl
 
 @pytest.mark.anyio
 async def test_the_policy_says_what_is_checked(portal: Portal) -> None:
-    """The policy's numbers are those of the check, its words are in the language that is asked for."""
+    """The policy has the numbers of the check, in words of the requested language."""
     query = """query ($language: Language) { passwordPolicy(language: $language) {
         minLength maxLength minCharacterTypes characterTypes description } }"""
     policy = await portal.call(query, {"language": "EN"}, language="fr")

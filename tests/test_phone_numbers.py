@@ -13,7 +13,7 @@ SUBSCRIBERS = {PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE}
 
 
 @pytest.mark.parametrize(
-    ("typed", "stored"),
+    ("entered", "stored"),
     [
         ("0692 12 34 56", "+262692123456"),
         ("0693 12 34 56", "+262693123456"),
@@ -36,14 +36,14 @@ SUBSCRIBERS = {PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE}
         ("0709 00 12 34", "+590709001234"),
     ],
 )
-def test_national_notation_includes_overseas(typed: str, stored: str) -> None:
-    """A number overseas, as it is dialled from all of France, gets its own country code; nobody else's answers."""
-    assert parse_phone(typed) == stored
+def test_national_notation_includes_overseas(entered: str, stored: str) -> None:
+    """An overseas number in national notation gets its own country code, so that it reaches nobody else."""
+    assert parse_phone(entered) == stored
     assert parse_phone(stored) == stored
 
 
 @pytest.mark.parametrize(
-    "typed",
+    "entered",
     [
         "0033612345678",
         "00 33 6 12 34 56 78",
@@ -66,13 +66,13 @@ def test_national_notation_includes_overseas(typed: str, stored: str) -> None:
     ],
     ids=ascii,
 )
-def test_number_is_read_in_any_notation(typed: str) -> None:
+def test_number_is_read_in_any_notation(entered: str) -> None:
     """Prefixes, brackets, dots, slashes, hyphens and blanks of all kinds are how people write one number."""
-    assert parse_phone(typed) == "+33612345678"
+    assert parse_phone(entered) == "+33612345678"
 
 
 @pytest.mark.parametrize(
-    ("typed", "stored"),
+    ("entered", "stored"),
     [
         ("00 262 692 12 34 56", "+262692123456"),
         ("+262 (0)692 12 34 56", "+262692123456"),
@@ -87,13 +87,13 @@ def test_number_is_read_in_any_notation(typed: str) -> None:
         ("07 58 00 12 34", "+33758001234"),
     ],
 )
-def test_other_numbers_stay_what_they_were(typed: str, stored: str) -> None:
+def test_other_numbers_keep_their_country(entered: str, stored: str) -> None:
     """International notation says its country itself; numbers of services are the same in all of France."""
-    assert parse_phone(typed) == stored
+    assert parse_phone(entered) == stored
 
 
 @pytest.mark.parametrize(
-    "typed",
+    "entered",
     [
         "26 12 34",
         "41 23 45",
@@ -105,14 +105,14 @@ def test_other_numbers_stay_what_they_were(typed: str, stored: str) -> None:
         "++33612345678",
     ],
 )
-def test_number_of_nobody_is_refused(typed: str) -> None:
+def test_number_of_nobody_is_refused(entered: str) -> None:
     """Local numbers without their country, and overseas numbers under the code of the metropolis, reach nobody."""
     with pytest.raises(InputError, match="PHONE_INVALID"):
-        parse_phone(typed)
+        parse_phone(entered)
 
 
 def test_every_metropolitan_number_stays_under_its_code() -> None:
-    """Of all beginnings of five digits, those that only France's plan has give +33, and no overseas one does."""
+    """Of all prefixes of five digits, those of metropolitan France give +33, and no overseas one does."""
     kept = moved = 0
     for beginning in range(10_000, 100_000):
         digits = f"{beginning}1234"
@@ -129,8 +129,8 @@ def test_every_metropolitan_number_stays_under_its_code() -> None:
     assert moved == 50  # 0268 8 and 9, 0598 7 to 9: overseas numbers among metropolitan ones.
 
 
-def test_no_beginning_of_overseas_is_read_as_metropolitan() -> None:
-    """A number that begins as overseas ones do is one of theirs, or none."""
+def test_no_overseas_prefix_is_read_as_metropolitan() -> None:
+    """A number with an overseas prefix is an overseas number, or none."""
     for prefix in WHOLLY_OVERSEAS:
         found = set()
         for number in range(100):
@@ -142,8 +142,8 @@ def test_no_beginning_of_overseas_is_read_as_metropolitan() -> None:
         assert found < {f"+{_code(region)}" for region in OVERSEAS}
 
 
-def test_plan_of_the_library_is_as_it_was() -> None:
-    """The regions that share France's plan dial a 0 first, the Pacific ones none; an update that says else is seen."""
+def test_library_still_has_the_plan_that_we_know() -> None:
+    """Regions that share France's plan dial a 0 first, the Pacific ones none; an update can't change that unseen."""
     assert {_prefix(region) for region in OVERSEAS} == {"0"}
     assert {_prefix(region) for region in ("NC", "PF", "WF")} == {None}
 

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from models.identifiers import IDENTIFIER_FORMATS
 from tests.client import FIND_ORGANISATION, OTHER_SIRET, PASSWORD, SIRET
 from tests.conftest import sqlite_only
-from tests.visible_text import Typed, anything
+from tests.visible_text import Entry, anything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 SCHEMA = build_schema((Path(__file__).parent.parent / "schema.graphql").read_text())
+<<<<<<< HEAD
 NOT_ASKED = {"audio"}  # A sound takes a second of a process of its own, and has nothing of the input.
+=======
+NOT_ASKED = {"audio"}  # A sound is a second of work for a process of its own, and has nothing of what was entered.
+>>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
 
 # The values of the other places, so that one odd text comes as far as it can. Names that are not here have "x".
 USUAL = {
@@ -79,7 +83,7 @@ bounded = settings(
 class Sent:
     """A text, and how it is sent."""
 
-    typed: Typed
+    entry: Entry
     type_: int = 0
     by_get: bool = False
     quotes: str = ""
@@ -123,7 +127,11 @@ def texts_of(type_: GraphQLInputType, path: Path_) -> Iterator[Path_]:
 
 
 def cases() -> Iterator[Case]:
+<<<<<<< HEAD
     """Yield a case for each place, one for inputs that are entered twice, one for all places of a field at once."""
+=======
+    """One for each place; one for what has to be entered twice; one for all places of a field at once."""
+>>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
     for root in (SCHEMA.query_type, SCHEMA.mutation_type):
         assert root is not None
         for name, field in root.fields.items():
@@ -311,7 +319,7 @@ async def test_text_in_a_variable_has_a_typed_answer(
 ) -> None:
     """Any text in any argument is accepted or refused in a type of the schema, and nothing fails."""
     values, expected = row_of(case, await caller.variables(case), sent.type_)
-    values = put_in_all(case, values, sent.typed.for_(expected))
+    values = put_in_all(case, values, sent.entry.in_place_of(expected))
     response = await caller.send(document(case), values, by_get=sent.by_get and case.operation == "query")
     assert response.status_code == 200, response.text
     check_typed(case, response)
@@ -328,7 +336,7 @@ async def test_text_in_a_document_has_a_typed_answer_or_a_code(
 ) -> None:
     """Any text that a program pastes into its document is a value there, or makes the document a refused one."""
     values, expected = row_of(case, await caller.variables(case), sent.type_)
-    text = sent.typed.for_(expected)
+    text = sent.entry.in_place_of(expected)
     written = f"{sent.quotes}{text}{sent.quotes}" if sent.quotes else json.dumps(text)
     left = put_in_all(case, values, None)
     passed = ", ".join(f"{name}: {literal(left[name], arg.type, written)}" for name, arg in case.arguments.items())

@@ -1,4 +1,4 @@
-"""Whatever is typed: what is accepted is fit to be stored, and is read again as what it is."""
+"""Accepted input is fit to be stored, and reads the same again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.visible_text import (
     UNSEEN,
     any_text,
     disturbed,
-    typed,
+    entered,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ HEADERS = ("fr", "en-GB,en;q=0.9,fr;q=0.8", "de, *;q=0.5", "en;q=0.0", "FR;q=1.0
 
 
 def test_all_formats_of_unicode_are_known() -> None:
-    """Every format character is dropped, but for signs that are drawn around the digits after them."""
+    """Every format character is dropped, except signs that are drawn around the digits after them."""
     known = re.compile(f"[{FORMATS}]")
     formats = [char for char in map(chr, range(0x110000)) if unicodedata.category(char) == "Cf"]
     assert "".join(char for char in formats if not known.fullmatch(char)) == DRAWN_FORMATS
@@ -90,9 +90,9 @@ def test_all_formats_of_unicode_are_known() -> None:
 
 
 @thorough
-@given(typed(*NAMES) | typed("ශ්\u200dරී", "علی\u200cرضا"))
-def test_what_is_seen_is_seen_again(text: str) -> None:
-    """What is kept of a text is kept whole, and is nothing where there is nothing to see."""
+@given(entered(*NAMES) | entered("ශ්\u200dරී", "علی\u200cرضا"))
+def test_visible_form_is_its_own_visible_form(text: str) -> None:
+    """The visible form of a text is its own visible form, and is empty if nothing can be seen."""
     seen = visible(text)
     assert visible(seen) == seen == NFC(seen)
     assert is_blank(text) is is_blank(seen)
@@ -107,11 +107,11 @@ def disturbed_identifier(type_: IdentifierType) -> st.SearchStrategy[tuple[Ident
     return st.tuples(st.just(type_), disturbed(IDENTIFIERS[type_], kinds))
 
 
-def is_fit_to_store(text: str, longest: int) -> bool:
-    """Whether *text* can go to any database, hash, mail header and log, and there is one way to write it."""
+def is_fit_to_store(text: str, max_length: int) -> bool:
+    """Tell whether *text* can go to any database, hash, mail header and log, and has one spelling."""
     text.encode()
     return (
-        len(text) <= longest
+        len(text) <= max_length
         and text == NFC(text)
         and text == text.strip()
         and not set(text) & NEVER_STORED
@@ -120,7 +120,7 @@ def is_fit_to_store(text: str, longest: int) -> bool:
 
 
 @thorough
-@given(typed(*NAMES))
+@given(entered(*NAMES))
 def test_text_that_is_accepted_is_clean(text: str) -> None:
     """No control character, line break, surrogate, mark of direction or other spelling of the same is kept."""
     try:
@@ -132,19 +132,19 @@ def test_text_that_is_accepted_is_clean(text: str) -> None:
 
 
 @thorough
-@given(typed(*NAMES), st.sampled_from([MAX_NAME_LENGTH, MAX_ORGANISATION_NAME_LENGTH]))
+@given(entered(*NAMES), st.sampled_from([MAX_NAME_LENGTH, MAX_ORGANISATION_NAME_LENGTH]))
 @example("\u00a0\u0301", MAX_NAME_LENGTH)
 @example("e\u0301" * MAX_NAME_LENGTH, MAX_NAME_LENGTH)
-def test_name_that_is_accepted_is_its_own_form(text: str, longest: int) -> None:
-    """A name is stored within its bound, with single blanks, and typed again it is the same name."""
+def test_name_that_is_accepted_is_its_own_form(text: str, max_length: int) -> None:
+    """A name is stored within its bound, with single blanks, and entered again it is the same name."""
     try:
-        name = parse_name(text, max_length=longest)
+        name = parse_name(text, max_length=max_length)
     except InputError:
         return
     assert name
-    assert is_fit_to_store(name, longest)
+    assert is_fit_to_store(name, max_length)
     assert name == " ".join(name.split())
-    assert parse_name(name, max_length=longest) == name
+    assert parse_name(name, max_length=max_length) == name
 
 
 UNSEEN_LETTERS = [
@@ -172,9 +172,9 @@ def test_name_has_something_to_see(char: str) -> None:
 
 
 @thorough
-@given(typed(*PHONES))
+@given(entered(*PHONES))
 def test_phone_that_is_accepted_is_its_own_form(text: str) -> None:
-    """A number is stored as a plus sign and at most 15 digits, and typed again it is the same number."""
+    """A number is stored as a plus sign and at most 15 digits, and entered again it is the same number."""
     try:
         number = parse_phone(text)
     except InputError:
@@ -188,10 +188,10 @@ def test_phone_that_is_accepted_is_its_own_form(text: str) -> None:
 
 @pytest.mark.parametrize("type_", IdentifierType)
 def test_identifier_that_is_accepted_is_its_own_form(type_: IdentifierType) -> None:
-    """An identifier is visible ASCII, and it is the same one when its value is typed, or what is shown of it."""
+    """An identifier is visible ASCII, and it is the same one when its value is entered, or its shown form."""
 
     @thorough
-    @given(typed(*IDENTIFIERS[type_]))
+    @given(entered(*IDENTIFIERS[type_]))
     def holds(text: str) -> None:
         try:
             identifier = parse_identifier(type_, text)
@@ -222,9 +222,9 @@ def test_no_lookalike_is_read_as_a_digit_or_letter(case: tuple[IdentifierType, s
 
 
 @thorough
-@given(typed(*ADDRESSES))
+@given(entered(*ADDRESSES))
 def test_address_that_is_accepted_is_its_own_form(text: str) -> None:
-    """An address is stored in visible ASCII, with one at sign, and typed again in either form it is the same."""
+    """An address is stored in visible ASCII, with one at sign, and entered again in either form it is the same."""
     try:
         email = parse_email_address(text)
     except InputError:
@@ -288,28 +288,28 @@ def test_lookalikes_are_domains_of_their_own(domain: str, stored: str) -> None:
 
 
 @thorough
-@given(typed(*ANSWERS))
-def test_answer_is_levelled_within_bounds(text: str) -> None:
-    """Of an answer no blank is left, seen or unseen; one in ASCII, as challenges are, is levelled once for all."""
+@given(entered(*ANSWERS))
+def test_answer_is_normalised_within_bounds(text: str) -> None:
+    """An answer keeps no blank, seen or unseen; one in ASCII, as challenges are, is normalised once for all."""
     answer = normalise_answer(text)
     assert not any(char.isspace() or unicodedata.category(char) == "Cf" for char in answer)
-    assert len(answer) <= MAX_ANSWER_LENGTH * 18  # The longest that NFKC makes of one character.
+    assert len(answer) <= MAX_ANSWER_LENGTH * 18  # The longest text that NFKC makes of one character.
     if answer.isascii():
         assert normalise_answer(answer) == answer
 
 
 @thorough
-@given(typed(*PASSWORDS))
+@given(entered(*PASSWORDS))
 def test_password_is_the_same_on_any_keyboard(text: str) -> None:
-    """A password and its normal form are one password, of which the same is to be said."""
+    """A password and its normal form are one password, with one assessment."""
     assert normalise(normalise(text)) == normalise(text)
     assert is_same(text, normalise(text))
 
 
 @settings(thorough, max_examples=200)
-@given(typed(*PASSWORDS), st.lists(any_text, max_size=3))
+@given(entered(*PASSWORDS), st.lists(any_text, max_size=3))
 def test_password_that_is_accepted_can_be_hashed(text: str, personal_data: list[str]) -> None:
-    """Whatever is typed gets an assessment; what is found good has its length, and nothing that a hash may cut."""
+    """Any text gets an assessment; a good password has its length, and nothing that a hash may cut."""
     assessment = assess(text, personal_data)
     assert 0 <= assessment.score <= 4
     assert assess(normalise(text), personal_data) == assessment
@@ -321,10 +321,10 @@ def test_password_that_is_accepted_can_be_hashed(text: str, personal_data: list[
 
 
 @thorough
-@given(typed(*HEADERS) | st.lists(disturbed(HEADERS, (*ODD, "qenfr01.-*")), max_size=8).map(",".join))
+@given(entered(*HEADERS) | st.lists(disturbed(HEADERS, (*ODD, "qenfr01.-*")), max_size=8).map(",".join))
 @example("en;q=1_0")
 def test_any_header_has_a_language(header: str) -> None:
-    """Whatever a header says, there is a language for it; English is for those alone who name it."""
+    """Any header has a language; only a header that names English gets English."""
     language = negotiate(header)
     assert language in Language
     assert language is Language.FR or "en" in header.lower()
@@ -339,7 +339,7 @@ ENDLESS = "\N{ANGSTROM SIGN}" * 1_000_000
     "parse", [clean, parse_name, parse_email_address, parse_phone], ids=lambda parse: str(parse.__name__)
 )
 def test_endless_text_is_not_read(parse: Callable[[str], object]) -> None:
-    """A million characters are refused as too long, and neither copied nor normalised for that."""
+    """A million characters are refused as too long, without being copied or normalised."""
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match="TOO_LONG"):
@@ -351,7 +351,7 @@ def test_endless_text_is_not_read(parse: Callable[[str], object]) -> None:
 
 
 def test_endless_answers_and_passwords_are_not_read() -> None:
-    """Of a million characters, so much is looked at as shows that they are too many."""
+    """Of a million characters, only as many are read as show that they are too many."""
     assess(PASSWORD)  # What is made once, the first time, is not counted.
     tracemalloc.start()
     try:

@@ -57,22 +57,22 @@ any_text = st.text(st.characters())
 
 
 def of_kinds(*kinds: str) -> st.SearchStrategy[str]:
-    """A character of one of *kinds*."""
+    """Draw a character of one of *kinds*."""
     return st.one_of(*map(st.sampled_from, kinds))
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """What somebody types: a *text* of its own, or what is expected with *intruders* in it.
+class Entry:
+    """An entry of a person: a *text* of its own, or the expected text with *intruders* in it.
 
-    An intruder has a place, in thousandths of the text, and may stand for the character there.
+    An intruder has a place, in thousandths of the text, and may replace the character there.
     """
 
     text: str | None = None
     intruders: tuple[tuple[int, str, bool], ...] = ()
 
-    def for_(self, expected: str) -> str:
-        """What comes where *expected* should."""
+    def in_place_of(self, expected: str) -> str:
+        """Return the entry in the place of *expected*."""
         text = expected if self.text is None else self.text
         for thousandths, intruder, replaces in self.intruders:
             place = len(text) * thousandths // 1000
@@ -80,26 +80,26 @@ class Typed:
         return text
 
 
-def disturbances(kinds: Sequence[str] = ODD) -> st.SearchStrategy[Typed]:
-    """What is expected, with a few other characters in it."""
+def disturbances(kinds: Sequence[str] = ODD) -> st.SearchStrategy[Entry]:
+    """Draw the expected text with a few other characters in it."""
     intruder = st.tuples(st.integers(0, 1000), of_kinds(*kinds), st.booleans())
-    return st.lists(intruder, max_size=3).map(lambda intruders: Typed(intruders=tuple(intruders)))
+    return st.lists(intruder, max_size=3).map(lambda intruders: Entry(intruders=tuple(intruders)))
 
 
 anything = (
-    any_text.map(Typed)
-    | st.lists(of_kinds(*ODD), max_size=12).map(lambda chars: Typed("".join(chars)))
+    any_text.map(Entry)
+    | st.lists(of_kinds(*ODD), max_size=12).map(lambda chars: Entry("".join(chars)))
     | disturbances()
     | disturbances(HARMLESS)
 )
-"""Whatever may come, near to what is expected and far from it."""
+"""Entries near to the expected text and far from it."""
 
 
 def disturbed(samples: Sequence[str], kinds: Sequence[str] = ODD) -> st.SearchStrategy[str]:
-    """One of *samples*, which are accepted, with a few other characters in it."""
-    return st.builds(Typed.for_, disturbances(kinds), st.sampled_from(samples))
+    """Draw one of *samples*, which are accepted, with a few other characters in it."""
+    return st.builds(Entry.in_place_of, disturbances(kinds), st.sampled_from(samples))
 
 
-def typed(*samples: str) -> st.SearchStrategy[str]:
-    """Whatever may come where *samples* are what is expected."""
-    return st.builds(Typed.for_, anything, st.sampled_from(samples))
+def entered(*samples: str) -> st.SearchStrategy[str]:
+    """Draw anything that may be entered where *samples* are expected."""
+    return st.builds(Entry.in_place_of, anything, st.sampled_from(samples))
