@@ -1,23 +1,28 @@
-"""CSV cut where records end: nothing gets lost, every piece can be read alone, and lines are counted as people do."""
+"""CSV: where records end, how long one may be, and on which line one begins, as people count lines."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.sirene import csv_records
-from api.sirene.csv_records import LongRecordError, end_of_records, line_of_record, whole_lines, whole_records
+from api.sirene.csv_records import (
+    LongRecordError,
+    blank_quoted,
+    bounded_records,
+    line_of_record,
+)
 
-csv_texts = st.text(alphabet='",\r\nA', max_size=40).map(str.encode)
+csv_texts = st.text(alphabet='",\r\nA', max_size=40)
 
 
-def ends_of_records(text: bytes) -> Iterator[int]:
-    """Where records end in *text*, letter by letter."""
+def ends_of_records(text: str) -> Iterator[int]:
+    """Yield where records end in *text*, which is read letter by letter."""
     state = "start"
-    for place, letter in enumerate(text.decode("latin-1"), start=1):
+    for place, letter in enumerate(text, start=1):
         match state, letter:
             case "quoted", '"':
                 state = "quote"
@@ -37,45 +42,40 @@ def chunks_of(text: bytes, size: int) -> Iterator[bytes]:
 
 
 @settings(max_examples=1_000)
-@given(csv_texts, st.sampled_from([4, 1_000]))
-def test_records_end_where_their_line_does(text: bytes, window: int) -> None:
-    """Whatever stands between the quotes, doubled or not."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(csv_records, "PLAIN_END_BYTES", window)
-        assert end_of_records(text) == max(ends_of_records(text), default=0)
+@given(csv_texts)
+def test_record_ends_at_a_line_feed_outside_quotes(text: str) -> None:
+    """Line feeds between quotes, which may be doubled, end no record; a quote inside a plain value is a part of it."""
+    blanked = blank_quoted(text.encode())
+    assert len(blanked) == len(text)
+    assert [place for place, letter in enumerate(blanked.decode(), start=1) if letter == "\n"] == [
+        *ends_of_records(text)
+    ]
 
 
 @settings(max_examples=1_000)
-@given(csv_texts, st.integers(1, 20))
-def test_pieces_are_whole_wherever_they_are_cut(text: bytes, chunk: int) -> None:
-    """Together they are the text; each but the last ends where a record does."""
-    pieces, place = list(whole_records(chunks_of(text, chunk))), 0
-    assert b"".join(pieces) == text
-    ends = set(ends_of_records(text))
-    for piece in pieces[:-1]:
-        place += len(piece)
-        assert place in ends
+@given(st.lists(st.text(alphabet='",\nA', max_size=10), max_size=5), st.data())
+def test_record_begins_on_the_line_that_people_see(values: list[str], data: st.DataObject) -> None:
+    """Line feeds between quotes end lines, and no records."""
+    records = ['A,"{}"\n'.format(value.replace('"', '""')) for value in values] + ["last"]
+    number = data.draw(st.integers(1, len(records)))
+    line = 1 + "".join(records[: number - 1]).count("\n")
+    assert line_of_record(number, io.StringIO("".join(records), newline="")) == line
 
 
-@settings(max_examples=1_000)
-@given(csv_texts, st.integers(1, 20), st.sets(st.integers(0, 10)))
-def test_record_begins_on_the_line_that_people_see(text: bytes, chunk: int, given_pieces: set[int]) -> None:
-    """Of the records that one reader was given, each; line feeds between quotes end lines too."""
-    pieces = list(whole_records(chunks_of(text, chunk)))
-    starts = [0, *ends_of_records(text)][:-1]
-    expected, place = [], 0
-    for number, piece in enumerate(pieces):
-        if number in given_pieces:
-            expected += [text.count(b"\n", 0, start) for start in starts if place <= start < place + len(piece)]
-        place += len(piece)
-    assert [line_of_record(record, pieces, given_pieces) for record in range(len(expected))] == expected
+@pytest.mark.parametrize("chunk_bytes", [1, 100, 900])
+@pytest.mark.parametrize("end", [b"", b'",last\n'], ids=["open at the end", "closed"])
+@pytest.mark.parametrize("inside", [b"F", b"F\n", b'F""\n', b'""'], ids=["line", "lines", "quotes", "only quotes"])
+def test_record_that_is_too_long_is_refused(inside: bytes, end: bytes, chunk_bytes: int) -> None:
+    """A record is refused if it is longer than any may be, with the line on which it begins."""
+    text = b'A,B\n"C\nD",E\n"' + inside * (1_000 // len(inside)) + end
+    with pytest.raises(LongRecordError) as refused:
+        list(bounded_records(chunks_of(text, chunk_bytes), 1_000))
+    assert refused.value.line == 4
 
 
-def test_record_without_end_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused once it is longer than any may be, and the lines before it are counted."""
-    monkeypatch.setattr(csv_records, "LONGEST_RECORD", 100)
-    text = b'A,B\n"C\nD",E\n' + b'"' + b"F\n" * 100
-    with pytest.raises(LongRecordError):
-        list(whole_records(chunks_of(text, 10)))
-    assert whole_lines(whole_records(chunks_of(text, 10))) == 3
-    assert list(whole_records(chunks_of(text[:90], 10)))[-1].startswith(b'"F')
+@pytest.mark.parametrize("chunk_bytes", [1, 100, 900])
+def test_records_that_are_not_too_long_pass(chunk_bytes: int) -> None:
+    """Records as long as they may be, one after another, pass unchanged."""
+    text = (b'"' + b"F\n" * 497 + b'",GH\n') * 3
+    assert len(text) == 3_000
+    assert b"".join(bounded_records(chunks_of(text, chunk_bytes), 1_000)) == text

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from api.sirene.files import SireneFileError
+from api.sirene.duckdb_reading import SireneFileError
 from api.sirene.importing import ImportRefusedError
 from api.sirene.scratch import ScratchSpaceError
 from models.database.connections import database

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from api.sirene.files import SireneFileError, open_sirene_file
+from api.sirene.duckdb_reading import SireneFileError
+from api.sirene.files import open_sirene_file
 from api.sirene.scratch import ScratchSpaceError, scratch_folder
 from api.sirene.staging import ESTABLISHMENT, LEGAL_UNIT, Staging
 from models.database.connections import DATABASE_FAILURES

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from api.sirene.files import SireneFileError
+from api.sirene.duckdb_reading import SireneFileError
 from api.sirene.rules import (
     ESTABLISHMENTS,
     FORGET_REPEATED,
@@ -117,11 +117,9 @@ class Staging:
         if missing := columns_of(kind.sql) - set(file.columns):
             names = ", ".join(sorted(missing))
             raise SireneFileError(file.path, f"is no {kind.published_as}: it has no column {names}")
-        folder = self._folder / kind.table
         found = f"SELECT count(*), first(malformed) FROM {kind.table} WHERE malformed IS NOT NULL"  # noqa: S608
         with self._in_scratch_space():
-            folder.mkdir()
-            with file.table(folder) as table:
+            with file.table() as table:
                 reader.execute(kind.sql.replace("{table}", table))
             malformed, example = _one(reader, found)
         if malformed:
