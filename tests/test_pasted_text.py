@@ -28,22 +28,13 @@ SINHALA = "ශ්\N{ZERO WIDTH JOINER}රී"
 
 
 def pasted(text: str, char: str) -> str:
-<<<<<<< HEAD
-    """Return *text* with *char* around it and after its second character, and a tab behind it."""
-=======
     """Return *text* with *char* around it and after its second character, and a tab at the end."""
->>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
     return f"{char}{text[:2]}{char}{text[2:]}{char}\t"
 
 
 @pytest.mark.parametrize("char", UNSEEN, ids=lambda char: f"U+{ord(char):04X}")
-<<<<<<< HEAD
-async def test_pasted_form_is_the_form_that_is_seen(portal: Portal, char: str) -> None:
-    """Every field of the form is stored, and compared with its confirmation and key, as it is seen."""
-=======
 async def test_pasted_form_is_stored_as_it_is_seen(portal: Portal, char: str) -> None:
     """Every field of the form is stored as it is seen, and confirmation and key are compared so."""
->>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
     key = new_key()
     seen = form(
         phone="0692 12 34 56",
@@ -103,11 +94,7 @@ async def test_token_that_is_changed_is_unknown(portal: Portal, changed: str) ->
 
 @pytest.mark.parametrize("confirmed", ["\u202acamille@exemple.fr\u202c", "CAMILLE@\u00adEXEMPLE.FR\t"])
 async def test_confirmation_is_compared_as_it_is_seen(portal: Portal, confirmed: str) -> None:
-<<<<<<< HEAD
-    """Two addresses that look the same match, in spite of invisible characters."""
-=======
     """Two addresses that look the same are equal: invisible characters make no difference."""
->>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
     fields = form(email="camille@exemple.fr", emailConfirmation=confirmed)
     assert (await portal.create_account(**fields))["__typename"] == "PendingRegistration"
 
@@ -119,13 +106,8 @@ async def test_wrong_address_is_confirmed_by_the_same_one(portal: Portal) -> Non
 
 
 @pytest.mark.parametrize("optional", ["phone", "contactEmail", "termsVersion", "idempotencyKey"])
-<<<<<<< HEAD
-async def test_nothing_to_see_is_nothing(portal: Portal, optional: str) -> None:
-    """An optional field without visible text is left out."""
-=======
 async def test_blank_optional_field_is_left_out(portal: Portal, optional: str) -> None:
     """An optional field in which nothing can be seen is left out."""
->>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
     answer = await portal.create_account(**{optional: "\u200b \u2066\t\ufeff"})
     assert answer["__typename"] == "PendingRegistration"
 
@@ -141,12 +123,7 @@ async def test_joiners_stay_where_they_are_seen(portal: Portal, name: str) -> No
 @pytest.mark.parametrize(
     "link", ["evil\u200b.com", "evil.\u2060com", "evil\u200d.com", "www\u00ad.evil.com"], ids=ascii
 )
-<<<<<<< HEAD
-async def test_links_do_not_hide_behind_what_is_not_seen(portal: Portal, link: str) -> None:
-    """Text that would be a link in a mail is refused, with any invisible characters in it."""
-=======
 async def test_links_do_not_hide_behind_invisible_characters(portal: Portal, link: str) -> None:
     """A name that would be a link in a mail is refused, even with invisible characters in it."""
->>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
     answer = await portal.create_account(firstName=link)
     assert [problem["code"] for problem in answer["fields"]] == ["INVALID_CHARACTERS"]

@@ -27,7 +27,7 @@ from stdnum import luhn
 import models.database.sqlite
 from api.sirene.importing import IMPORT_FAILURES, ImportRefusedError, import_sirene
 from api.sirene.progress import Terminal
-from api.sirene.rules import ESTABLISHMENTS, LEGAL_UNITS, columns_of
+from api.sirene.stocks import ESTABLISHMENT, LEGAL_UNIT, Stock
 from models.database.connections import database
 from models.database.migration import migrate
 from models.identifiers import Identifier, IdentifierType
@@ -127,15 +127,15 @@ class Import:
 
     def __init__(self, folder: Path, edition: int, sirets: list[str] = SIRETS) -> None:
         self._folder, self._sirets, self._day = folder, sirets, f"2026-{edition:02}-01"
-        establishments = self._written(ESTABLISHMENTS, "Etablissement", etatAdministratif="A")
-        legal_units = self._written(LEGAL_UNITS, "UniteLegale", denomination=f"EDITION {edition}")
+        establishments = self._written(ESTABLISHMENT, "Etablissement", etatAdministratif="A")
+        legal_units = self._written(LEGAL_UNIT, "UniteLegale", denomination=f"EDITION {edition}")
         self.files = (establishments, legal_units)
         self.command = ["import-sirene", f"--establishments={establishments}", f"--legal-units={legal_units}"]
 
-    def _written(self, sql: str, of: str, **known: str) -> Path:
-        """A file with the columns that *sql* reads, all of them empty but those that are *known*."""
+    def _written(self, stock: Stock, of: str, **known: str) -> Path:
+        """Write a file with the columns that are read of *stock*, all of them empty but those that are *known*."""
         known |= {"statutDiffusion": "O", "dateDernierTraitement": self._day}
-        columns = dict.fromkeys(columns_of(sql), "NULL::VARCHAR") | {"siren": "left(number, 9)", "siret": "number"}
+        columns = dict.fromkeys(stock.columns, "NULL::VARCHAR") | {"siren": "left(number, 9)", "siret": "number"}
         columns |= {f"{name}{of}": f"'{value}'" for name, value in known.items()}
         listed = ", ".join(f"{value} AS {name}" for name, value in columns.items())
         file = self._folder / f"{of}-{self._day}.parquet"
@@ -218,9 +218,9 @@ def in_copy(happens):
         await asyncio.sleep(0.1)
         happens()
         await asyncio.sleep(60)
-    on_postgres._encoded = source
+    on_postgres._encode = source
 
-def busy_reader(staging, kind, file, reader):
+def busy_reader(staging, stock, file, reader):
     here()
     reader.execute("SELECT sum(hash(a.range + b.range) % 2) FROM range(10000000) a, range(10000000) b")
 
@@ -492,7 +492,7 @@ async def test_transactions_are_short(machine: Machine) -> None:
         for step, machine.seconds_a_row in enumerate((0.0, 1e-6, 2e-6, 4e-6, 8e-6)):  # The machine gets busy.
             await new.add(rows(4, [f"{step}{number:013}" for number in range(100_000)]))
     assert max(machine.held) <= 0.1
-    assert max(machine.rows) == on_sqlite.MOST_ROWS
+    assert max(machine.rows) == on_sqlite.MAX_ROWS
     assert [pause for pause in machine.pauses if pause > NO_TIME] == [held for held in machine.held if held > NO_TIME]
 
 

@@ -43,11 +43,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 SCHEMA = build_schema((Path(__file__).parent.parent / "schema.graphql").read_text())
-<<<<<<< HEAD
-NOT_ASKED = {"audio"}  # A sound takes a second of a process of its own, and has nothing of the input.
-=======
 NOT_ASKED = {"audio"}  # A sound is a second of work for a process of its own, and has nothing of what was entered.
->>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
 
 # The values of the other places, so that one odd text comes as far as it can. Names that are not here have "x".
 USUAL = {
@@ -127,11 +123,7 @@ def texts_of(type_: GraphQLInputType, path: Path_) -> Iterator[Path_]:
 
 
 def cases() -> Iterator[Case]:
-<<<<<<< HEAD
-    """Yield a case for each place, one for inputs that are entered twice, one for all places of a field at once."""
-=======
     """One for each place; one for what has to be entered twice; one for all places of a field at once."""
->>>>>>> 6b3c33d (Say plainly what the tests of captcha, passwords and entered text promise)
     for root in (SCHEMA.query_type, SCHEMA.mutation_type):
         assert root is not None
         for name, field in root.fields.items():

@@ -1,4 +1,4 @@
-"""The use case: INSEE's two files become the register."""
+"""The use case: replace the register by what INSEE's files say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from api.sirene.duckdb_reading import SireneFileError
 from api.sirene.files import open_sirene_file
 from api.sirene.scratch import ScratchSpaceError, scratch_folder
-from api.sirene.staging import ESTABLISHMENT, LEGAL_UNIT, Staging
+from api.sirene.staging import Staging
+from api.sirene.stocks import ESTABLISHMENT, LEGAL_UNIT
 from models.database.connections import DATABASE_FAILURES
 from models.organisation import OrganisationSource
 from models.sirene.replacement import replacement
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
     from api.sirene.files import SireneFile
     from api.sirene.progress import Progress
-    from api.sirene.staging import Kind
+    from api.sirene.stocks import Stock
     from models.sirene.replacement import Replacement
 
 T = TypeVar("T")
 
-LEAST_KEPT = 0.9  # Of what was there before.
+MIN_SHARE_KEPT = 0.9  # Of what was there before.
 PROGRESS_EVERY_SECONDS = 0.2
 
 
@@ -52,17 +53,17 @@ IMPORT_FAILURES = (
     RegisterInUseError,
     RegisterFixedError,
 )
-"""What an import ends with that fails as can be foreseen: their messages are one line each."""
+"""The failures that can be foreseen. The message of each is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an import has read and loaded, and what it has left out.
+    """The numbers of what an import has read, loaded and left out.
 
-    *repeated* and *stateless* were read and not loaded: other rows for a SIRET, and establishments that are neither
-    open nor closed. *closed*, *withheld* (partly published: no name is given) and *without_unit* (their legal unit is
-    in no file: no name is known) are among those *loaded*. *replaced* is the edition that was there before, None where
-    there was none. Not *cleared*, the old copy waits for the next import.
+    *repeated* and *stateless* were read and not loaded: further rows for a SIRET, and establishments that are neither
+    open nor closed. *closed*, *withheld* (partly published: without a name) and *without_unit* (their legal unit is in
+    no file: without a name) are among those *loaded*. *replaced* is the edition that was there before, if there was
+    one. If the old copy is not *cleared*, the next import removes it.
     """
 
     edition: date
@@ -91,7 +92,7 @@ async def import_sirene(
     progress: Progress,
     now: datetime,
 ) -> Summary:
-    """Replace the register by what the two files say; until that is done, it stays as it was.
+    """Replace the register by what the two files say. Until that is done, it stays as it was.
 
     :raises SireneFileError: a file can't be read, or is not the one that it should be.
     :raises ImportRefusedError: what would be loaded is empty or too small, has no date, or goes with another file.
@@ -114,7 +115,7 @@ async def import_sirene(
 
 async def _fill(
     new: Replacement,
-    files: dict[Kind, SireneFile],
+    files: dict[Stock, SireneFile],
     *,
     edition: date | None,
     before: RegisterEdition | None,
@@ -123,14 +124,15 @@ async def _fill(
 ) -> Summary:
     """Read the files into the new copy.
 
-    :raises ImportRefusedError: it should not become the register, as far as that is known before it is loaded, or then.
+    :raises ImportRefusedError: the copy should not become the register. This is checked before it is loaded, as far as
+        it can be known then, and again afterwards.
     """
     with scratch_folder() as folder, Staging(folder) as staging:
         await _read(staging, files, progress)
-        summary = await _in_thread(partial(_read_so_far, staging, edition, now))
+        summary = await _in_thread(partial(_summarise_files, staging, edition, now))
         if before is not None:
             _check_size("legal units", summary.legal_units, before.legal_units)
-            # As many at most: what is too small already need not be loaded.
+            # No more than these can be loaded: too few already need not be.
             _check_size("entries", summary.establishments - summary.stateless, before.entries)
         summary = await _load(staging, new, summary, progress)
     if summary.without_unit == summary.loaded:
@@ -140,37 +142,37 @@ async def _fill(
     return summary
 
 
-async def _read(staging: Staging, files: dict[Kind, SireneFile], progress: Progress) -> None:
-    """Read the files, beside each other; the first failure ends both."""
-    tasks = [asyncio.create_task(_read_one(staging, kind, file, progress)) for kind, file in files.items()]
+async def _read(staging: Staging, files: dict[Stock, SireneFile], progress: Progress) -> None:
+    """Read all files at once. The first failure ends the others."""
+    tasks = [asyncio.create_task(_read_one(staging, stock, file, progress)) for stock, file in files.items()]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            if not task.cancelling():  # A second time, it would break off what the first has begun.
+            if not task.cancelling():  # To cancel twice would break off the clean-up that the first has begun.
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _read_one(staging: Staging, kind: Kind, file: SireneFile, progress: Progress) -> None:
-    with progress.stage(f"Reading {kind.published_as}", total=file.total, unit=file.unit) as show:
+async def _read_one(staging: Staging, stock: Stock, file: SireneFile, progress: Progress) -> None:
+    with progress.stage(f"Reading {stock.published_as}", total=file.total, unit=file.unit) as show:
         reader = staging.reader()
-        reading = asyncio.create_task(asyncio.to_thread(staging.read, kind, file, reader))
+        reading = asyncio.create_task(asyncio.to_thread(staging.read, stock, file, reader))
         try:
             while not (await asyncio.wait([reading], timeout=PROGRESS_EVERY_SECONDS))[0]:
                 show(file.done(reader))
         finally:
-            while not reading.done():  # Broken off: a thread ends by itself only.
+            while not reading.done():  # Cancelled: only an interruption of its query ends the thread.
                 reader.interrupt()
                 await asyncio.wait([reading], timeout=PROGRESS_EVERY_SECONDS)
             await asyncio.gather(reading, return_exceptions=True)
         reading.result()
 
 
-def _read_so_far(staging: Staging, edition: date | None, now: datetime) -> Summary:
-    """What was read, and of which day.
+def _summarise_files(staging: Staging, edition: date | None, now: datetime) -> Summary:
+    """Return what was read, and its day.
 
-    :raises ImportRefusedError: it has no day, or there is nothing.
+    :raises ImportRefusedError: there is no establishment, or no day.
     """
     units, establishments, stateless = staging.counts()
     if establishments == stateless:
@@ -182,14 +184,17 @@ def _read_so_far(staging: Staging, edition: date | None, now: datetime) -> Summa
 
 
 def _check_size(what: str, now: int, before: int) -> None:
-    """:raises ImportRefusedError: there is much less than *before*."""
-    if now < LEAST_KEPT * before:
+    """Refuse much less than there was *before*.
+
+    :raises ImportRefusedError: so it is.
+    """
+    if now < MIN_SHARE_KEPT * before:
         shrunk = f"The register would shrink from {before:,} {what} to {now:,}"
         raise ImportRefusedError(f"{shrunk}: if that is right, say --accept-shrinking")
 
 
 async def _load(staging: Staging, new: Replacement, summary: Summary, progress: Progress) -> Summary:
-    """Fill the new copy, slice by slice."""
+    """Fill the new copy slice by slice, and return the summary with its numbers."""
     with progress.stage("Loading", total=summary.establishments - summary.stateless) as show:
         for first, end in await _in_thread(staging.ranges):
             part = await _in_thread(partial(staging.slice, first, end))
@@ -222,7 +227,7 @@ async def _publish(new: Replacement, summary: Summary, progress: Progress, now: 
 
 
 async def _clear(new: Replacement, progress: Progress) -> bool:
-    """Whether the old copy is removed. The register has been replaced: what happens now undoes nothing of that."""
+    """Remove the old copy, and return whether that was done. The register has been replaced in any case."""
     try:
         with progress.stage("Removing the old one"):
             await new.clear()
@@ -234,7 +239,7 @@ async def _clear(new: Replacement, progress: Progress) -> bool:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """What *work* comes to; a caller that is cancelled waits for its end, as what it works with can't go before."""
+    """Do *work* in a thread and return its result. If cancelled, wait for its end: it needs what the caller owns."""
     working = asyncio.create_task(asyncio.to_thread(work))
     try:
         return await asyncio.shield(working)

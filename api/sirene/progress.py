@@ -1,4 +1,4 @@
-"""What an import tells of its progress while it goes on."""
+"""The progress of an import, as it is shown while it goes on."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Where stages are shown; several may go on at once."""
+    """A display of stages. Several may go on at once."""
 
     def stage(
         self, name: str, *, total: int | None = None, unit: str = "rows"
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """A stage, from the block's begin to its end; what it gives is told how much is done, of *total*.
+        """Show a stage while the block lasts. Yield a function to be called with how much of *total* is done.
 
-        Without a *total*, nobody knows how long it takes.
+        Without a *total*, the stage is shown as going on.
         """
 
 
 class Terminal:
-    """Bars on standard error, with rate and time left; a line for each stage where that is no terminal."""
+    """Bars on standard error, with rate and time left; if that is no terminal, a line for each stage."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -47,7 +47,7 @@ class Terminal:
 
     @contextmanager
     def showing(self) -> Iterator[Terminal]:
-        """Itself, while the block lasts."""
+        """Show the bars while the block lasts."""
         with self._bars:
             yield self
 
@@ -61,7 +61,7 @@ class Terminal:
 
 
 class _Rate(ProgressColumn):
-    """Rows or bytes a second."""
+    """A column with rows or bytes a second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

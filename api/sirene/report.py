@@ -1,4 +1,4 @@
-"""What an operator is told: the summary of an import, the state of the register."""
+"""Reports for the operator: the summary of an import, and the state of the register."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_REGISTER = "No register has been imported: see guichet import-sirene --help"
 
 
 def report_import(summary: Summary) -> str:
-    """What was read, loaded and left out, and how long it took."""
+    """Return a table of what was read, loaded and left out, and how long it took."""
     return _table(
         ("Edition", f"{summary.edition:%Y-%m-%d}"),
         ("Read", f"{summary.establishments:,} establishments, {summary.legal_units:,} legal units"),
@@ -31,7 +31,7 @@ def report_import(summary: Summary) -> str:
 
 
 def report_register(register: RegisterEdition | None, *, now: datetime) -> str:
-    """Of which edition the register is, how old, and how many entries have which status."""
+    """Return a table of the register's edition, its age, and the number of entries by status."""
     if register is None:
         return NO_REGISTER
     return _table(

@@ -1,4 +1,4 @@
-"""A folder for the time of an import, which no import leaves behind for good, not even one that is killed."""
+"""A folder for the time of an import. If an import is killed, the next one removes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PREFIX = "guichet-sirene-"
 
 
 class ScratchSpaceError(Exception):
-    """There is no room, or no right, to work in the scratch folder; the message is one line, which names it."""
+    """The scratch folder has no room, or may not be used. The message is one line, which names the folder."""
 
     def __init__(self, folder: str | Path, reason: object) -> None:
         first = str(reason).partition("\n")[0]
@@ -26,11 +26,11 @@ class ScratchSpaceError(Exception):
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """An empty folder of our own in the system's place for such (`TMPDIR`), removed afterwards.
+    """Make an empty folder where the system has its temporary files (`TMPDIR`), and remove it afterwards.
 
-    It is locked while it is in use; those of earlier imports that nobody holds any more are removed first.
+    The folder is locked while it is in use. Folders of earlier imports that nobody has locked are removed first.
 
-    :raises ScratchSpaceError: there can't be one.
+    :raises ScratchSpaceError: no folder can be made.
     """
     with ExitStack() as stack:
         try:
@@ -47,21 +47,21 @@ def scratch_folder() -> Iterator[Path]:
 def _locked_folder(stack: ExitStack) -> Path:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        fcntl.flock(_opened(folder, stack), fcntl.LOCK_EX)
-        if folder.exists():  # Else another import took it for abandoned before it was locked.
+        fcntl.flock(_open(folder, stack), fcntl.LOCK_EX)
+        if folder.exists():  # If not, another import removed it before it was locked.
             return folder
 
 
 def _remove_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError), ExitStack() as stack:  # In use, or somebody else's.
+        with suppress(OSError), ExitStack() as stack:  # It is in use, or somebody else's.
             if folder.lstat().st_uid == os.getuid():
-                fcntl.flock(_opened(folder, stack), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(_open(folder, stack), fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _opened(folder: Path, stack: ExitStack) -> int:
-    """A descriptor of *folder* itself, which *stack* closes."""
+def _open(folder: Path, stack: ExitStack) -> int:
+    """Open *folder* itself, never what a link leads to; *stack* closes it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     stack.callback(os.close, descriptor)
     return descriptor

@@ -1,8 +1,8 @@
-"""INSEE's two files side by side, in a database of their own, from which the register's rows are taken in order.
+"""INSEE's files side by side, in a database of their own, from which the register's rows are taken in order.
 
-The database is DuckDB's and lies on the disk: memory is bounded, whatever the size of the files. Establishments and
-their legal units are joined slice by slice: as many SIRENs as have about `ROWS_OF_A_SLICE` establishments. In files
-that are in order, as INSEE's are, a slice is one stretch of each; others only take longer.
+The database is DuckDB's and lies on the disk, so that memory is bounded for files of any size. Establishments and
+their legal units are joined slice by slice; a slice has as many SIRENs as have about `ROWS_OF_A_SLICE` establishments.
+In files that are in order, as INSEE's are, a slice is one stretch of each; others only take longer.
 """
 
 from __future__ import annotations
@@ -15,16 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from api.sirene.duckdb_reading import SireneFileError
-from api.sirene.rules import (
-    ESTABLISHMENTS,
-    FORGET_REPEATED,
-    LEGAL_UNITS,
-    MACROS,
-    REPEATED,
-    SLICE,
-    columns_of,
-)
 from api.sirene.scratch import ScratchSpaceError
+from api.sirene.slices import DELETE_REPEATED, HAS_REPEATED, SLICE
+from api.sirene.stocks import ESTABLISHMENT, LEGAL_UNIT, MACROS
 from models.sirene.rows import Rows
 
 if TYPE_CHECKING:
@@ -33,9 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.sirene.files import SireneFile
+    from api.sirene.stocks import Stock
 
 MEMORY = "384MB"
-MOST_THREADS = 4
+MAX_THREADS = 4
 ROWS_OF_A_SLICE = 300_000
 SIRENS_OF_A_STEP = 10_000  # They stay together.
 QUIET = "SET enable_progress_bar_print = false"  # DuckDB's own bar; its numbers are asked for.
@@ -43,24 +37,8 @@ END_OF_SIRENS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One of the two files: INSEE's name for it, what numbers its rows, and how it is read into which table."""
-
-    published_as: str
-    number: str
-    table: str
-    sql: str
-
-
-LEGAL_UNIT = Kind("StockUniteLegale", "SIREN of 9 digits", "legal_unit", LEGAL_UNITS)
-ESTABLISHMENT = Kind(
-    "StockEtablissement", "SIRET of 14 digits that begins with its SIREN", "establishment", ESTABLISHMENTS
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of the register: its rows, and how many they are."""
+    """A part of the register: its rows and their numbers."""
 
     rows: Rows
     entries: int
@@ -70,11 +48,10 @@ class Slice:
 
 
 class Staging:
-    """The database, in *folder*; both files have to be read before anything is asked of it.
+    """The database, in *folder*. All files have to be read before it is asked anything.
 
-    Its methods block, and may be called in other threads.
-
-    :raises ScratchSpaceError: from all of them, where the folder can't take what they write.
+    Its methods block, and may be called in other threads. All of them raise `ScratchSpaceError` if the folder
+    can't take what they write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -84,14 +61,14 @@ class Staging:
                 folder / "sirene.duckdb",
                 config={
                     "memory_limit": MEMORY,
-                    "threads": min(MOST_THREADS, os.cpu_count() or 1),
+                    "threads": min(MAX_THREADS, os.cpu_count() or 1),
                     "temp_directory": str(folder),
                     "autoinstall_known_extensions": False,
-                    "preserve_insertion_order": False,  # So that several pipes are read beside each other.
+                    "preserve_insertion_order": False,  # Needless, and it costs memory.
                 },
             )
-            # What is written here is read once, and never again: compressing it, and tidying it up at the end, would
-            # cost more than it saves.
+            # What is written here is read once: compressing it, and tidying it up at the end, would cost more than it
+            # saves.
             economies = ("PRAGMA force_compression = 'uncompressed'", "PRAGMA disable_checkpoint_on_shutdown")
             for statement in (*economies, QUIET, *MACROS):
                 self._database.execute(statement)
@@ -103,40 +80,41 @@ class Staging:
         self._database.close()
 
     def reader(self) -> duckdb.DuckDBPyConnection:
-        """A connection for one file, beside others."""
+        """Return a connection with which to read one file while others are read."""
         reader = self._database.cursor()
         reader.execute(QUIET)
         reader.execute("SET enable_progress_bar = true")
         return reader
 
-    def read(self, kind: Kind, file: SireneFile, reader: duckdb.DuckDBPyConnection) -> None:
-        """Take in the whole of *file*.
+    def read(self, stock: Stock, file: SireneFile, reader: duckdb.DuckDBPyConnection) -> None:
+        """Read the whole of *file*, which is to be INSEE's *stock*.
 
-        :raises SireneFileError: it can't be read, or is not what INSEE publishes.
+        :raises SireneFileError: it can't be read, or is something else.
         """
-        if missing := columns_of(kind.sql) - set(file.columns):
+        if missing := stock.columns - set(file.columns):
             names = ", ".join(sorted(missing))
-            raise SireneFileError(file.path, f"is no {kind.published_as}: it has no column {names}")
-        found = f"SELECT count(*), first(malformed) FROM {kind.table} WHERE malformed IS NOT NULL"  # noqa: S608
+            raise SireneFileError(file.path, f"is no {stock.published_as}: it has no column {names}")
+        found = f"SELECT count(*), first(malformed) FROM {stock.table} WHERE malformed IS NOT NULL"  # noqa: S608
         with self._in_scratch_space():
             with file.table() as table:
-                reader.execute(kind.sql.replace("{table}", table))
+                reader.execute(stock.sql.replace("{table}", table))
             malformed, example = _one(reader, found)
         if malformed:
             rows = "a row" if malformed == 1 else f"{malformed:,} rows"
-            raise SireneFileError(file.path, f"has {rows} without a {kind.number}, as {example[:20]!r}")
+            raise SireneFileError(file.path, f"has {rows} without a {stock.number}, as {example[:20]!r}")
 
     def edition(self, *, today: date) -> date | None:
-        """The latest day of treatment in either file that is not to come; None where no row has one."""
+        """Return the latest day of treatment in either file, days to come left out; None if no row has one."""
         latest = "SELECT max(treated_at::DATE) FROM {} WHERE treated_at::DATE <= $today"
         with self._in_scratch_space():
             days = [
-                _one(self._database, latest.format(kind.table), today=today)[0] for kind in (LEGAL_UNIT, ESTABLISHMENT)
+                _one(self._database, latest.format(stock.table), today=today)[0]
+                for stock in (LEGAL_UNIT, ESTABLISHMENT)
             ]
         return max((day for day in days if day is not None), default=None)
 
     def counts(self) -> tuple[int, int, int]:
-        """How many legal units and establishments were read, and how many of these are neither open nor closed."""
+        """Return the numbers of legal units, establishments, and establishments neither open nor closed."""
         with self._in_scratch_space():
             (units,) = _one(self._database, "SELECT count(*) FROM legal_unit")
             establishments, stateless = _one(
@@ -145,7 +123,7 @@ class Staging:
         return units, establishments, stateless
 
     def ranges(self) -> list[tuple[int, int]]:
-        """Where each slice begins and ends, as SIRENs."""
+        """Return the bounds of all slices: the first SIREN, and the one before which the slice ends."""
         steps = "SELECT siret // ($step * 100_000), count(*) FROM establishment GROUP BY ALL ORDER BY ALL"
         bounds, rows = [0], 0
         with self._in_scratch_space():
@@ -158,11 +136,11 @@ class Staging:
         return list(zip(bounds, [*bounds[1:], END_OF_SIRENS], strict=True))
 
     def slice(self, first: int, end: int) -> Slice:
-        """The rows of the SIRENs from *first* to before *end*. What is repeated among them is counted no more."""
+        """Return the slice of the SIRENs from *first* to before *end*. Repeated rows are left out, and not counted."""
         bounds = {"first": first, "end": end}
         with self._in_scratch_space():
-            if _one(self._database, REPEATED, **bounds)[0]:
-                for statement in FORGET_REPEATED:
+            if _one(self._database, HAS_REPEATED, **bounds)[0]:
+                for statement in DELETE_REPEATED:
                     self._database.execute(statement, bounds)
             text, *counts = _one(self._database, SLICE, **bounds)
             return Slice(Rows(text or ""), *counts)
@@ -176,5 +154,5 @@ class Staging:
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> Any:
-    """The only row of an answer."""
+    """Return the only row of the result."""
     return connection.execute(sql, parameters).fetchone()

@@ -1,1 +1,1 @@
-"""The copy of the national register: what it says, of which edition it is, and how another takes its place."""
+"""The copy of the national register, its edition, and its replacement by another copy."""

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from models.sirene.tables import RegisterEdition
 
 IMPORT_LOCK = 0x6775_6963_6865_7401  # Next to the lock of migrations: see `models.database.migration`.
-CHARACTERS_AT_ONCE = 256 * 1024
-STEP_SECONDS = 24 * 3600.0  # A step of an import may last longer than any query of the service.
-LOCK_MILLISECONDS = 250  # Whoever looks up meanwhile waits behind us, so we wait shortly, and often.
+CHARACTERS_OF_A_CHUNK = 256 * 1024
+MAX_STEP_SECONDS = 24 * 3600.0  # A step of an import may last longer than any query of the service.
+LOCK_MILLISECONDS = 250  # Look-ups wait behind us meanwhile, so we wait shortly, and often.
 LOCK_EVERY_SECONDS = 2.0
 LOCK_FOR_SECONDS = 3600.0
 
 CONNECTION_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
-# For the session: what the role is given for queries of the service is too short for an import. Its tables lie where
-# the old one lies, whatever the order in which schemas are searched.
+# For the session: time limits that a role has for queries of the service are too short for an import. The new table is
+# made in the schema of the old one, even if another schema is searched first.
 SESSION = """
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN (
     'statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout'
@@ -53,7 +53,7 @@ SELECT 'it is part of ' || ev_class::regclass FROM pg_depend JOIN pg_rewrite ON 
 WHERE pg_depend.classid = 'pg_rewrite'::regclass AND refobjid = 'register_entry'::regclass
 """
 CREATE = f"CREATE TABLE {INCOMING} (LIKE register_entry INCLUDING ALL EXCLUDING INDEXES)"
-# The new table belongs to whom the old one belonged to, is open to whom that was open to, and is described like it.
+# The new table gets the owner, the grants and the comment of the old one.
 LIKENESS = f"""
 WITH
     old AS (SELECT * FROM pg_class WHERE oid = 'register_entry'::regclass),
@@ -76,7 +76,7 @@ SELECT 4, format('GRANT %s %s ON {INCOMING} TO %s %s', privilege_type, columns,
 FROM granted
 ORDER BY step
 """  # noqa: S608  # Made of constants.
-# All indexes that the old one has, each with the statement that makes it.
+# All indexes of the old one, each with the statement that makes it.
 INDEXES = """
 SELECT quote_ident(relname) AS name, indisprimary AS is_primary, pg_get_indexdef(indexrelid) AS definition
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid = 'register_entry'::regclass ORDER BY relname
@@ -95,7 +95,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 
 class PostgresReplacement:
-    """A table beside `register_entry`, made and filled in one transaction: it is there as a whole or not at all."""
+    """A table beside `register_entry`, made and filled in one transaction: it exists as a whole or not at all."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -106,7 +106,7 @@ class PostgresReplacement:
     @classmethod
     @asynccontextmanager
     async def locked(cls, client: BaseDBAsyncClient) -> AsyncIterator[PostgresReplacement]:
-        """The only replacement at this time; a lock of the session ends with its process."""
+        """Yield the only replacement at this time. The lock of a session ends with its process."""
         async with client.acquire_connection() as connection:
             if connection.is_pooled:
                 raise PooledConnectionError
@@ -126,23 +126,23 @@ class PostgresReplacement:
                         await new._roll_back()
                     await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
                     await connection.execute("SELECT pg_advisory_unlock($1)", IMPORT_LOCK)
-                    await connection.close()  # With what `SESSION` has set: the pool resets nothing.
+                    await connection.close()  # The pool would not reset what `SESSION` has set.
 
     async def add(self, rows: Rows) -> None:
-        """Begin to copy *rows*, once those before are copied: the caller makes the next ones meanwhile."""
-        await self._made()
-        await self._copied()
+        """Begin to copy *rows* once the ones before are copied. The caller makes the next ones meanwhile."""
+        await self._create()
+        await self._end_copying()
         self._copying = asyncio.create_task(self._copy(rows.text))
 
     async def _copy(self, text: str) -> None:
-        """Rows of a table that is as new as its transaction can be frozen: no vacuum has to come back for them."""
+        """Copy rows as frozen, which a table of the same transaction allows: no vacuum has to come back for them."""
         await self._connection.copy_to_table(
-            INCOMING, source=_encoded(text), columns=COLUMNS, format="text", freeze=True, timeout=STEP_SECONDS
+            INCOMING, source=_encode(text), columns=COLUMNS, format="text", freeze=True, timeout=MAX_STEP_SECONDS
         )
 
     async def complete(self) -> None:
-        await self._made()
-        await self._copied()
+        await self._create()
+        await self._end_copying()
         for number, index in enumerate(await self._connection.fetch(INDEXES)):
             self._index_names.append(index["name"])
             await self._execute(_index_statement(index, f"{INCOMING}_{number}"))
@@ -153,13 +153,13 @@ class PostgresReplacement:
 
     async def publish(self, edition: RegisterEdition) -> None:
         deadline = time.monotonic() + LOCK_FOR_SECONDS
-        while not await self._swapped(edition):
+        while not await self._try_swap(edition):
             if time.monotonic() > deadline:
                 raise RegisterInUseError
             await asyncio.sleep(LOCK_EVERY_SECONDS)
 
-    async def _swapped(self, edition: RegisterEdition) -> bool:
-        """Whether the new table has taken the place of the old one, which readers may hold for now."""
+    async def _try_swap(self, edition: RegisterEdition) -> bool:
+        """Try to put the new table in the place of the old one, which readers may hold. Return whether it was done."""
         await self._begin()
         try:
             await self._execute(SWAP)
@@ -173,10 +173,10 @@ class PostgresReplacement:
         return True
 
     async def clear(self) -> None:
-        """Nothing: the old table has gone with the swap."""
+        """Do nothing: the old table has gone with the swap."""
 
-    async def _made(self) -> None:
-        """Make the new table, where that is still to be done."""
+    async def _create(self) -> None:
+        """Make the new table if it is not there yet."""
         if not self._in_transaction:
             await self._begin()
             await self._connection.execute(CREATE)
@@ -186,7 +186,7 @@ class PostgresReplacement:
         self._in_transaction = True
 
     async def _commit(self) -> None:
-        """The old table's file may go with it, which takes its time."""
+        """Commit. This may remove the old table's file, which takes its time."""
         await self._execute("COMMIT")
         self._in_transaction = False
 
@@ -195,9 +195,9 @@ class PostgresReplacement:
         self._in_transaction = False
 
     async def _execute(self, statement: str) -> None:
-        await self._connection.execute(statement, timeout=STEP_SECONDS)
+        await self._connection.execute(statement, timeout=MAX_STEP_SECONDS)
 
-    async def _copied(self) -> None:
+    async def _end_copying(self) -> None:
         if self._copying is not None:
             await self._copying
             self._copying = None
@@ -208,14 +208,14 @@ class PostgresReplacement:
             await asyncio.gather(self._copying, return_exceptions=True)
 
 
-async def _encoded(text: str) -> AsyncIterator[bytes]:
-    """*text* part by part; a file of it, asyncpg would keep in memory long after it is copied."""
-    for start in range(0, len(text), CHARACTERS_AT_ONCE):
-        yield text[start : start + CHARACTERS_AT_ONCE].encode()
+async def _encode(text: str) -> AsyncIterator[bytes]:
+    """Yield *text* in chunks. A file of it, asyncpg would keep in memory long after it is copied."""
+    for start in range(0, len(text), CHARACTERS_OF_A_CHUNK):
+        yield text[start : start + CHARACTERS_OF_A_CHUNK].encode()
 
 
 def _index_statement(index: Mapping[str, Any], name: str) -> str:
-    """What makes on the new table, under *name*, the *index* that the old one has."""
+    """Return the statement that makes the old table's *index* on the new one, under *name*."""
     if index["is_primary"]:
         return f"ALTER TABLE {INCOMING} ADD CONSTRAINT {name} PRIMARY KEY (siret)"
     head, _, rest = index["definition"].partition(" USING ")

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from models.sirene.rows import Rows
 
 OUTGOING = "register_entry_outgoing"
-LOCKED_SECONDS = 0.02  # What a transaction aims at: a busy machine, or disk, may take several times as long.
-FEWEST_ROWS, MOST_ROWS = 50, 20_000
+LOCKED_SECONDS = 0.02  # The aim for a transaction: a busy machine, or disk, may take several times as long.
+MIN_ROWS, MAX_ROWS = 50, 20_000
 
-# Rows that come by ascending key are appended to such a table, which is its own index: building one at the end
-# would hold the write lock for minutes.
+# Rows that come by ascending key are appended to such a table, which is its own index: to build one at the end would
+# hold the write lock for minutes.
 CREATE = f"""
 CREATE TABLE {INCOMING} (
     siret VARCHAR(14) NOT NULL PRIMARY KEY,
@@ -46,17 +46,17 @@ SWAP = (
 
 
 class SqliteReplacement:
-    """A table beside `register_entry`. What was replaced is removed little by little, and its pages are used again."""
+    """A table beside `register_entry`. The old table is removed little by little, and its pages are used again."""
 
     def __init__(self, client: ImmediateSqliteClient) -> None:
         self._client = client
         self._created = False
-        self._rows = FEWEST_ROWS
+        self._rows = MIN_ROWS
 
     @classmethod
     @asynccontextmanager
     async def locked(cls, client: ImmediateSqliteClient) -> AsyncIterator[SqliteReplacement]:
-        """The only replacement at this time; the lock of a file ends with its process."""
+        """Yield the only replacement at this time. The lock of a file ends with its process."""
         with await asyncio.to_thread(_lock_file, client.filename) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,19 +67,19 @@ class SqliteReplacement:
             await new._remove(OUTGOING)
             try:
                 yield new
-            except Exception:  # Not where it is cancelled: this may take minutes, and who interrupts wants an end.
+            except Exception:  # Not if it is cancelled: this may take minutes, and whoever interrupts wants an end.
                 await new._remove(INCOMING)
                 raise
 
     async def add(self, rows: Rows) -> None:
-        await self._begun()
+        await self._create()
         left = iter(rows)
         while some := list(islice(left, self._rows)):
             await self._in_short(partial(_insert, rows=some))
 
     async def complete(self) -> None:
-        """Nothing but the table: it is its own index, and keeps no statistics."""
-        await self._begun()
+        """Make the table, if it had no rows. It is its own index, and has no statistics."""
+        await self._create()
 
     async def publish(self, edition: RegisterEdition) -> None:
         async with in_transaction() as transaction:
@@ -91,33 +91,33 @@ class SqliteReplacement:
     async def clear(self) -> None:
         await self._remove(OUTGOING)
 
-    async def _begun(self) -> None:
+    async def _create(self) -> None:
         if not self._created:
             await self._client.at_once(lambda connection: connection.execute(CREATE))
             self._created = True
 
     async def _remove(self, table: str) -> None:
-        """Row by row first: dropping a table of millions would hold the write lock while all its pages are freed."""
+        """Delete the rows, then the table: to drop millions would hold the write lock while their pages are freed."""
         if not await self._client.execute_query_dict(EXISTS, [table]):
             return
-        while await self._in_short(partial(_delete, table=table, most=self._rows)):
+        while await self._in_short(partial(_delete, table=table, count=self._rows)):
             pass
         await self._client.at_once(partial(_drop, table=table))
 
     async def _in_short(self, work: Callable[[sqlite3.Connection], int]) -> int:
-        """*work* in one transaction, and how many rows it has written: `_rows` of them, as far as there are so many.
+        """Do *work*, which writes up to `_rows` rows, in one transaction, and return the number that it has written.
 
-        They become more or fewer by how long that took. Afterwards, other writers have as long a turn.
+        `_rows` grows or shrinks by the time that this took. Then pause as long, so that others can write.
         """
         written, took = await self._client.at_once(work)
-        if written == self._rows or took > LOCKED_SECONDS:  # That a few were quick says nothing of many.
-            self._rows = max(FEWEST_ROWS, min(MOST_ROWS, int(written * min(2.0, LOCKED_SECONDS / took))))
+        if written == self._rows or took > LOCKED_SECONDS:  # A few quick rows say nothing of many.
+            self._rows = max(MIN_ROWS, min(MAX_ROWS, int(written * min(2.0, LOCKED_SECONDS / took))))
         await asyncio.sleep(took)
         return written
 
 
 def _lock_file(database: str) -> IO[str]:
-    """The file beside *database*, whichever of its names that is."""
+    """Open the lock file, which lies beside *database* itself even if its path is a link."""
     return Path(f"{Path(database).resolve()}.register.lock").open("w")
 
 
@@ -125,9 +125,9 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[str | None, ...
     return connection.executemany(INSERT, rows).rowcount
 
 
-def _delete(connection: sqlite3.Connection, table: str, most: int) -> int:
+def _delete(connection: sqlite3.Connection, table: str, count: int) -> int:
     first = f"SELECT siret FROM {table} ORDER BY siret LIMIT ?"  # noqa: S608  # A constant's name.
-    return connection.execute(f"DELETE FROM {table} WHERE siret IN ({first})", [most]).rowcount  # noqa: S608
+    return connection.execute(f"DELETE FROM {table} WHERE siret IN ({first})", [count]).rowcount  # noqa: S608
 
 
 def _drop(connection: sqlite3.Connection, table: str) -> None:

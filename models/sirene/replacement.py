@@ -1,4 +1,4 @@
-"""How a new copy of the register is made beside the old one, and takes its place in one step."""
+"""The replacement of the register: a new copy is made beside the old one, and takes its place in one step."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ if TYPE_CHECKING:
 
 
 class Replacement(Protocol):
-    """A new copy on its way. Until `publish` has ended, readers see the old one, and after it the new one."""
+    """A new copy in the making. Readers see the old one until `publish` has ended, and then the new one."""
 
     async def add(self, rows: Rows) -> None:
-        """Take *rows* into the new copy: by ascending SIRET from call to call too, each SIRET once."""
+        """Add *rows* to the new copy. SIRETs ascend from call to call too, and none comes twice."""
 
     async def complete(self) -> None:
-        """Make ready what was added: its index and its statistics."""
+        """Make the index and the statistics of what was added."""
 
     async def publish(self, edition: RegisterEdition) -> None:
-        """Put the new copy in the place of the old one, with its *edition*, in one transaction.
+        """Put the new copy and its *edition* in the place of the old ones, in one transaction.
 
-        :raises RegisterInUseError: readers kept the old one for too long.
+        :raises RegisterInUseError: readers held the old copy for too long.
         """
 
     async def clear(self) -> None:
-        """Remove what was replaced; where this is not done, the next replacement begins with it."""
+        """Remove the old copy. If this is not done, the next replacement begins with it."""
 
 
 @asynccontextmanager
 async def replacement() -> AsyncIterator[Replacement]:
-    """A new, empty copy; what an earlier one has left behind is removed first.
+    """Yield a new, empty copy. Remove first what a killed process has left behind.
 
-    A failure, or an end without `publish`, changes nothing for readers. What a killed process leaves is removed by
-    the next call.
+    A failure, or an end without `publish`, changes nothing for readers.
 
     :raises ReplacementUnderWayError: another process is replacing the register.
     :raises RegisterFixedError: the database does not let the table be replaced.

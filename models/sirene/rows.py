@@ -1,4 +1,4 @@
-"""What a replacement of the register is given, and why it may be refused."""
+"""Rows for a replacement of the register, and the reasons for which it may be refused."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Rows:
     """Some rows of `RegisterEntry`, by ascending SIRET.
 
     *text* is in the text format of PostgreSQL's COPY, without a last line feed: a line for each row, its `COLUMNS`
-    divided by tabs, `\\N` for null, and a backslash written twice; no value has a control character.
+    separated by tabs, `\\N` for null, a backslash written twice. No value has a control character.
     """
 
     text: str
 
     def __iter__(self) -> Iterator[tuple[str | None, ...]]:
-        """The rows one by one."""
+        """Yield the rows as tuples."""
         for line in self.text.split("\n") if self.text else ():
             yield tuple(None if value == NULL else value.replace("\\\\", "\\") for value in line.split("\t"))
 
@@ -37,14 +37,14 @@ class ReplacementUnderWayError(Exception):
 
 
 class RegisterInUseError(Exception):
-    """Readers hold the register for so long that it can't be replaced."""
+    """Readers have held the register for too long for it to be replaced."""
 
     def __init__(self) -> None:
         super().__init__("A backup or a vacuum, perhaps, has been reading the register for too long: try again later")
 
 
 class PooledConnectionError(Exception):
-    """Between this process and the server stands a pooler, which doesn't keep a session together."""
+    """A pooler, which doesn't keep a session together, stands between this process and the server."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -53,7 +53,7 @@ class PooledConnectionError(Exception):
 
 
 class RegisterFixedError(Exception):
-    """The database holds the register's table in its place."""
+    """The database doesn't let the register's table be replaced."""
 
     def __init__(self, obstacle: str) -> None:
         super().__init__(f"The table register_entry can't be replaced: {obstacle}")

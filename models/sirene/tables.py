@@ -1,4 +1,4 @@
-"""RegisterEntry and RegisterEdition: what the national register says, and when it said so."""
+"""RegisterEntry and RegisterEdition: the copy of the national register, and its day."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REMINDER_EVERY = timedelta(days=1)
 
 
 class RegisterEntry(Model):
-    """What the national register says of one establishment. An import replaces all of them."""
+    """One establishment of the national register. An import replaces all of them."""
 
     siret = fields.CharField(max_length=14, primary_key=True)
     name = fields.CharField(max_length=200, null=True)
@@ -28,10 +28,10 @@ class RegisterEntry(Model):
 
 
 class RegisterEdition(Model):
-    """Which edition of a register the entries are of. An import replaces it with them, in one transaction.
+    """The edition of a register that the entries are of. An import replaces both in one transaction.
 
-    *closed* and *withheld* (partly published, so that names are not given) are among *entries*. *legal_units* is how
-    many the other file had, that their names and states are from.
+    *closed* and *withheld* (partly published, so without a name) are among *entries*. *legal_units* is the number of
+    legal units that names and states of the entries were taken from.
     """
 
     source = fields.CharEnumField(OrganisationSource, max_length=10, primary_key=True)
@@ -48,16 +48,16 @@ class RegisterEdition(Model):
 
     @classmethod
     async def current(cls) -> RegisterEdition | None:
-        """The edition of the entries; None before the first import."""
+        """Return the edition of the entries; None before the first import."""
         return await cls.get_or_none(source=OrganisationSource.SIRENE)
 
     def age(self, *, now: datetime) -> timedelta:
-        """How long ago the edition's day began, in UTC."""
+        """Return the time since the edition's day began, in UTC."""
         return now - datetime.combine(self.edition, time(), UTC)
 
     @classmethod
     async def claim_reminder(cls, *, now: datetime) -> RegisterEdition | None:
-        """The edition, where it is stale and nobody has said so for a day; of all processes, one is told."""
+        """Return the edition if it is stale and nobody was told so in the last day. Of all processes, one is told."""
         register = await cls.current()
         if register is None or register.edition >= (now - STALE_AFTER).date():
             return None
