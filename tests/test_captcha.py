@@ -253,6 +253,7 @@ async def test_stuck_process_is_replaced(
 
 
 @pytest.mark.anyio
+@pytest.mark.skipif(not hasattr(psutil.Process, "memory_maps"), reason="the system doesn't tell what is loaded")
 async def test_process_loads_little(provider: PictureCaptcha) -> None:
     """The process that speaks loads no compiled library: not Pillow, which draws, nor what a server stands on."""
     child = await speaking_child(provider)

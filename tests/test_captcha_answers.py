@@ -1,4 +1,4 @@
-"""renewCaptcha and verifyCaptcha: what becomes of an answer, however late, often or many at once it comes."""
+"""renewCaptcha and verifyCaptcha: answers that come late, again, or many at once."""
 
 from __future__ import annotations
 

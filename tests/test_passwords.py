@@ -152,7 +152,7 @@ def test_types_go_by_unicode_category(password: str, types: list[CharacterType])
     ],
 )
 def test_three_of_the_four_types_are_asked_for(password: str, expected: list[str]) -> None:
-    """Any three types will do; two are too few, however long the password."""
+    """Any three types will do; two are too few, even in a long password."""
     assert codes(assess(password)) == expected
 
 

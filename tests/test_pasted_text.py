@@ -1,4 +1,4 @@
-"""Invisible characters of a paste change nothing, in any field."""
+"""Invisible characters that a paste brings along: they change nothing, in any field."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ ODD = (
     ELSEWHERE,
     SYNTAX,
 )
-"""One kind of characters each: every kind is as likely, however many it has."""
+"""One kind of characters each: all kinds are equally likely, large and small ones."""
 HARMLESS = (BLANKS, BLANKS, HYPHENS, COMBINING, ".")
-"""What a form may well take."""
+"""Characters that a form may well accept."""
 NEVER_STORED = frozenset(CONTROLS + SURROGATES + LINE_SEPARATORS + DIRECTIONS + UNSEEN + "\ue000")
 
 any_text = st.text(st.characters())
