@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -394,6 +395,34 @@ async def test_failure_of_one_file_ends_the_other(tmp_path: Path, importing: Imp
     with pytest.raises(SireneFileError, match=f"^{path}: is no StockUniteLegale"):
         await load(files, progress=watched)
     assert watched.shares.get("Reading StockEtablissement", 0) < 0.7
+
+
+class Interrupting(Watched):
+    """Progress that cancels the reading of a file once a part of it is read."""
+
+    @contextmanager
+    def stage(self, name: str, *, total: int | None = None, unit: str = "rows") -> Iterator[Callable[[int], None]]:
+        reading = asyncio.current_task()
+        assert reading is not None
+
+        def show(done: int) -> None:
+            if done:
+                reading.cancel()
+
+        yield show
+
+
+@pytest.mark.anyio
+@sqlite_only
+async def test_interruption_ends_the_reading_of_a_zipped_file(tmp_path: Path, importing: Importing) -> None:
+    """An import that is cancelled in the midst of a file leaves the register, no scratch file, and no thread of it."""
+    files = LargeEdition(200_000).write(tmp_path)
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")}
+    with pytest.raises(asyncio.CancelledError):
+        await load(files, progress=Interrupting())
+    assert {thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")} <= before
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert [entry.name for entry in await RegisterEntry.all()] == ["BEFORE"]
 
 
 # --- Numbers ---
