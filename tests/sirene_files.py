@@ -192,7 +192,7 @@ PERSON = {
     "prenomUsuelUniteLegale": "CAMILLE",
     "sexeUniteLegale": "F",
 }
-"""What makes a legal unit a natural person."""
+"""The values of a legal unit that is a natural person."""
 
 
 def sirene_files(
@@ -258,7 +258,7 @@ def csv_text(columns: Sequence[str], records: Iterable[Sequence[str]], *, line_e
 
 
 def zipped(*contents: bytes, suffix: str = ".csv", method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """An archive with a file for each of *contents*, whatever they are."""
+    """Return an archive with a file for each of *contents*."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", method) as members:
         for number, content in enumerate(contents):

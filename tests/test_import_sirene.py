@@ -216,7 +216,7 @@ async def test_quote_inside_a_value_is_a_part_of_it(
     ["E.csv", "E.zip", "E.parquet", "mes données", 'l\'été "26"', "[2026]", "[!0-9]*?", "a?b", "{x,y}", "100%", "~"],
 )
 async def test_file_names_mean_nothing(tmp_path: Path, stored: None, name: str, format_: Format) -> None:
-    """What a file is says its content; its name and that of its folder may be any, and stand for no other file."""
+    """A file is known by its content. Its name and that of its folder may be any, and stand for no other file."""
     made = sirene_files(tmp_path, format_=format_)
     folder = tmp_path / name
     folder.mkdir()
@@ -227,7 +227,7 @@ async def test_file_names_mean_nothing(tmp_path: Path, stored: None, name: str, 
 
 @sqlite_only
 async def test_files_are_read_beside_each_other(tmp_path: Path, stored: None) -> None:
-    """Whichever file is read first, or both at the same moment, and be they of two forms: the import succeeds."""
+    """The import succeeds if either file is read first, or both at once, even if they are of two forms."""
     archive, parquet = (sirene_files(tmp_path, format_=format_) for format_ in Format)
     mixed = SireneFiles(archive.establishments, parquet.legal_units)
     for files in (archive, parquet, mixed) * 5:
@@ -287,7 +287,7 @@ GIVEN: dict[str, tuple[Row, Row, str | None]] = {
     },
 }
 
-# What was typed, and what is told.
+# What the file says, and the name that is told.
 WRITTEN: dict[str, tuple[str, str | None]] = {
     "quotes and commas": ("\"A\", B; 'C'", "\"A\", B; 'C'"),
     "letters of France": ("ÇA & LÀ, ŒUVRE N° 5 €", "ÇA & LÀ, ŒUVRE N° 5 €"),
@@ -330,7 +330,7 @@ async def test_name_is_the_one_that_people_know(tmp_path: Path, stored: None, fo
 @each_format
 async def test_names_are_told_as_they_are_written(tmp_path: Path, stored: None, format_: Format) -> None:
     """Any character of a name comes through, but for those that no line of text has, and at most 200 of them."""
-    _, found = await load_cases(tmp_path, (({SIGN: typed}, {}) for typed, _ in WRITTEN.values()), format_)
+    _, found = await load_cases(tmp_path, (({SIGN: written}, {}) for written, _ in WRITTEN.values()), format_)
     told = {case: entry and entry.name for case, entry in zip(WRITTEN, found, strict=True)}
     assert told == {case: name for case, (_, name) in WRITTEN.items()}
 
@@ -395,7 +395,7 @@ TREATED, UNIT_TREATED = "dateDernierTraitementEtablissement", "dateDernierTraite
 async def test_row_that_was_treated_last_counts(
     tmp_path: Path, stored: None, *, earlier: str, later: str, order: int, format_: Format
 ) -> None:
-    """Of several rows for one SIRET or SIREN, one is taken, that of the last treatment, and the others are counted."""
+    """The row of the last treatment is taken of several for one SIRET or SIREN, and the others are counted."""
     days = [earlier, later][::order]
     rows = [establishment(**{CITY: day or "NONE", TREATED: day}) for day in days]
     units = [legal_unit(**{DENOMINATION: day or "NONE", UNIT_TREATED: day}) for day in days]
@@ -410,7 +410,7 @@ async def test_row_that_was_treated_last_counts(
 async def test_of_equal_rows_the_one_that_tells_less_counts(
     tmp_path: Path, stored: None, *, order: int, format_: Format
 ) -> None:
-    """Who has opted out, or is a person, in one of two rows of the same moment is not named."""
+    """Nobody is named who has opted out, or is a person, in one of two rows of the same moment."""
     partly, hidden = {OF_ESTABLISHMENT: "P"}, {OF_ESTABLISHMENT: "N"}
     establishments = [
         establishment(siret(n), **more)
@@ -444,7 +444,7 @@ def lopsided() -> tuple[list[Row], list[Row]]:
 async def test_slices_meet_without_gap_or_overlap(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, *, rows: int, step: int, format_: Format
 ) -> None:
-    """However many slices an import takes, each establishment is loaded once, with the name of its own unit."""
+    """Each establishment is loaded once, with the name of its own unit, for any number of slices."""
     monkeypatch.setattr(staging, "ROWS_OF_A_SLICE", rows)
     monkeypatch.setattr(staging, "SIRENS_OF_A_STEP", step)
     establishments, units = lopsided()
@@ -611,7 +611,7 @@ def options(files: SireneFiles) -> list[str]:
 
 
 def table(out: str) -> dict[str, str]:
-    """What a command has printed, by its first column."""
+    """Return the printed table of a command, by its first column."""
     return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in out.splitlines())
 
 
@@ -702,7 +702,7 @@ def test_bad_usage_of_the_import_is_exit_code_2(
 
 @sqlite_only
 def test_shrinking_on_the_command_line(tmp_path: Path, guichet: Guichet) -> None:
-    """What would shrink the register too much is one line and exit code 1; the option accepts it."""
+    """Files that would shrink the register too much end in one line and exit code 1; the option accepts them."""
     ten, five = companies(10), companies(5, first=20)
     refusal = "The register would shrink from 10 legal units to 5: if that is right, say --accept-shrinking"
     for rows, option, code in ((ten, [], 0), (five, [], 1), (five, ["--accept-shrinking"], 0)):

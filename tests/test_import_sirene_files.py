@@ -57,7 +57,7 @@ ROWS = {
 
 
 class Operator:
-    """Who runs the program where the register knows one establishment already."""
+    """An operator, whose register knows one establishment already."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.scratch = folder / "scratch"
@@ -69,7 +69,7 @@ class Operator:
         self._before = asyncio.run(self._known())
 
     def refused(self, files: SireneFiles) -> str:
-        """The only line that says why *files* are refused; nothing is left of them."""
+        """Return the only line that says why *files* are refused. Nothing is left of the import."""
         return self.reason(self.guichet.run("import-sirene", *options(files)), READING)
 
     def reason(self, done: Done, stages: set[str]) -> str:
@@ -103,14 +103,14 @@ class Importing:
         self._scratch = scratch
 
     async def refused(self, files: SireneFiles, path: Path) -> str:
-        """What is wrong with the file at *path*, in one line; nothing is left of it."""
+        """Return the only line that says what is wrong with the file at *path*. Nothing is left of the import."""
         reason = await self.reason(files, path)
         assert reason is not None
         assert [entry.name for entry in await RegisterEntry.all()] == ["BEFORE"]
         return reason
 
     async def reason(self, files: SireneFiles, path: Path) -> str | None:
-        """Why the file at *path* is refused; None where it is not."""
+        """Return why the file at *path* is refused; None if it is not."""
         try:
             await load(files, accept_shrinking=True)
         except SireneFileError as exc:
@@ -186,7 +186,7 @@ def spread(lines: list[str]) -> list[str]:
     return [line.replace(",A,", ',"A\n",', 1) for line in lines]
 
 
-ANY = ""  # Whatever is said, the file is named.
+ANY = ""  # The file is named, with any reason.
 NEITHER = "is neither a zip archive nor Parquet"
 CUT_ZIP = "is damaged or cut off, or no zip archive after all: "
 TWICE = "has two columns of one name, or one without"
@@ -299,7 +299,7 @@ def test_damaged_file_is_one_line(tmp_path: Path, operator: Operator, case: str)
 @pytest.mark.parametrize("case", DAMAGED)
 @pytest.mark.parametrize("stock", [LEGAL_UNITS, ESTABLISHMENTS], ids=lambda stock: stock.name)
 async def test_damaged_file_is_named(tmp_path: Path, importing: Importing, stock: Stock, case: str) -> None:
-    """Whatever is wrong with either file, it is named, and it is said what."""
+    """A damaged file is named, and the reason is told."""
     damage, words = DAMAGED[case]
     assert words in await importing.refused(*damaged_files(tmp_path, stock, damage))
 
@@ -307,7 +307,7 @@ async def test_damaged_file_is_named(tmp_path: Path, importing: Importing, stock
 @pytest.mark.anyio
 @sqlite_only
 async def test_any_byte_of_a_parquet_may_be_damaged(tmp_path: Path, importing: Importing) -> None:
-    """Wherever Parquet is damaged, which often has no check sums, the file is refused, or read."""
+    """A Parquet file with a damaged byte at any place is refused or read: it may have no check sums."""
     stock, path = ESTABLISHMENTS, tmp_path / "damaged"
     parquet = write_stock(tmp_path, stock, ROWS[stock], format_=Format.PARQUET).read_bytes()
     files = with_one(tmp_path, stock, path)

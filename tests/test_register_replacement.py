@@ -90,13 +90,13 @@ async def fail(*steps: Callable[[Replacement], Awaitable[None]]) -> None:
 
 
 async def told(sirets: list[str] = ASKED) -> list[str]:
-    """What one query tells of *sirets*: the names and days of all answers, each once."""
+    """Look up *sirets* in one query, and return the names and days of all answers, each once."""
     found = await find_organisations([Identifier(IdentifierType.SIRET, siret) for siret in sirets])
     return sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in found})
 
 
 def whole(edition: int) -> list[str]:
-    """What is told where every answer is of that edition."""
+    """Return what is told if every answer is of that edition."""
     return [f"EDITION {edition} of 2026-{edition:02}-01"]
 
 
@@ -293,7 +293,7 @@ INTERRUPTS = [
 async def test_killed_import_leaves_a_whole_register(
     stored: None, guichet: Guichet, scratch: Path, fault: Fault
 ) -> None:
-    """Wherever an import is killed, one edition is there, and the next import removes what was left behind."""
+    """An import that is killed, at any step, leaves one whole edition; the next import removes the rest."""
     await replace_register(1)
     with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as killed:
         _, err = await asyncio.to_thread(killed.communicate, timeout=PATIENCE)
@@ -306,7 +306,7 @@ async def test_killed_import_leaves_a_whole_register(
 
 @parametrized(INTERRUPTS)
 async def test_interrupted_import_says_so(stored: None, guichet: Guichet, scratch: Path, fault: Fault) -> None:
-    """Who ends an import is told so in one line, at whatever moment that is, and the register stays as it was."""
+    """An import that is interrupted, at any step, says so in one line, and the register stays as it was."""
     await replace_register(1)
     with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as process:
         assert process.stderr is not None
@@ -328,7 +328,7 @@ async def test_interrupted_import_says_so(stored: None, guichet: Guichet, scratc
 
 
 async def test_failure_leaves_nothing_behind(stored: None) -> None:
-    """Whatever fails before the publication: no table is left, the old register is there, and the lock is free."""
+    """A failure before the publication leaves no table; the old register is there, and the lock is free."""
     await replace_register(1)
     steps = (lambda new: new.add(rows(2)), lambda new: new.add(Rows("")), lambda new: new.complete())
     for count in range(4):
@@ -352,7 +352,7 @@ async def test_refusal_leaves_nothing_behind(stored: None, scratch: Path) -> Non
 
 
 async def test_second_import_is_refused(stored: None, guichet: Guichet, scratch: Path) -> None:
-    """Who comes while another import is under way is told so in one line, and does not disturb it."""
+    """A second import is refused in one line while another is under way, and does not disturb it."""
     await replace_register(1)
     async with replacement() as new:
         await new.add(rows(2, SIRETS[:1000]))
@@ -485,7 +485,7 @@ def machine(stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @sqlite_only
 async def test_transactions_are_short(machine: Machine) -> None:
-    """However long rows take, the write lock is held for a tenth of a second at most, and then free for as long."""
+    """The write lock is held for a tenth of a second at most, and then free for as long, even if rows are slow."""
     for edition, machine.seconds_a_row in enumerate((1e-3, 1e-4, 2e-4), start=1):
         await replace_register(edition)
     async with replacement() as new:
@@ -631,7 +631,7 @@ async def test_rights_stay_as_they_were(own_url: str, role: str, statement: str)
 
 
 async def test_indexes_go_over(own_url: str) -> None:
-    """What an operator has indexed stays indexed, under its name, however often the register is replaced."""
+    """Indexes that an operator has made go over to each new table, under their names."""
     await ask(own_url, "CREATE INDEX by_city ON register_entry (city)")
     await ask(
         own_url, 'CREATE UNIQUE INDEX "Odd ""name""" ON register_entry (siret, lower(name)) WHERE city IS NOT NULL'
@@ -661,7 +661,7 @@ async def test_table_stays_in_its_schema(own_url: str) -> None:
     ids=["view", "not the owner"],
 )
 async def test_table_that_is_held_in_its_place_is_told(own_url: str, role: str, statement: str, obstacle: str) -> None:
-    """What forbids to replace the table is said in the beginning, and not after all has been loaded."""
+    """An obstacle to replacing the table is told at the beginning, and not after all has been loaded."""
     await ask(own_url, statement)
     async with database(own(own_url, role)):
         with pytest.raises(RegisterFixedError, match=f"^The table register_entry can't be replaced: {obstacle}$"):
@@ -725,7 +725,7 @@ async def test_parts_that_are_copied_are_not_kept(stored: None) -> None:
 async def test_swap_waits_for_readers_and_holds_up_none(
     stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who reads for long delays the swap, which comes when that has ended; other look-ups are answered meanwhile."""
+    """A long reader delays the swap until it has ended; other look-ups are answered meanwhile."""
     await replace_register(1)
     async with somebody_reading(database_url, monkeypatch, swap_waits=PATIENCE):
         replacing = asyncio.create_task(replace_register(2))
@@ -777,7 +777,7 @@ async def test_nobody_keeps_who_gives_up(own_url: str, monkeypatch: pytest.Monke
 
 @postgres_only
 async def test_service_is_ready_through_a_swap(http: httpx.AsyncClient, database_url: str) -> None:
-    """Whether the service is ready depends on no register, nor on the lock with which one is replaced."""
+    """The service is ready without a register, and while one is being replaced."""
     async with transaction(database_url) as other:
         await other.execute("LOCK TABLE register_entry IN ACCESS EXCLUSIVE MODE")
         assert (await http.get("/health/ready")).status_code == 200
@@ -790,7 +790,7 @@ DAY_61 = DAY_60 + timedelta(days=1)
 
 
 async def test_stale_edition_is_told_once_a_day(stored: None) -> None:
-    """Of many at once one is told that the edition is older than sixty days, once a day, until another is imported."""
+    """One process of many is told that the edition is older than sixty days, once a day, until another is imported."""
     await replace_register(1)
 
     async def times_told(now: datetime) -> int:
