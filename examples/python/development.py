@@ -1,4 +1,4 @@
-"""The person's part, for programs: only development has this mailbox. In production the person opens the link."""
+"""The person's part, for programs. Only development has this mailbox; in production the person opens the link."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WAIT_SECONDS = 30
 
 
 async def activation_token(service: Service, email: str) -> str:
-    """The token of an activation link. Your page finds it in the fragment, and removes it from the address bar."""
+    """Return the token of an activation link. Your page finds it in the fragment, then removes it there."""
     end = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < end:
         messages = (await service.request("GET", "/mailbox/messages")).json()["messages"]

@@ -28,8 +28,8 @@ IDENTIFIER = OrganisationIdentifierInput(type_=IdentifierType.SIRET, value="732 
 CAPTCHA = "ABC123"  # A person reads it in the picture; the service was started with this answer.
 PASSWORD = "Soleil-Brumeux-42"  # noqa: S105  # A person chooses it.
 
-# Every `match` ends with a default branch: the type checker sees to it there that today's members are handled, and
-# the models refuse those to come with a ValidationError, which `main` meets.
+# Every `match` ends with a default branch: there, the type checker makes sure that today's members are handled. The
+# models refuse later members with a ValidationError, which `main` catches.
 
 
 async def list_identifier_types(client: Client) -> None:
@@ -40,7 +40,7 @@ async def list_identifier_types(client: Client) -> None:
 async def find_organisation(client: Client) -> None:
     organisation = await client.find_organisation(IDENTIFIER)
     match organisation.typename__:
-        # An unknown one is no obstacle: whoever gives its name founds it on the portal.
+        # An unknown organisation is no obstacle: the person who gives its name founds it on the portal.
         case "Organisation" | "OrganisationNotFound":
             print(f"{IDENTIFIER.value}: {organisation.message}")
         case "InvalidIdentifier" | "TooManyRequests":
@@ -65,7 +65,7 @@ async def create_account(client: Client, terms_version: str) -> str:
         terms_version=terms_version,
         organisation=OrganisationInput(identifier=IDENTIFIER, name="Exemple SA"),
         language=Language.EN,
-        # Made once for each form: after a lost connection, send the same form again with the same key.
+        # Make one key for each form. After a lost connection, send the same form again with the same key.
         idempotency_key=str(uuid.uuid4()),
     )
     answer = await client.create_account(form)
@@ -84,7 +84,7 @@ async def verify_captcha(client: Client, registration_id: str) -> None:
     match answer.typename__:
         case "ActivationMailSent":
             print(answer.message)
-        # Of CaptchaRejected, a form shows the fresh picture, answer.registration.captcha, and asks again.
+        # For CaptchaRejected, a form shows the fresh picture, answer.registration.captcha, and asks again.
         case "CaptchaRejected" | "RegistrationNotFound" | "TooManyRequests":
             raise Refused(answer)
         case _:
@@ -94,7 +94,7 @@ async def verify_captcha(client: Client, registration_id: str) -> None:
 async def inspect_activation_link(client: Client, token: str) -> None:
     link = await client.inspect_activation_link(token)
     match link.typename__:
-        case "ActivationLink":  # Of a link that is not USABLE, the message says what to do.
+        case "ActivationLink":  # If the link is not USABLE, the message says what to do.
             print(f"The link is {link.state.value}: {link.message}")
         case "TooManyRequests":
             raise Refused(link)
@@ -105,7 +105,7 @@ async def inspect_activation_link(client: Client, token: str) -> None:
 async def check_password(client: Client, token: str) -> None:
     answer = await client.check_password(CheckPasswordInput(password=PASSWORD, activation_token=token))
     match answer.typename__:
-        case "PasswordCheck":  # Advice for the person who types; whether it will do, activateAccount decides.
+        case "PasswordCheck":  # This is advice for the person; activateAccount decides.
             print("The password:", answer.strength_label, *answer.suggestions)
         case "InvalidInput" | "TooManyRequests":
             raise Refused(answer)

@@ -1,4 +1,4 @@
-"""Enums of answers may gain members: a generated enum takes one that it does not know yet as it stands."""
+"""Enums of answers may gain members: a generated enum accepts an unknown one as it stands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class {name}:
 
 
 class OpenEnums(Plugin):
-    """Named in pyproject.toml, among the plugins of the generator."""
+    """A plugin of the generator, named in pyproject.toml."""
 
     def generate_enum(self, class_def: ast.ClassDef, enum_type: GraphQLEnumType) -> ast.ClassDef:
         (holder,) = ast.parse(MISSING.format(name=class_def.name)).body

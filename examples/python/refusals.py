@@ -1,4 +1,4 @@
-"""What can be expected to go wrong: members of the results' unions that implement `Problem`."""
+"""Expected refusals: the members of result unions that implement `Problem`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Problem(Protocol):
-    """What every refusal has."""
+    """The fields that every refusal has."""
 
     @property
     def code(self) -> ProblemCode: ...
@@ -21,14 +21,14 @@ class Problem(Protocol):
 
 
 class Refused(Exception):
-    """A refusal that ends a program. A form shows its message, and that of each field below the field."""
+    """A refusal that ends a program. A form shows its message, and each field's message below the field."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__("\n".join([f"{problem.code.value}: {problem.message}", *_details(problem)]))
 
 
 def _details(problem: Problem) -> Iterator[str]:
-    """What some refusals add."""
+    """Return the lines that some refusals add."""
     for field in getattr(problem, "fields", []):
         yield f"  {'.'.join(field.path)}: {field.message}"
     if seconds := getattr(problem, "retry_after_seconds", None):
@@ -36,7 +36,7 @@ def _details(problem: Problem) -> Iterator[str]:
 
 
 def words_of_unforeseen(error: ValidationError) -> str:
-    """What to say of a member that a union has gained since the client was generated: its model is not there yet."""
+    """Describe a member that a union has gained since the client was generated: it has no model yet."""
     answer = error.errors()[0]["input"]
     match answer:
         case {"code": code, "message": message}:

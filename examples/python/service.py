@@ -1,4 +1,4 @@
-"""How to call the service; the generator copies this file, and puts a typed method for each operation on top."""
+"""The caller of the service. The generator copies this file and adds a typed method for each operation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic_core import to_jsonable_python
 
 
 class ServiceError(Exception):
-    """What no person can mend. Under the reference, the service's log has the rest."""
+    """An error that no person can mend. The service's log has more under its reference."""
 
 
 class Service:
-    """GraphQL over HTTP. The language is that of every message."""
+    """GraphQL over HTTP. *language* is the language of every message."""
 
     def __init__(self, url: str, language: str) -> None:
         headers = {"Accept": "application/graphql-response+json", "Accept-Language": language}
@@ -27,13 +27,13 @@ class Service:
         await self._http.aclose()
 
     async def execute(self, query: str, operation_name: str, variables: dict[str, object]) -> httpx.Response:
-        """Send one operation. What was left out of an input stays out, so that the service's defaults stand."""
+        """Send one operation. Fields that an input leaves out stay out, so that the service's defaults apply."""
         body = {"query": query, "operationName": operation_name, "variables": variables}
         json = to_jsonable_python(body, by_alias=True, exclude_none=True)
         return await self.request("POST", "/graphql", json=json)
 
     def get_data(self, response: httpx.Response) -> dict[str, Any]:
-        """The data of an answer without errors."""
+        """Return the data of an answer without errors."""
         answer = response.json()
         if errors := answer.get("errors"):
             lines = (" ".join(map(str, [*error.get("extensions", {}).values(), error["message"]])) for error in errors)
@@ -42,7 +42,7 @@ class Service:
         return data
 
     async def request(self, method: str, path: str, *, json: object = None) -> httpx.Response:
-        """JSON, whatever the status: an answer to what was not executed says why."""
+        """Return the JSON of any status: an answer to a request that was not executed says why."""
         try:
             response = await self._http.request(method, path, json=json)
             response.json()

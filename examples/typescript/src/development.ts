@@ -1,4 +1,4 @@
-/** The person's part, for programs: only development has this mailbox. In production the person opens the link. */
+/** The person's part, for programs. Only development has this mailbox; in production the person opens the link. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Guichet, ServiceError } from "./guichet.js";
@@ -9,7 +9,7 @@ interface Mailbox {
 
 const WAIT_SECONDS = 30;
 
-/** The token of an activation link. Your page finds it in `location.hash`, and removes it from there. */
+/** Returns the token of an activation link. Your page finds it in `location.hash` and removes it from there. */
 export async function activationToken(guichet: Guichet, email: string): Promise<string> {
   for (const end = Date.now() + WAIT_SECONDS * 1000; Date.now() < end; await sleep(200)) {
     const { messages } = await guichet.request<Mailbox>("/mailbox/messages");

@@ -1,4 +1,4 @@
-/** How to call the service: one function, typed by the document that it is given. */
+/** The caller of the service: one function, typed by its document. */
 
 import type { TypedDocumentString } from "./generated/graphql.js";
 
@@ -7,11 +7,11 @@ interface Answer<Data> {
   errors?: { message: string; extensions?: { code?: string; reference?: string } }[];
 }
 
-/** What no person can mend. Under the reference, the service's log has the rest. */
+/** An error that no person can mend. The service's log has more under its reference. */
 export class ServiceError extends Error {}
 
 export class Guichet {
-  /** The language is that of every message; in a browser, leave it to the browser's own Accept-Language. */
+  /** The language of every message. In a browser, leave it to the browser's own Accept-Language. */
   constructor(
     readonly url: string,
     readonly language: string,
@@ -32,7 +32,7 @@ export class Guichet {
     throw new ServiceError(lines.join("\n") || "An answer without data");
   }
 
-  /** JSON, whatever the status: an answer to what was not executed says why. */
+  /** Returns the JSON of any status: an answer to a request that was not executed says why. */
   async request<Body>(path: string, init: RequestInit = {}): Promise<Body> {
     try {
       const response = await fetch(this.url + path, { ...init, signal: AbortSignal.timeout(10_000) });

@@ -22,7 +22,7 @@ async function findOrganisation(guichet: Guichet): Promise<void> {
   const { organisation } = await guichet.execute(operations.FindOrganisationDocument, variables);
   switch (organisation.__typename) {
     case "Organisation":
-    case "OrganisationNotFound": // No obstacle: whoever gives its name founds it on the portal.
+    case "OrganisationNotFound": // No obstacle: the person who gives its name founds it on the portal.
       return console.log(`${IDENTIFIER.value}: ${organisation.message}`);
     case "InvalidIdentifier":
     case "TooManyRequests":
@@ -48,7 +48,7 @@ async function createAccount(guichet: Guichet, termsVersion: string): Promise<st
     termsVersion,
     organisation: { identifier: IDENTIFIER, name: "Exemple SA" },
     language: "EN",
-    // Made once for each form: after a lost connection, send the same form again with the same key.
+    // Make one key for each form. After a lost connection, send the same form again with the same key.
     idempotencyKey: randomUUID(),
   };
   const { createAccount: answer } = await guichet.execute(operations.CreateAccountDocument, { input });
@@ -83,7 +83,7 @@ async function verifyCaptcha(guichet: Guichet, registrationId: string): Promise<
 async function inspectActivationLink(guichet: Guichet, token: string): Promise<void> {
   const { inspectActivationLink: link } = await guichet.execute(operations.InspectActivationLinkDocument, { token });
   switch (link.__typename) {
-    case "ActivationLink": // Of a link that is not USABLE, the message says what to do.
+    case "ActivationLink": // If the link is not USABLE, the message says what to do.
       return console.log(`The link is ${link.state}: ${link.message}`);
     case "TooManyRequests":
       throw new Refused(link);
@@ -96,7 +96,7 @@ async function checkPassword(guichet: Guichet, token: string): Promise<void> {
   const variables = { input: { password: PASSWORD, activationToken: token } };
   const { checkPassword: answer } = await guichet.execute(operations.CheckPasswordDocument, variables);
   switch (answer.__typename) {
-    case "PasswordCheck": // Advice for the person who types; whether it will do, activateAccount decides.
+    case "PasswordCheck": // This is advice for the person; activateAccount decides.
       return console.log(`The password: ${[answer.strengthLabel, ...answer.suggestions].join(" ")}`);
     case "InvalidInput":
     case "TooManyRequests":

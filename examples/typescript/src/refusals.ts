@@ -1,6 +1,6 @@
-/** What can be expected to go wrong: members of the results' unions that implement `Problem`. */
+/** Expected refusals: the members of result unions that implement `Problem`. */
 
-/** What every refusal has, and what some add. */
+/** The fields that every refusal has, and those that some add. */
 interface Problem {
   code: string;
   message: string;
@@ -8,7 +8,7 @@ interface Problem {
   retryAfterSeconds?: number;
 }
 
-/** A refusal that ends a program. A form shows its message, and that of each field below the field. */
+/** A refusal that ends a program. A form shows its message, and each field's message below the field. */
 export class Refused extends Error {
   constructor({ code, message, fields = [], retryAfterSeconds }: Problem) {
     const lines = fields.map((field) => `  ${field.path.join(".")}: ${field.message}`);
@@ -17,7 +17,7 @@ export class Refused extends Error {
   }
 }
 
-/** For default branches: the compiler sees to it that today's members are handled, and this meets those to come. */
+/** For default branches: the compiler makes sure that today's members are handled; this describes later ones. */
 export function unforeseen(answer: never): never {
   const {
     __typename,
