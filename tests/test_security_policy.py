@@ -19,6 +19,8 @@ DOCUMENTS = sorted(
     str(document.relative_to(PROJECT))
     for document in [*PROJECT.glob("*.md"), *DOCS.rglob("*.md"), PROJECT / "examples" / "README.md"]
 )
+# These tell of files as they were.
+HISTORY = {"CHANGELOG.md", *(document for document in DOCUMENTS if document.startswith("docs/decisions/0"))}
 MAX_LINE_LENGTH = 124
 MAX_README_LINES = 150
 
@@ -29,6 +31,8 @@ FILE = re.compile(
 )
 LINK = re.compile(r"\]\(([^)\s:]+)\)|(?:src|srcset)=\"([^\":]+)\"")
 CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"`((?:api|models|tests|docs|examples|benchmarks|\.ci)/[\w./-]*)`")
+MADE_BY_TESTS = ".ci/artefacts/"
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -87,6 +91,13 @@ def test_every_threat_names_its_tests() -> None:
 def test_every_link_leads_somewhere(document: str) -> None:
     """Each link within the project leads to a file, and to a heading in it if it names one."""
     assert [link for link in links_of(document) if not leads_somewhere(document, link)] == []
+
+
+@pytest.mark.parametrize("document", [document for document in DOCUMENTS if document not in HISTORY])
+def test_every_path_that_is_named_exists(document: str) -> None:
+    """Each path of the repository that a document names leads to a file or a folder; placeholders are in `<…>`."""
+    paths = [path for path in PATH.findall(text_of(document)) if not path.startswith(MADE_BY_TESTS)]
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
 
 
 def test_links_are_found() -> None:
