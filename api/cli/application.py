@@ -12,7 +12,7 @@ from api.cli import contract, database, mail, register, serving
 
 cli = typer.Typer(
     name="guichet",
-    help="The sign-up counter of a business portal. Settings are environment variables GUICHET_…: see the README.",
+    help="The sign-up counter of a business portal. Its settings, GUICHET_… in the environment: see docs/operating.md.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -22,7 +22,7 @@ def migrate() -> None:
 
 
 def purge() -> None:
-    """Delete what has outlived its purpose: see the README."""
+    """Delete what has outlived its purpose: see docs/operating.md."""
     counts = run(_purge(read_settings()))
     typer.echo(", ".join(f"{count} {what}" for what, count in counts.items()) + " deleted")
 
