@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.servers import by_hand, postgres, service
 from models.sirene.rows import COLUMNS
-from tests.sirene_files import siret
+from tests.support.sirene_files import siret
 
 ROWS = 100_000
 CONNECTIONS = 32

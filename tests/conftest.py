@@ -36,13 +36,13 @@ from api.settings.mail_destination import Maildir
 from api.settings.sender import Sender
 from models.database.connections import database
 from models.database.migration import migrate
-from tests.browser import browser, server
-from tests.canary import files_with_canary, pytest_runtest_makereport
-from tests.client import Portal
-from tests.letters import deliver, mail_folder
-from tests.stopwatch import stopwatch
+from tests.support.browser import browser, server
+from tests.support.canary import files_with_canary, pytest_runtest_makereport
+from tests.support.client import Portal
 from tests.support.hashing import hasher
-from tests.visitor import newest_link
+from tests.support.letters import deliver, mail_folder
+from tests.support.stopwatch import stopwatch
+from tests.support.visitor import newest_link
 
 PAGE = "https://portal.example.org/activate"
 SIGN_IN = "https://portal.example.org/sign-in"

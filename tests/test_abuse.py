@@ -20,7 +20,7 @@ from api.worker_pool import RETRY_AFTER_SECONDS, WorkerPool
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage
 from models.registration import Registration
-from tests.client import (
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CREATE_ACCOUNT,
     LINK,

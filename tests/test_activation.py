@@ -20,7 +20,8 @@ from models.activation import ActivationToken
 from models.organisation import Organisation
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.client import (
+from tests.conftest import SIGN_IN
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     INSPECT_ACTIVATION_LINK,
     OTHER_SIRET,
@@ -32,9 +33,8 @@ from tests.client import (
     token_in,
     with_link,
 )
-from tests.conftest import SIGN_IN
-from tests.register import register
 from tests.support.hashing import with_the_hasher_of_production
+from tests.support.register import register
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

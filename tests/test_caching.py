@@ -9,7 +9,8 @@ import pytest
 
 from api.app import build_app
 from api.settings.environment import Settings
-from tests.client import (
+from tests.conftest import sqlite_only
+from tests.support.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
     OTHER_SIRET,
@@ -18,8 +19,7 @@ from tests.client import (
     Portal,
     client_of,
 )
-from tests.conftest import sqlite_only
-from tests.register import register
+from tests.support.register import register
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from tests.canary import CANARIES
+from tests.support.canary import CANARIES
 from tests.test_command_line import PROJECT
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ import sys
 
 import pytest
 
-from tests.canary import CANARIES
+from tests.support.canary import CANARIES
 
 canaries = pytest.mark.parametrize("canary", CANARIES, ids=["first", "second"])
 
@@ -61,7 +61,7 @@ def test_password_in_an_output_fails_the_test(
 ) -> None:
     """A test during which a password is printed, logged, or written to a file or a database fails, and no other."""
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    pytester.makeconftest("from tests.canary import pytest_runtest_makereport")
+    pytester.makeconftest("from tests.support.canary import pytest_runtest_makereport")
     pytester.makepyfile(TESTS)
     options = ("--override-ini=log_level=INFO", "-p", "no:cacheprovider", "-p", "no:xdist", "--junitxml=results.xml")
     result = pytester.runpytest_subprocess(*options)

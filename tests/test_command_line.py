@@ -27,9 +27,18 @@ import httpx
 import pytest
 
 from models.database.migration import migrate
-from tests.client import ACTIVATE_ACCOUNT, CREATE_ACCOUNT, PASSWORD, VERIFY_CAPTCHA, Answer, Portal, form, token_in
 from tests.conftest import Clock, sqlite_only
-from tests.ports import free_port
+from tests.support.client import (
+    ACTIVATE_ACCOUNT,
+    CREATE_ACCOUNT,
+    PASSWORD,
+    VERIFY_CAPTCHA,
+    Answer,
+    Portal,
+    form,
+    token_in,
+)
+from tests.support.ports import free_port
 
 PROJECT = Path(__file__).parent.parent
 COMMANDS = ["serve", "migrate", "deliver-mail", "export-schema", "purge"]

@@ -17,9 +17,9 @@ from api.http import connections
 from api.http.connections import BoundedProtocol
 from api.http.middleware import SAFE
 from api.http.request_reader import MAX_HEAD_BYTES
-from tests.browser import serving
 from tests.conftest import sqlite_only
-from tests.lines import GUARD_SECONDS, HEAD, QUESTION, REQUEST, is_answered, line
+from tests.support.browser import serving
+from tests.support.lines import GUARD_SECONDS, HEAD, QUESTION, REQUEST, is_answered, line
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

@@ -14,14 +14,14 @@ from api.graphql.engine.errors import DocumentRefused
 from api.graphql.engine.selections import get_fragments, get_operations
 from api.graphql.schema import graphql_schema
 from models.identifiers import IDENTIFIER_FORMATS
-from tests.client import CHECK_PASSWORD, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET
 from tests.conftest import sqlite_only
-from tests.work import calls_of
+from tests.support.client import CHECK_PASSWORD, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET
+from tests.support.work import calls_of
 
 if TYPE_CHECKING:
     import httpx
 
-    from tests.client import Answer, Portal
+    from tests.support.client import Answer, Portal
 
 SCHEMA = graphql_schema
 IDENTIFIER = {"type": "SIRET", "value": SIRET}

@@ -13,13 +13,13 @@ from models.field_problems import FieldProblemCode
 from models.organisation import OrganisationStatus
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.client import CREATE_ACCOUNT, OTHER_SIRET, SIRET, form, new_key, text_of, token_in, with_link
-from tests.register import register
+from tests.support.client import CREATE_ACCOUNT, OTHER_SIRET, SIRET, form, new_key, text_of, token_in, with_link
+from tests.support.register import register
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from tests.client import Answer, Portal
+    from tests.support.client import Answer, Portal
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,9 @@ from starlette.routing import Route
 
 from api.app import build_app, sdl
 from api.settings.environment import Environment
-from tests.browser import serving
-from tests.client import (
+from tests.conftest import PAGE, SIGN_IN, sqlite_only
+from tests.support.browser import serving
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
     CREATE_ACCOUNT,
@@ -33,8 +34,7 @@ from tests.client import (
     form,
     with_link,
 )
-from tests.conftest import PAGE, SIGN_IN, sqlite_only
-from tests.tables import dump
+from tests.support.tables import dump
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

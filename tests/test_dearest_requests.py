@@ -11,10 +11,10 @@ from zxcvbn.matching import L33T_TABLE
 
 from api.app import build_app
 from api.passwords.policy import assess
-from tests.client import client_of
 from tests.conftest import sqlite_only
-from tests.dearest import BY_HAND, IDENTIFIERS, documents
-from tests.work import calls_of, lines_of
+from tests.support.client import client_of
+from tests.support.dearest import BY_HAND, IDENTIFIERS, documents
+from tests.support.work import calls_of, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,7 +26,8 @@ from models.activation import ActivationToken
 from models.outbox import MessageState, OutboxMessage
 from models.registration import Registration, RegistrationState
 from models.retention import purge
-from tests.client import (
+from tests.conftest import Clock, sqlite_only
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
     CREATE_ACCOUNT,
@@ -44,9 +45,8 @@ from tests.client import (
     token_in,
     with_link,
 )
-from tests.conftest import Clock, sqlite_only
-from tests.people import LegibleCaptcha, wrong
-from tests.statements import Statements, statements
+from tests.support.people import LegibleCaptcha, wrong
+from tests.support.statements import Statements, statements
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator

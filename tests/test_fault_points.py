@@ -1,7 +1,7 @@
 """A process that is killed at any moment of anything it does: nothing is half done, nothing promised is lost.
 
 Each step of the sign-up, of the relay and of the purge is killed before each statement that it sends, before and after
-each mail, before its answer and right after it: see `tests/fault_points.py`. Then somebody starts the service again,
+each mail, before its answer and right after it: see `tests/support/fault_points.py`. Then somebody starts the service again,
 and the person goes on.
 """
 
@@ -24,7 +24,8 @@ from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage
 from models.registration import Registration
 from models.retention import purge
-from tests.client import (
+from tests.conftest import Letterbox
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
     CREATE_ACCOUNT,
@@ -41,10 +42,9 @@ from tests.client import (
     token_in,
     with_link,
 )
-from tests.conftest import Letterbox
-from tests.fault_points import Delivery, Purge, Request, Saved, Step, live
-from tests.invariants import half_done, is_kept, not_sent, not_the_same
+from tests.support.fault_points import Delivery, Purge, Request, Saved, Step, live
 from tests.support.hashing import CHEAP_HASHER
+from tests.support.invariants import half_done, is_kept, not_sent, not_the_same
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

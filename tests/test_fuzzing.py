@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 
-from tests.service import in_good_order, serving
+from tests.support.service import in_good_order, serving
 from tests.test_command_line import PROJECT, READY_SECONDS
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.client import CREATE_ACCOUNT, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET, form
 from tests.conftest import sqlite_only
+from tests.support.client import CREATE_ACCOUNT, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET, form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
 
-    from tests.client import Answer
+    from tests.support.client import Answer
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

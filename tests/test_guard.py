@@ -17,7 +17,8 @@ from api.graphql.engine.errors import DocumentRefused
 from api.graphql.schema import graphql_schema
 from api.settings.environment import Settings
 from models.identifiers import Identifier
-from tests.client import (
+from tests.conftest import sqlite_only
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
     CREATE_ACCOUNT,
@@ -32,8 +33,7 @@ from tests.client import (
     Answer,
     client_of,
 )
-from tests.conftest import sqlite_only
-from tests.work import calls_of
+from tests.support.work import calls_of
 
 pytestmark = pytest.mark.anyio
 

@@ -20,9 +20,9 @@ from api.sirene.importing import ImportRefusedError, Summary, import_sirene
 from api.sirene.progress import Progress
 from models.organisation import OrganisationStatus
 from models.sirene.tables import RegisterEdition, RegisterEntry
-from tests.client import OTHER_SIRET, SIRET, Portal
 from tests.conftest import Clock, postgres_only, sqlite_only
-from tests.sirene_files import (
+from tests.support.client import OTHER_SIRET, SIRET, Portal
+from tests.support.sirene_files import (
     ESTABLISHMENTS,
     LEGAL_UNITS,
     PERSON,

@@ -23,10 +23,10 @@ from api.sirene.importing import ImportRefusedError
 from api.sirene.scratch import ScratchSpaceError
 from models.database.connections import database
 from models.sirene.tables import RegisterEdition, RegisterEntry
-from tests.client import SIRET
 from tests.conftest import postgres_only, sqlite_only
-from tests.register import register
-from tests.sirene_files import (
+from tests.support.client import SIRET
+from tests.support.register import register
+from tests.support.sirene_files import (
     ESTABLISHMENTS,
     LEGAL_UNITS,
     Format,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import PASSWORD, Portal, text_of, token_in, with_link
+from tests.support.client import PASSWORD, Portal, text_of, token_in, with_link
 from tests.support.hashing import with_the_hasher_of_production
 
 pytestmark = pytest.mark.anyio

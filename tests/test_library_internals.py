@@ -24,7 +24,7 @@ from api.graphql.engine.strawberry_internals import (
     get_metadata,
 )
 from api.graphql.schema import graphql_schema
-from tests.work import calls_of
+from tests.support.work import calls_of
 
 IS_ONE_OF = graphql.parse('{ __type(name: "Query") { fields { type { isOneOf } } } }')
 

@@ -19,7 +19,8 @@ from models import organisation
 from models.field_problems import FieldProblemCode
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 from models.organisation import KnownOrganisation, OrganisationStatus
-from tests.client import (
+from tests.conftest import Clock, sqlite_only
+from tests.support.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
     OTHER_SIRET,
@@ -28,9 +29,8 @@ from tests.client import (
     Portal,
     client_of,
 )
-from tests.conftest import Clock, sqlite_only
-from tests.register import register
 from tests.support.identifiers import IDENTIFIER_PROBLEMS
+from tests.support.register import register
 
 pytestmark = pytest.mark.anyio
 

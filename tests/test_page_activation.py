@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tests.client import PASSWORD
 from tests.conftest import sqlite_only
-from tests.visitor import CUT as CUT_OFF
-from tests.visitor import DETAILS, visitor
+from tests.support.client import PASSWORD
+from tests.support.visitor import CUT as CUT_OFF
+from tests.support.visitor import DETAILS, visitor
 
 SIGN_IN = "https://portal.example.org/sign-in"
 # What mail gateways and mail programs make of a link; {} is the token, and {0} and {1} its halves where it is folded.
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from tests.conftest import Clock, KnownCaptcha
-    from tests.visitor import NewestLink
+    from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from models.registration import Registration
 from tests.conftest import sqlite_only
-from tests.visitor import visitor
+from tests.support.visitor import visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser

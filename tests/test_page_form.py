@@ -12,18 +12,18 @@ from playwright.async_api import expect
 from api.app import build_app
 from models.organisation import OrganisationStatus
 from models.registration import Registration
-from tests.browser import serving
-from tests.client import OTHER_SIRET, PASSWORD, SIRET
 from tests.conftest import sqlite_only
-from tests.register import register
-from tests.visitor import CUT, DETAILS, visitor
+from tests.support.browser import serving
+from tests.support.client import OTHER_SIRET, PASSWORD, SIRET
+from tests.support.register import register
+from tests.support.visitor import CUT, DETAILS, visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
     from api.settings.environment import Settings
     from tests.conftest import Clock, KnownCaptcha
-    from tests.visitor import NewestLink
+    from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

@@ -11,16 +11,16 @@ from playwright.async_api import expect
 
 from models.account import Account
 from models.registration import Registration
-from tests.browser import DESKTOP, PHONE
-from tests.client import PASSWORD, SIRET
 from tests.conftest import sqlite_only
-from tests.visitor import DETAILS, visitor
+from tests.support.browser import DESKTOP, PHONE
+from tests.support.client import PASSWORD, SIRET
+from tests.support.visitor import DETAILS, visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from tests.conftest import KnownCaptcha
-    from tests.visitor import NewestLink
+    from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

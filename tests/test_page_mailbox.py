@@ -15,10 +15,10 @@ from playwright.async_api import expect
 from api.app import build_app
 from api.delivery import build_relay
 from api.settings.environment import Settings
-from tests.browser import DESKTOP, PHONE, axe_violations, serving, visiting
-from tests.client import CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from tests.conftest import sqlite_only
-from tests.letters import Deliver, letter, messages_of
+from tests.support.browser import DESKTOP, PHONE, axe_violations, serving, visiting
+from tests.support.client import CREATE_ACCOUNT, VERIFY_CAPTCHA, form
+from tests.support.letters import Deliver, letter, messages_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page, Route

@@ -10,15 +10,15 @@ from playwright.async_api import expect
 from models.account import Account
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.client import OTHER_SIRET, PASSWORD
 from tests.conftest import sqlite_only
-from tests.visitor import CUT, DETAILS, lose, visitor
+from tests.support.client import OTHER_SIRET, PASSWORD
+from tests.support.visitor import CUT, DETAILS, lose, visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
     from tests.conftest import KnownCaptcha
-    from tests.visitor import NewestLink
+    from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

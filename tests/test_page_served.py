@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.client import PASSWORD
+from tests.support.client import PASSWORD
+from tests.support.visitor import Visitor, visitor
 from tests.test_command_line import Guichet
-from tests.visitor import Visitor, visitor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,7 +20,7 @@ from api.passwords.hashing import Argon2Hasher
 from api.passwords.policy import Assessment, CharacterType, assess, is_same, personal_words
 from api.passwords.threads import MAX_WAITING, Passwords
 from api.refusals import TooManyRequests
-from tests.client import CHECK_PASSWORD, PASSWORD, Answer, Portal
+from tests.support.client import CHECK_PASSWORD, PASSWORD, Answer, Portal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ import pytest
 
 from models.account import Account
 from models.registration import Registration
-from tests.client import SIRET, form, new_key
 from tests.conftest import sqlite_only
+from tests.support.client import SIRET, form, new_key
 
 if TYPE_CHECKING:
-    from tests.client import Portal
+    from tests.support.client import Portal
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

@@ -11,9 +11,9 @@ from tortoise.connection import get_connections
 
 from models.database.connections import database
 from models.database.migration import migrate
-from tests.client import Portal
-from tests.clusters import PGBOUNCER, database_at, execute, pooler
-from tests.sirene_files import establishment, legal_unit, sirene_files
+from tests.support.client import Portal
+from tests.support.clusters import PGBOUNCER, database_at, execute, pooler
+from tests.support.sirene_files import establishment, legal_unit, sirene_files
 from tests.test_command_line import Guichet
 from tests.test_import_sirene import options
 

@@ -15,7 +15,8 @@ from api.limits.networks import network_of
 from api.limits.table import DEFAULT_LIMITS, MAX_MAILBOX_SECONDS, parse_limits
 from api.settings.environment import Settings
 from models.retention import FINISHED_MESSAGES_KEPT
-from tests.client import (
+from tests.conftest import KnownCaptcha, sqlite_only
+from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
     CREATE_ACCOUNT,
@@ -31,8 +32,7 @@ from tests.client import (
     form,
     new_key,
 )
-from tests.conftest import KnownCaptcha, sqlite_only
-from tests.stopwatch import Stopwatch
+from tests.support.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.anyio
 

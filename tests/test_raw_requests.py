@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.service import in_good_order, serving
+from tests.support.service import in_good_order, serving
 from tests.test_command_line import READY_SECONDS
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from models.database.connections import database
 from models.database.migration import migrate
 from models.outbox import OutboxMessage
 from models.readiness import ROOM_BYTES, is_ready
-from tests.client import client_of
-from tests.clusters import USER, Cluster, database_at, execute, own_folder, primary_and_standby, run
-from tests.ports import free_port
+from tests.support.client import client_of
+from tests.support.clusters import USER, Cluster, database_at, execute, own_folder, primary_and_standby, run
+from tests.support.ports import free_port
 from tests.test_command_line import READY_SECONDS, Guichet, Server
 
 if TYPE_CHECKING:

@@ -36,8 +36,8 @@ from models.sirene import on_postgres, on_sqlite
 from models.sirene.replacement import Replacement, replacement
 from models.sirene.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError, Rows
 from models.sirene.tables import RegisterEdition, RegisterEntry
-from tests.client import FIND_ORGANISATIONS, Portal
 from tests.conftest import Clock, postgres_only, sqlite_only
+from tests.support.client import FIND_ORGANISATIONS, Portal
 from tests.test_command_line import PROJECT, Done, Guichet, execute
 
 pytestmark = pytest.mark.anyio

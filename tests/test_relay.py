@@ -22,8 +22,8 @@ from models.account import Account
 from models.identifiers import IdentifierType
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
 from models.registration import ACTIVATION_PERIOD, MailOutcome, Registration, RegistrationState
-from tests.client import SIRET, Portal, text_of, token_in
 from tests.conftest import Letterbox
+from tests.support.client import SIRET, Portal, text_of, token_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

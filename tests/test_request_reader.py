@@ -18,9 +18,9 @@ from starlette.routing import Route
 from api.http import connections
 from api.http.connections import BoundedProtocol
 from api.http.request_reader import MAX_FRAMING_BYTES
-from tests.browser import serving
 from tests.conftest import sqlite_only
-from tests.lines import HEAD, QUESTION, REQUEST, is_answered, line, until
+from tests.support.browser import serving
+from tests.support.lines import HEAD, QUESTION, REQUEST, is_answered, line, until
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.outbox import MessageState, OutboxMessage
-from tests.client import OTHER_SIRET, RESEND_ACTIVATION_MAIL, SIRET, text_of, token_in
+from tests.support.client import OTHER_SIRET, RESEND_ACTIVATION_MAIL, SIRET, text_of, token_in
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from tests.client import Answer, Portal
     from tests.conftest import Clock
+    from tests.support.client import Answer, Portal
 
 pytestmark = pytest.mark.anyio
 

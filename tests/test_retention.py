@@ -13,7 +13,7 @@ from models.organisation import Organisation
 from models.outbox import MessageKind, MessageState, OutboxMessage
 from models.registration import Registration
 from models.retention import purge
-from tests.client import Portal, token_in
+from tests.support.client import Portal, token_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -24,7 +24,7 @@ from api.mail.transports import SmtpTransport
 from api.settings.mail_destination import SmtpServer
 from models.account import Account
 from models.outbox import MessageKind, MessageState, OutboxMessage
-from tests.client import Portal, token_in, with_link
+from tests.support.client import Portal, token_in, with_link
 from tests.test_relay import drain, promise_mail
 
 if TYPE_CHECKING:

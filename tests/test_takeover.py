@@ -21,11 +21,11 @@ from api.mail.transports import TransportError
 from models.account import Account, Membership
 from models.activation import ActivationToken, token_digest
 from models.registration import Registration, RegistrationState
-from tests.client import OTHER_SIRET, PASSWORD, SIRET, Answer, new_key, text_of, token_in, with_link
 from tests.conftest import sqlite_only
-from tests.people import LegibleCaptcha, Person, PersonAt, person_at
-from tests.tables import dump
-from tests.visitor import visitor
+from tests.support.client import OTHER_SIRET, PASSWORD, SIRET, Answer, new_key, text_of, token_in, with_link
+from tests.support.people import LegibleCaptcha, Person, PersonAt, person_at
+from tests.support.tables import dump
+from tests.support.visitor import visitor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from api.settings.environment import Settings
     from tests.conftest import Clock, Letterbox
-    from tests.visitor import NewestLink, Visitor
+    from tests.support.visitor import NewestLink, Visitor
 
     Attack = Callable[[Person], Awaitable[None]]
 

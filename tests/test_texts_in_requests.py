@@ -28,9 +28,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.identifiers import IDENTIFIER_FORMATS
-from tests.client import FIND_ORGANISATION, OTHER_SIRET, PASSWORD, SIRET
 from tests.conftest import sqlite_only
-from tests.visible_text import Entry, anything
+from tests.support.client import FIND_ORGANISATION, OTHER_SIRET, PASSWORD, SIRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     import httpx
     from graphql import GraphQLInputType, GraphQLOutputType
 
-    from tests.client import Answer, Portal
+    from tests.support.client import Answer, Portal
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ import pytest
 import api.upkeep
 from api.app import build_app
 from api.settings.environment import Settings
-from tests.client import client_of
 from tests.conftest import Clock
-from tests.register import EDITION, register
+from tests.support.client import client_of
+from tests.support.register import EDITION, register
 
 pytestmark = pytest.mark.anyio
 

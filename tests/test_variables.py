@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.graphql.engine.errors import MAX_ERRORS
 from api.graphql.engine.variables import DOES_NOT_FIT, explain_variables
-from tests.work import calls_of
+from tests.support.work import calls_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

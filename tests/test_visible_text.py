@@ -29,8 +29,8 @@ from models.personal_data import (
     parse_phone,
 )
 from models.visible_text import FORMATS, is_blank, visible, visible_as_entered, without_formats
-from tests.client import PASSWORD
-from tests.visible_text import (
+from tests.support.client import PASSWORD
+from tests.support.visible_text import (
     BLANKS,
     COMBINING,
     DIRECTIONS,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api.graphql.engine.limits import MAX_ALIASES, MAX_EQUAL_LEAVES, MAX_EQUAL_OBJECTS, MAX_TOKENS
 from api.graphql.schema import graphql_schema
-from tests.client import SIRET
+from tests.support.client import SIRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable

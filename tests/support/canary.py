@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.client import PASSWORD, SECRET
+from tests.support.client import PASSWORD, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -31,7 +31,7 @@ from api.mail.transports import HandOver, MaildirTransport, TransportError, at_a
 from api.settings.mail_destination import Maildir
 from models.database.connections import database
 from models.retention import purge
-from tests.client import Answer, client_of
+from tests.support.client import Answer, client_of
 from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from api.mail.transports import MaildirTransport
 if TYPE_CHECKING:
     import httpx
 
-    from tests.client import Answer
+    from tests.support.client import Answer
 
 Deliver = Callable[..., Awaitable[None]]
 SENT_AT = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)

@@ -11,7 +11,7 @@ from models.activation import ActivationToken
 from models.organisation import Organisation
 from models.outbox import MessageKind, MessageState, OutboxMessage
 from models.registration import CAPTCHA_ATTEMPTS, MailOutcome, Registration, RegistrationState
-from tests.client import text_of
+from tests.support.client import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
     from uuid import UUID
 
-    from tests.client import Answer
+    from tests.support.client import Answer
 
 SUMMARY, ACTIVATION, EXISTS = "Récapitulatif de votre inscription", "Activez votre compte", "Vous avez déjà un compte"
 BOTH_MAILS = {MessageKind.SUMMARY: 1, MessageKind.ACTIVATION: 1}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser import DESKTOP, axe_violations, visiting
-from tests.client import PASSWORD, SIRET, token_in, with_link
+from tests.support.browser import DESKTOP, axe_violations, visiting
+from tests.support.client import PASSWORD, SIRET, token_in, with_link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

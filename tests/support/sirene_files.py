@@ -14,7 +14,7 @@ from typing import IO, TypeAlias
 
 import duckdb
 
-from tests.client import SIRET
+from tests.support.client import SIRET
 
 SIREN = SIRET[:9]
 TREATED = "2026-10-20T08:15:30"
