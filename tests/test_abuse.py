@@ -31,7 +31,7 @@ from tests.support.client import (
     form,
     text_of,
 )
-from tests.test_command_line import CAPTCHA, Guichet, Server
+from tests.support.program import CAPTCHA, Guichet, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.settings.environment import Settings
-    from tests.conftest import Clock, KnownCaptcha, Letterbox
+    from tests.support.doubles import Clock, KnownCaptcha, Letterbox
 
 pytestmark = pytest.mark.anyio
 

@@ -20,12 +20,12 @@ from models.activation import ActivationToken
 from models.organisation import Organisation
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.conftest import SIGN_IN
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     INSPECT_ACTIVATION_LINK,
     OTHER_SIRET,
     PASSWORD,
+    SIGN_IN,
     SIRET,
     Answer,
     Portal,
@@ -39,7 +39,7 @@ from tests.support.register import register
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from tests.conftest import Clock
+    from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,6 @@ import pytest
 
 from api.app import build_app
 from api.settings.environment import Settings
-from tests.conftest import sqlite_only
 from tests.support.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
@@ -19,6 +18,7 @@ from tests.support.client import (
     Portal,
     client_of,
 )
+from tests.support.databases import sqlite_only
 from tests.support.register import register
 
 pytestmark = pytest.mark.anyio

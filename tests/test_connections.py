@@ -17,8 +17,8 @@ from api.http import connections
 from api.http.connections import BoundedProtocol
 from api.http.middleware import SAFE
 from api.http.request_reader import MAX_HEAD_BYTES
-from tests.conftest import sqlite_only
 from tests.support.browser import serving
+from tests.support.databases import sqlite_only
 from tests.support.lines import GUARD_SECONDS, HEAD, QUESTION, REQUEST, is_answered, line
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

@@ -14,8 +14,8 @@ from api.graphql.engine.errors import DocumentRefused
 from api.graphql.engine.selections import get_fragments, get_operations
 from api.graphql.schema import graphql_schema
 from models.identifiers import IDENTIFIER_FORMATS
-from tests.conftest import sqlite_only
 from tests.support.client import CHECK_PASSWORD, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET
+from tests.support.databases import sqlite_only
 from tests.support.work import calls_of
 
 if TYPE_CHECKING:

@@ -17,16 +17,17 @@ from starlette.routing import Route
 
 from api.app import build_app, sdl
 from api.settings.environment import Environment
-from tests.conftest import PAGE, SIGN_IN, sqlite_only
 from tests.support.browser import serving
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
     CREATE_ACCOUNT,
     INSPECT_ACTIVATION_LINK,
+    PAGE,
     PASSWORD,
     RENEW_CAPTCHA,
     RESEND_ACTIVATION_MAIL,
+    SIGN_IN,
     VERIFY_CAPTCHA,
     Answer,
     Portal,
@@ -34,6 +35,7 @@ from tests.support.client import (
     form,
     with_link,
 )
+from tests.support.databases import sqlite_only
 from tests.support.tables import dump
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
     from api.mail.relay import Relay
     from api.settings.environment import Settings
-    from tests.conftest import Clock, KnownCaptcha, Letterbox
+    from tests.support.doubles import Clock, KnownCaptcha, Letterbox
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

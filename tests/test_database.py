@@ -17,8 +17,9 @@ from models.database.migration import migrate
 from models.database.url import POSTGRES_DEFAULTS, DatabaseUrlError, tortoise_config
 from models.outbox import MessageKind, OutboxMessage
 from models.readiness import is_ready
-from tests.conftest import Clock, postgres_only, sqlite_only
 from tests.support.clusters import execute
+from tests.support.databases import postgres_only, sqlite_only
+from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ from zxcvbn.matching import L33T_TABLE
 
 from api.app import build_app
 from api.passwords.policy import assess
-from tests.conftest import sqlite_only
 from tests.support.client import client_of
+from tests.support.databases import sqlite_only
 from tests.support.dearest import BY_HAND, IDENTIFIERS, documents
 from tests.support.work import calls_of, lines_of
 

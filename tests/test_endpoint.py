@@ -20,8 +20,8 @@ from api.graphql.engine.request import MAX_BODY_BYTES
 from api.graphql.schema import graphql_schema
 from api.settings.environment import Environment, Settings
 from models.identifiers import Identifier
-from tests.conftest import sqlite_only
 from tests.support.client import FIND_ORGANISATION, RENEW_CAPTCHA, SIRET, Answer, client_of
+from tests.support.databases import sqlite_only
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

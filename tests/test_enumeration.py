@@ -26,7 +26,6 @@ from models.activation import ActivationToken
 from models.outbox import MessageState, OutboxMessage
 from models.registration import Registration, RegistrationState
 from models.retention import purge
-from tests.conftest import Clock, sqlite_only
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -45,6 +44,8 @@ from tests.support.client import (
     token_in,
     with_link,
 )
+from tests.support.databases import sqlite_only
+from tests.support.doubles import Clock
 from tests.support.people import LegibleCaptcha, wrong
 from tests.support.statements import Statements, statements
 
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
     from api.mail.relay import Relay
     from api.settings.environment import Settings
-    from tests.conftest import Letterbox
+    from tests.support.doubles import Letterbox
 
     Settle = Callable[[Iterable[str]], Awaitable["Town"]]
 

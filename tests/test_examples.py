@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_command_line import CAPTCHA, PROJECT, Done, Guichet
+from tests.support.program import CAPTCHA, PROJECT, Done, Guichet
 
 SCHEMA = PROJECT / "schema.graphql"
 EXAMPLES = PROJECT / "examples"

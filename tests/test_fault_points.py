@@ -24,7 +24,6 @@ from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage
 from models.registration import Registration
 from models.retention import purge
-from tests.conftest import Letterbox
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -42,6 +41,7 @@ from tests.support.client import (
     token_in,
     with_link,
 )
+from tests.support.doubles import Letterbox
 from tests.support.fault_points import Delivery, Purge, Request, Saved, Step, live
 from tests.support.hashing import CHEAP_HASHER
 from tests.support.invariants import half_done, is_kept, not_sent, not_the_same
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.settings.environment import Settings
-    from tests.conftest import Clock
+    from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 

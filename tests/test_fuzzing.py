@@ -13,8 +13,8 @@ from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 
+from tests.support.program import PROJECT, READY_SECONDS
 from tests.support.service import in_good_order, serving
-from tests.test_command_line import PROJECT, READY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from schemathesis import Case, CheckContext, Response
 
-    from tests.test_command_line import Server
+    from tests.support.program import Server
 
 CONTRACT = schemathesis.graphql.from_path(PROJECT / "schema.graphql", config=SchemathesisConfig())
 OPERATIONS = {found.ok().label: found.ok() for found in CONTRACT.get_all_operations() if isinstance(found, Ok)}

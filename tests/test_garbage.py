@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import sqlite_only
 from tests.support.client import CREATE_ACCOUNT, FIND_ORGANISATION, FIND_ORGANISATIONS, SIRET, form
+from tests.support.databases import sqlite_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

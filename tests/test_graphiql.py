@@ -13,9 +13,9 @@ from playwright.async_api import expect
 import api
 from api.app import build_app
 from api.settings.environment import Environment, Settings
-from tests.conftest import sqlite_only
 from tests.support.browser import DESKTOP, PHONE, visiting
 from tests.support.client import client_of
+from tests.support.databases import sqlite_only
 
 if TYPE_CHECKING:
     import httpx

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import sqlite_only
+from tests.support.databases import sqlite_only
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

@@ -17,7 +17,6 @@ from api.graphql.engine.errors import DocumentRefused
 from api.graphql.schema import graphql_schema
 from api.settings.environment import Settings
 from models.identifiers import Identifier
-from tests.conftest import sqlite_only
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -33,6 +32,7 @@ from tests.support.client import (
     Answer,
     client_of,
 )
+from tests.support.databases import sqlite_only
 from tests.support.work import calls_of
 
 pytestmark = pytest.mark.anyio

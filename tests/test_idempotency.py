@@ -12,14 +12,14 @@ from pydantic import SecretStr
 from api.app import build_app
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.conftest import KnownCaptcha
 from tests.support.client import CREATE_ACCOUNT, OTHER_SIRET, form, new_key
+from tests.support.doubles import KnownCaptcha
 from tests.support.register import register
 
 if TYPE_CHECKING:
     from api.settings.environment import Settings
-    from tests.conftest import Clock
     from tests.support.client import Answer, Portal
+    from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 

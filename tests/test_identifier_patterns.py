@@ -17,7 +17,7 @@ from models.identifiers import (
     IdentifierType,
     parse_identifier,
 )
-from tests.test_identifiers import ACCEPTED, REFUSED
+from tests.support.identifier_samples import ACCEPTED, REFUSED
 
 ENGINES = ["python", "ecmascript-u", "ecmascript-v"]
 

@@ -8,20 +8,20 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from api.sirene import staging, zipped_csv
-from api.sirene.importing import ImportRefusedError, Summary, import_sirene
-from api.sirene.progress import Progress
+from api.sirene.importing import ImportRefusedError, Summary
 from models.organisation import OrganisationStatus
 from models.sirene.tables import RegisterEdition, RegisterEntry
-from tests.conftest import Clock, postgres_only, sqlite_only
 from tests.support.client import OTHER_SIRET, SIRET, Portal
+from tests.support.databases import execute, postgres_only, sqlite_only
+from tests.support.program import Guichet
 from tests.support.sirene_files import (
     ESTABLISHMENTS,
     LEGAL_UNITS,
@@ -41,41 +41,13 @@ from tests.support.sirene_files import (
     write_records,
     zipped,
 )
-from tests.test_command_line import Guichet, execute
+from tests.support.sirene_imports import NOW, each_format, load, options
 
 pytestmark = pytest.mark.anyio
-each_format = pytest.mark.parametrize("format_", list(Format))
 
-NOW = Clock().now
 TODAY = NOW.date()
 GIBIBYTE = 1024**3
 MILLION = 1_000_000
-
-
-class Quiet:
-    """Progress that nobody watches."""
-
-    @contextmanager
-    def stage(self, name: str, *, total: int | None = None, unit: str = "rows") -> Iterator[Callable[[int], None]]:
-        yield lambda _: None
-
-
-async def load(
-    files: SireneFiles,
-    *,
-    edition: date | None = None,
-    accept_shrinking: bool = False,
-    progress: Progress | None = None,
-) -> Summary:
-    """Import *files* in this process."""
-    return await import_sirene(
-        files.establishments,
-        files.legal_units,
-        edition=edition,
-        accept_shrinking=accept_shrinking,
-        progress=progress or Quiet(),
-        now=NOW,
-    )
 
 
 async def names() -> dict[str, str | None]:
@@ -604,10 +576,6 @@ def guichet(tmp_path: Path, database_url: str) -> Guichet:
     folder = tmp_path / "service"
     folder.mkdir()
     return Guichet(folder, DATABASE_URL=database_url)
-
-
-def options(files: SireneFiles) -> list[str]:
-    return ["--establishments", str(files.establishments), "--legal-units", str(files.legal_units)]
 
 
 def table(out: str) -> dict[str, str]:

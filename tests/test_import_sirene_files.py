@@ -23,8 +23,9 @@ from api.sirene.importing import ImportRefusedError
 from api.sirene.scratch import ScratchSpaceError
 from models.database.connections import database
 from models.sirene.tables import RegisterEdition, RegisterEntry
-from tests.conftest import postgres_only, sqlite_only
 from tests.support.client import SIRET
+from tests.support.databases import postgres_only, sqlite_only
+from tests.support.program import Done, Guichet
 from tests.support.register import register
 from tests.support.sirene_files import (
     ESTABLISHMENTS,
@@ -45,8 +46,7 @@ from tests.support.sirene_files import (
     write_stock,
     zipped,
 )
-from tests.test_command_line import Done, Guichet
-from tests.test_import_sirene import each_format, load, options
+from tests.support.sirene_imports import each_format, load, options
 
 STAYS = "The register stays as it was. "
 READING = {"Reading StockEtablissement …", "Reading StockUniteLegale …"}

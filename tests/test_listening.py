@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.program import Guichet
 from tests.support.unix_server import client_at, serving_at
-from tests.test_command_line import Guichet
 
 QUERY = '{ organisation(identifier: {type: AUTRE, value: "X"}) { __typename } }'
 GIVEN = {"X-Request-Id": "given-by-a-proxy"}

@@ -19,8 +19,8 @@ from api.mail.transports import SmtpTransport
 from api.messages.languages import Language
 from api.settings.mail_destination import SmtpServer
 from api.settings.sender import parse_sender
-from tests.test_mail_contents import MESSAGE_ID, registration
-from tests.test_smtp import Mailroom, listening, raw
+from tests.support.mail_server import Mailroom, listening, raw
+from tests.support.mails import MESSAGE_ID, registration
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

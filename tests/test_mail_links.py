@@ -14,8 +14,7 @@ from api.messages.languages import Language
 from models.links import LEGAL_FORMS
 from models.personal_data import InputError, parse_email_address, parse_name
 from tests.support.linkifier import links_in, links_of
-from tests.support.visible_text import JOINERS, LOOKALIKES, disturbed
-from tests.test_mail_contents import (
+from tests.support.mails import (
     ACTIVATION_URL,
     MAILS,
     RECIPIENT,
@@ -25,6 +24,7 @@ from tests.test_mail_contents import (
     summary,
     text_of,
 )
+from tests.support.visible_text import JOINERS, LOOKALIKES, disturbed
 
 thorough = settings(database=None, derandomize=True, max_examples=300, deadline=None)
 OURS = {ACTIVATION_URL, SIGN_IN_URL}

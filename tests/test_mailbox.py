@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from api.app import build_app
 from api.pages.mailbox import MAX_MESSAGES, Mailbox
 from api.settings.environment import Environment, Settings
-from tests.conftest import sqlite_only
 from tests.support.client import client_of
+from tests.support.databases import sqlite_only
 from tests.support.letters import TO, Deliver, letter, messages_of
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

@@ -14,8 +14,8 @@ from api.app import build_app
 from api.http.middleware import SAFE, LastResort
 from api.logs import configure_logging
 from api.settings.environment import Environment, Settings
-from tests.conftest import sqlite_only
 from tests.support.client import FIND_ORGANISATION, SIRET, client_of
+from tests.support.databases import sqlite_only
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

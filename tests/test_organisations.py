@@ -19,7 +19,6 @@ from models import organisation
 from models.field_problems import FieldProblemCode
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 from models.organisation import KnownOrganisation, OrganisationStatus
-from tests.conftest import Clock, sqlite_only
 from tests.support.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
@@ -29,6 +28,8 @@ from tests.support.client import (
     Portal,
     client_of,
 )
+from tests.support.databases import sqlite_only
+from tests.support.doubles import Clock
 from tests.support.identifiers import IDENTIFIER_PROBLEMS
 from tests.support.register import register
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tests.conftest import sqlite_only
 from tests.support.client import PASSWORD
+from tests.support.databases import sqlite_only
 from tests.support.visitor import CUT as CUT_OFF
 from tests.support.visitor import DETAILS, visitor
 
@@ -83,7 +83,7 @@ EXPLAINED = [
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-    from tests.conftest import Clock, KnownCaptcha
+    from tests.support.doubles import Clock, KnownCaptcha
     from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

@@ -9,13 +9,13 @@ import pytest
 from playwright.async_api import expect
 
 from models.registration import Registration
-from tests.conftest import sqlite_only
+from tests.support.databases import sqlite_only
 from tests.support.visitor import visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-    from tests.conftest import Clock, KnownCaptcha
+    from tests.support.doubles import Clock, KnownCaptcha
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 

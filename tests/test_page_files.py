@@ -13,8 +13,8 @@ import pytest
 
 from api.app import build_app
 from api.settings.environment import Environment
-from tests.conftest import sqlite_only
 from tests.support.client import client_of
+from tests.support.databases import sqlite_only
 
 if TYPE_CHECKING:
     import httpx

@@ -11,15 +11,15 @@ from playwright.async_api import expect
 
 from models.account import Account
 from models.registration import Registration
-from tests.conftest import sqlite_only
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.client import PASSWORD, SIRET
+from tests.support.databases import sqlite_only
 from tests.support.visitor import DETAILS, visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-    from tests.conftest import KnownCaptcha
+    from tests.support.doubles import KnownCaptcha
     from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

@@ -15,9 +15,9 @@ from playwright.async_api import expect
 from api.app import build_app
 from api.delivery import build_relay
 from api.settings.environment import Settings
-from tests.conftest import sqlite_only
 from tests.support.browser import DESKTOP, PHONE, axe_violations, serving, visiting
 from tests.support.client import CREATE_ACCOUNT, VERIFY_CAPTCHA, form
+from tests.support.databases import sqlite_only
 from tests.support.letters import Deliver, letter, messages_of
 
 if TYPE_CHECKING:

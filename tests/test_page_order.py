@@ -10,14 +10,14 @@ from playwright.async_api import expect
 from models.account import Account
 from models.outbox import OutboxMessage
 from models.registration import Registration
-from tests.conftest import sqlite_only
 from tests.support.client import OTHER_SIRET, PASSWORD
+from tests.support.databases import sqlite_only
 from tests.support.visitor import CUT, DETAILS, lose, visitor
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
-    from tests.conftest import KnownCaptcha
+    from tests.support.doubles import KnownCaptcha
     from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.client import PASSWORD
+from tests.support.program import Guichet
 from tests.support.visitor import Visitor, visitor
-from tests.test_command_line import Guichet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,9 +13,9 @@ from playwright.async_api import expect
 from api.app import build_app
 from models.organisation import OrganisationStatus
 from models.registration import Registration
-from tests.conftest import sqlite_only
 from tests.support.browser import serving, visiting
 from tests.support.client import OTHER_SIRET, PASSWORD, SIRET
+from tests.support.databases import sqlite_only
 from tests.support.register import register
 from tests.support.visitor import CUT, DETAILS, Visitor, visitor
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Route
 
     from api.settings.environment import Settings
-    from tests.conftest import Clock, KnownCaptcha
+    from tests.support.doubles import Clock, KnownCaptcha
     from tests.support.visitor import NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

@@ -25,7 +25,7 @@ from tests.support.client import CHECK_PASSWORD, PASSWORD, Answer, Portal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Clock
+    from tests.support.doubles import Clock
 
 UPPER, LOWER, DIGIT, SPECIAL = CharacterType
 SHORT, LONG, FEW = "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_TOO_FEW_CHARACTER_TYPES"

@@ -8,8 +8,8 @@ import pytest
 
 from models.account import Account
 from models.registration import Registration
-from tests.conftest import sqlite_only
 from tests.support.client import SIRET, form, new_key
+from tests.support.databases import sqlite_only
 
 if TYPE_CHECKING:
     from tests.support.client import Portal

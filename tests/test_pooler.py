@@ -13,9 +13,9 @@ from models.database.connections import database
 from models.database.migration import migrate
 from tests.support.client import Portal
 from tests.support.clusters import PGBOUNCER, database_at, execute, pooler
+from tests.support.program import Guichet
 from tests.support.sirene_files import establishment, legal_unit, sirene_files
-from tests.test_command_line import Guichet
-from tests.test_import_sirene import options
+from tests.support.sirene_imports import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

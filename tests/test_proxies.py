@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.client import CREATE_ACCOUNT, form
+from tests.support.program import Guichet, Server
 from tests.support.proxies import CONFIGURATIONS, proxied
 from tests.support.service import LOG_LINE
 from tests.support.unix_server import serving_at
-from tests.test_command_line import Guichet, Server
 
 LIMIT = 4
 SETTINGS = {"tcp": "127.0.0.1", "unix": "unix", "untrusted": "192.0.2.1"}

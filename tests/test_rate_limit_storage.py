@@ -29,11 +29,11 @@ from api.limits.storage import (
 from api.limits.table import parse_limits
 from api.refusals import TooManyRequests
 from api.settings.environment import Settings
-from tests.conftest import sqlite_only
 from tests.support.client import FIND_ORGANISATION, SIRET
+from tests.support.databases import sqlite_only
 from tests.support.ports import free_port
+from tests.support.program import READY_SECONDS, Guichet, Server
 from tests.support.stopwatch import Stopwatch
-from tests.test_command_line import READY_SECONDS, Guichet, Server
 
 pytestmark = pytest.mark.anyio
 

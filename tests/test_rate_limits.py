@@ -15,7 +15,6 @@ from api.limits.networks import network_of
 from api.limits.table import DEFAULT_LIMITS, MAX_MAILBOX_SECONDS, parse_limits
 from api.settings.environment import Settings
 from models.retention import FINISHED_MESSAGES_KEPT
-from tests.conftest import KnownCaptcha, sqlite_only
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -32,6 +31,8 @@ from tests.support.client import (
     form,
     new_key,
 )
+from tests.support.databases import sqlite_only
+from tests.support.doubles import KnownCaptcha
 from tests.support.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.anyio

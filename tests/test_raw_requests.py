@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.program import READY_SECONDS
 from tests.support.service import in_good_order, serving
-from tests.test_command_line import READY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.test_command_line import Server
+    from tests.support.program import Server
 
 QUERY = b'{"query": "{ __typename }"}'
 COMMON = b"Host: localhost\r\nConnection: close\r\n"

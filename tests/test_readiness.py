@@ -24,7 +24,7 @@ from models.readiness import ROOM_BYTES, is_ready
 from tests.support.client import client_of
 from tests.support.clusters import USER, Cluster, database_at, execute, own_folder, primary_and_standby, run
 from tests.support.ports import free_port
-from tests.test_command_line import READY_SECONDS, Guichet, Server
+from tests.support.program import READY_SECONDS, Guichet, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,9 +36,10 @@ from models.sirene import on_postgres, on_sqlite
 from models.sirene.replacement import Replacement, replacement
 from models.sirene.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError, Rows
 from models.sirene.tables import RegisterEdition, RegisterEntry
-from tests.conftest import Clock, postgres_only, sqlite_only
 from tests.support.client import FIND_ORGANISATIONS, Portal
-from tests.test_command_line import PROJECT, Done, Guichet, execute
+from tests.support.databases import execute, postgres_only, sqlite_only
+from tests.support.doubles import Clock
+from tests.support.program import PROJECT, Done, Guichet
 
 pytestmark = pytest.mark.anyio
 

@@ -18,12 +18,11 @@ from api.mail.composer import Composer
 from api.mail.letters import MAX_ENTRIES_PER_MAIL
 from api.mail.relay import CONCURRENT_SENDINGS, RECORDING_SECONDS, RETRY_PAUSES, Relay
 from api.mail.transports import ContentRefusedError, HandOver, MailboxRefusedError, TransportError, at_any_time
-from models.account import Account
-from models.identifiers import IdentifierType
 from models.outbox import LEASE, MessageKind, MessageState, OutboxMessage
-from models.registration import ACTIVATION_PERIOD, MailOutcome, Registration, RegistrationState
-from tests.conftest import Letterbox
-from tests.support.client import SIRET, Portal, text_of, token_in
+from models.registration import ACTIVATION_PERIOD, MailOutcome, Registration
+from tests.support.client import Portal, text_of, token_in
+from tests.support.doubles import Letterbox
+from tests.support.outbox import EMAIL, a_registration, an_account, drain, enqueue, promise_mail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +30,10 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from api.settings.environment import Settings
-    from tests.conftest import Clock
+    from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 
-EMAIL = "camille.durand@exemple.fr"
 SUMMARY_FR, SUMMARY_EN = "Récapitulatif de votre inscription", "Summary of your registration"
 ACTIVATION_FR, ACTIVATION_EN = "Activez votre compte", "Activate your account"
 EXISTS_FR, EXISTS_EN = "Vous avez déjà un compte", "You already have an account"
@@ -104,69 +102,6 @@ def tokens_in(mail: EmailMessage) -> list[str]:
 async def fates() -> Counter[str]:
     """Return the count of messages of each kind and state."""
     return Counter(f"{message.kind} {message.state}" for message in await OutboxMessage.all())
-
-
-async def an_account(email: str = EMAIL, *, now: datetime, language: str = "fr") -> Account:
-    return await Account.create(
-        email=email,
-        email_canonical=email,
-        password_hash="$argon2id$",
-        first_name="Camille",
-        last_name="Durand",
-        contact_email=email,
-        language=language,
-        terms_version="1",
-        terms_accepted_at=now,
-        survey_consent=False,
-        created_at=now,
-    )
-
-
-async def a_registration(email: str = EMAIL, *, now: datetime, **changes: Any) -> Registration:
-    """Return a registration that has passed the captcha."""
-    values: dict[str, Any] = {
-        "state": RegistrationState.VERIFIED,
-        "first_name": "Camille",
-        "last_name": "Durand",
-        "language": "fr",
-        "terms_version": "1",
-        "survey_consent": False,
-        "survey_consent_version": "1",
-        "identifier_type": IdentifierType.SIRET,
-        "identifier_value": SIRET,
-        "organisation_name": "Exemple SA",
-        "input_digest": "",
-        "captcha_challenge": "",
-        "captcha_digest": "",
-        "captcha_expires_at": now,
-        "created_at": now,
-        "verified_at": now,
-        "expires_at": now + ACTIVATION_PERIOD,
-    }
-    return await Registration.create(email=email, email_canonical=email, **values | changes)
-
-
-async def enqueue(kind: MessageKind, email: str, *, now: datetime, about: Registration | None = None) -> None:
-    id_ = None if about is None else about.id
-    await OutboxMessage.enqueue(kind, email, language="fr", now=now, registration_id=id_)
-
-
-async def promise_mail(*emails: str, now: datetime) -> None:
-    """Enqueue a request for a new link for each of many addresses with an account."""
-    for email in emails:
-        await an_account(email, now=now)
-        await enqueue(MessageKind.RESEND, email, now=now)
-
-
-async def drain(relay: Relay, clock: Clock) -> None:
-    """Move the clock from one due message to the next, until the outbox is empty."""
-    for _ in range(200):
-        message = await OutboxMessage.filter(state=MessageState.QUEUED).order_by("available_at").first()
-        if message is None:
-            return
-        clock.now = max(clock.now, message.available_at)
-        await relay.deliver_due()
-    raise AssertionError("The outbox doesn't get empty.")
 
 
 def capped(settings: Settings, clock: Clock, letterbox: Letterbox, limit: str = "3/hour") -> Relay:

@@ -17,10 +17,10 @@ import pytest
 
 from api.server.relay_process import NICENESS
 from models.outbox import MessageKind, MessageState, OutboxMessage
-from tests.conftest import sqlite_only
-from tests.test_command_line import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
-from tests.test_relay import an_account
-from tests.test_smtp import Mailroom, listening
+from tests.support.databases import sqlite_only
+from tests.support.mail_server import Mailroom, listening
+from tests.support.outbox import an_account
+from tests.support.program import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from starlette.routing import Route
 from api.http import connections
 from api.http.connections import BoundedProtocol
 from api.http.request_reader import MAX_FRAMING_BYTES
-from tests.conftest import sqlite_only
 from tests.support.browser import serving
+from tests.support.databases import sqlite_only
 from tests.support.lines import HEAD, QUESTION, REQUEST, is_answered, line, until
 
 pytestmark = [pytest.mark.anyio, sqlite_only]

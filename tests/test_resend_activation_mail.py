@@ -13,8 +13,8 @@ from tests.support.client import OTHER_SIRET, RESEND_ACTIVATION_MAIL, SIRET, tex
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from tests.conftest import Clock
     from tests.support.client import Answer, Portal
+    from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 

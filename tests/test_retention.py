@@ -18,7 +18,7 @@ from tests.support.client import Portal, token_in
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.conftest import Clock
+    from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 

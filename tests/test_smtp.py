@@ -8,15 +8,13 @@ import socket
 import ssl
 import subprocess
 from collections import Counter
-from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from aiosmtpd.smtp import SMTP, AuthResult
+from aiosmtpd.smtp import SMTP
 
 from api.delivery import build_relay
 from api.mail import sending, transports
@@ -25,66 +23,24 @@ from api.settings.mail_destination import SmtpServer
 from models.account import Account
 from models.outbox import MessageKind, MessageState, OutboxMessage
 from tests.support.client import Portal, token_in, with_link
-from tests.test_relay import drain, promise_mail
+from tests.support.mail_server import DROP, HANG, PASSWORD, USER, Mailroom, Script, listening, raw
+from tests.support.outbox import drain, promise_mail
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from aiosmtpd.smtp import Envelope, LoginPassword, Session
+    from aiosmtpd.smtp import Envelope, Session
 
     from api.settings.environment import Settings
-    from tests.conftest import Clock
+    from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
 
 EMAIL = "camille.durand@exemple.fr"
 SENDER = "no-reply@portal.example.org"
-USER, PASSWORD = "relais@portail", "p@ss:w/rd?#%"
 INDISCREET = f"<{EMAIL}> is unknown to the server"
 GUARD_SECONDS = 120
-DROP, HANG = "(drops the connection)", "(says nothing more)"
-
-
-class Mailroom:
-    """A handler of aiosmtpd that stores deliveries; *answers* replace acceptance."""
-
-    def __init__(self, **answers: str) -> None:
-        self.answers = answers
-        self.envelopes: list[Envelope] = []
-        self.sessions: list[Session] = []
-
-    async def handle_MAIL(  # noqa: N802  # The name is aiosmtpd's, as those below.
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return self.answers.get("MAIL", "250 OK")
-
-    async def handle_RCPT(  # noqa: N802
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        envelope.rcpt_tos.append(address)
-        return self.answers.get("RCPT", "250 OK")
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if "DATA" not in self.answers:
-            self.envelopes.append(envelope)
-            self.sessions.append(session)
-        return self.answers.get("DATA", "250 OK")
-
-    def authenticate(
-        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: LoginPassword
-    ) -> AuthResult:
-        """Accept the right user and password."""
-        right = (login.login, login.password) == (USER.encode(), PASSWORD.encode())
-        return AuthResult(success=right, handled=False, auth_data=login.login)
-
-    @property
-    def mails(self) -> list[EmailMessage]:
-        """Return the deliveries as a mailbox stores them: with the line ends of this machine."""
-        stored = [raw(envelope).replace(b"\r\n", b"\n") for envelope in self.envelopes]
-        return [message_from_bytes(mail, EmailMessage, policy=policy.default) for mail in stored]
 
 
 class Fastidious(Mailroom):
@@ -110,57 +66,6 @@ class Fastidious(Mailroom):
         if len(self.envelopes) == self._number:
             self.has_all.set()
         return answer
-
-
-class Script:
-    """A server that answers each verb as told; *lines* has its input."""
-
-    def __init__(self, **answers: str) -> None:
-        accepting = {"GREETING": "220 ready", "EHLO": "250 mail", "DATA": "354 go on", "QUIT": "221 bye"}
-        self.answers: Mapping[str, str] = accepting | answers
-        self.lines: list[bytes] = []
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            await self._converse(reader, writer)
-        writer.close()
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        verb, in_data = "GREETING", False
-        while True:
-            answer = "" if in_data and verb != "." else self.answers.get(verb, "250 OK")
-            if answer == DROP:
-                return
-            if answer == HANG:
-                await reader.read()
-                return
-            if answer:
-                in_data = answer.startswith("354")
-                writer.write(f"{answer}\r\n".encode())
-            line = await reader.readline()
-            if not line:
-                return
-            self.lines.append(line)
-            verb = line.strip().partition(b" ")[0].decode("ascii", "replace").upper()
-
-
-def raw(envelope: Envelope) -> bytes:
-    assert isinstance(envelope.original_content, bytes)
-    return envelope.original_content
-
-
-@asynccontextmanager
-async def listening(to: Mailroom | Script, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
-    """Run a mail server on a port of its own, and give the port; *options* are aiosmtpd's."""
-    if isinstance(to, Script):
-        server: asyncio.Server = await asyncio.start_server(to, "127.0.0.1", 0, ssl=tls)
-    else:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: SMTP(to, loop=loop, hostname="mail.example.org", **options), "127.0.0.1", 0, ssl=tls
-        )
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 def at(settings: Settings, port: int) -> Settings:

@@ -21,8 +21,8 @@ from api.mail.transports import TransportError
 from models.account import Account, Membership
 from models.activation import ActivationToken, token_digest
 from models.registration import Registration, RegistrationState
-from tests.conftest import sqlite_only
 from tests.support.client import OTHER_SIRET, PASSWORD, SIRET, Answer, new_key, text_of, token_in, with_link
+from tests.support.databases import sqlite_only
 from tests.support.people import LegibleCaptcha, Person, PersonAt, person_at
 from tests.support.tables import dump
 from tests.support.visitor import visitor
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from api.settings.environment import Settings
-    from tests.conftest import Clock, Letterbox
+    from tests.support.doubles import Clock, Letterbox
     from tests.support.visitor import NewestLink, Visitor
 
     Attack = Callable[[Person], Awaitable[None]]

@@ -28,8 +28,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.identifiers import IDENTIFIER_FORMATS
-from tests.conftest import sqlite_only
 from tests.support.client import FIND_ORGANISATION, OTHER_SIRET, PASSWORD, SIRET
+from tests.support.databases import sqlite_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

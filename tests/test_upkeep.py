@@ -10,8 +10,8 @@ import pytest
 import api.upkeep
 from api.app import build_app
 from api.settings.environment import Settings
-from tests.conftest import Clock
 from tests.support.client import client_of
+from tests.support.doubles import Clock
 from tests.support.register import EDITION, register
 
 pytestmark = pytest.mark.anyio

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from api.captcha.challenge import CaptchaProvider
     from api.settings.environment import Settings
-    from tests.conftest import Clock
+    from tests.support.doubles import Clock
 
 CHROMIUM = [
     "--no-sandbox",  # Which root has none of.

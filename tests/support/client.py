@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+PAGE = "https://portal.example.org/activate"
+SIGN_IN = "https://portal.example.org/sign-in"
+
 SIRET = "73282932000074"
 OTHER_SIRET = "35600000000048"
 # Passwords that are sent, the second where none belongs: whatever prints or stores one fails its test, see canary.py.

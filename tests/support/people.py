@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.app import build_app
-from tests.conftest import KnownCaptcha
 from tests.support.client import Portal, client_at
+from tests.support.doubles import KnownCaptcha
 from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from api.captcha.challenge import Challenge
     from api.mail.relay import Relay
     from api.settings.environment import Settings
-    from tests.conftest import Clock, Letterbox
     from tests.support.client import Answer
+    from tests.support.doubles import Clock, Letterbox
 
 
 class LegibleCaptcha(KnownCaptcha):

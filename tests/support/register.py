@@ -7,8 +7,8 @@ from typing import Any
 
 from models.organisation import OrganisationSource, OrganisationStatus
 from models.sirene.tables import RegisterEdition, RegisterEntry
-from tests.conftest import Clock
 from tests.support.client import SIRET
+from tests.support.doubles import Clock
 
 EDITION = date(2026, 11, 1)
 

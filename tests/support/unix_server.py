@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.test_command_line import END_SECONDS, READY_SECONDS, Guichet, Server
+from tests.support.program import END_SECONDS, READY_SECONDS, Guichet, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Locator, Page, Request, Route
 
     from api.mail.relay import Relay
-    from tests.conftest import KnownCaptcha, Letterbox
+    from tests.support.doubles import KnownCaptcha, Letterbox
 
     NewestLink = Callable[[], Awaitable[str]]
 

@@ -1,0 +1,164 @@
+"""The program, run as an operator runs it: its commands, and a server that is ready."""
+
+from __future__ import annotations
+
+import mailbox
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.support.client import (
+    CREATE_ACCOUNT,
+    VERIFY_CAPTCHA,
+    Answer,
+    form,
+)
+from tests.support.ports import free_port
+
+PROJECT = Path(__file__).parents[2]
+CAPTCHA = "ABC123"
+READY_SECONDS = 120
+END_SECONDS = 60
+
+
+class Done(NamedTuple):
+    """What a command said, and its exit code."""
+
+    out: str
+    err: str
+    code: int
+
+
+class Guichet:
+    """The program in a folder of its own, with its settings."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("GUICHET_")}
+        self.environment = kept | {"PYTHONPATH": str(PROJECT)}
+        self.set(**settings)
+
+    def set(self, **settings: str) -> None:
+        self.environment |= {f"GUICHET_{name}": value for name, value in settings.items()}
+
+    def start(self, *arguments: str, log: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603  # Our own program.
+            [sys.executable, "-m", "api", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> Done:
+        """One command, to its end."""
+        return self.run_together(arguments)[0]
+
+    def run_together(self, *commands: Sequence[str]) -> list[Done]:
+        """Several commands, beside each other, to the end of each."""
+        processes = [self.start(*command) for command in commands]
+        try:
+            return [Done(*process.communicate(timeout=READY_SECONDS), process.returncode) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+
+    @contextmanager
+    def serving(self, *arguments: str) -> Iterator[Server]:
+        """A server that is ready; whatever the test does, it has ended afterwards."""
+        port = free_port()
+        log_file = self.folder / f"server-{port}.log"
+        with log_file.open("w") as log:
+            process = self.start("serve", "--port", str(port), *arguments, log=log.fileno())
+        server = Server(process, port, log_file)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(END_SECONDS)
+
+    @property
+    def mails(self) -> list[EmailMessage]:
+        """What has been delivered, in the order of sending."""
+        box = mailbox.Maildir(self.folder / "var" / "mailbox", create=False)
+        read = BytesParser(EmailMessage, policy=policy.default).parsebytes
+        return sorted((read(box.get_bytes(key)) for key in box.iterkeys()), key=subject)
+
+    def wait_for_mails(self, count: int) -> list[EmailMessage]:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            # The folder made last: before it is there, the mailbox can't be read.
+            if (self.folder / "var" / "mailbox" / "tmp").exists() and len(self.mails) >= count:
+                break
+            time.sleep(0.05)
+        return self.mails
+
+
+class Server:
+    """A server's process, and how to speak to it."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        pytest.fail(f"the server is not ready: {self.log}")
+
+    def ask(self, query: str, variables: Answer | None = None, *, headers: dict[str, str] | None = None) -> Answer:
+        """The whole answer."""
+        body = {"query": query, "variables": variables}
+        response = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=READY_SECONDS)
+        answer: Answer = response.json()
+        return answer
+
+    def call(self, query: str, variables: Answer) -> Answer:
+        """The value of the only root field."""
+        answer = self.ask(query, variables)
+        assert "errors" not in answer, answer
+        (value,) = answer["data"].values()
+        assert isinstance(value, dict)
+        return value
+
+    def sign_up(self) -> None:
+        """Walk to the point where two mails have been promised."""
+        registration = self.call(CREATE_ACCOUNT, {"input": form()})
+        assert registration["__typename"] == "PendingRegistration", registration
+        answer = {"registrationId": registration["id"], "answer": CAPTCHA}
+        assert self.call(VERIFY_CAPTCHA, {"input": answer})["__typename"] == "ActivationMailSent"
+
+    def end(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(END_SECONDS)
+
+
+def subject(mail: EmailMessage) -> str:
+    return str(mail["Subject"])
