@@ -4,11 +4,11 @@ BIN := .venv/bin
 NODE := tests/node
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check examples bench lock licences sbom audit migrations clean
+.PHONY: help serve test test-fast check examples bench lock licences sbom audit migrations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: .venv/.runs ## Set up, migrate, and serve http://127.0.0.1:8000 with an embedded database and mailbox
 	@$(BIN)/guichet migrate
@@ -16,6 +16,10 @@ serve: .venv/.runs ## Set up, migrate, and serve http://127.0.0.1:8000 with an e
 
 test: .venv/.develops ## Set up, and run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_OPTIONS)
+
+test-fast: .venv/.develops ## After each save: all tests but those that need PostgreSQL, a browser or processes, or try thousands of cases
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
+		-m "not postgres and not browser and not process and not exhaustive" $(PYTEST_OPTIONS)
 
 check: .venv/.develops ## Format, lint, types and who may import whom
 	$(BIN)/ruff format --check .

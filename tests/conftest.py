@@ -31,6 +31,7 @@ from tests.support.databases import (
 )
 from tests.support.doubles import Clock, KnownCaptcha, Letterbox
 from tests.support.hashing import hasher
+from tests.support.kinds import pytest_collection_modifyitems, pytest_itemcollected
 from tests.support.letters import deliver, mail_folder
 from tests.support.stopwatch import stopwatch
 from tests.support.visitor import newest_link
@@ -45,6 +46,8 @@ __all__ = [
     "mail_folder",
     "newest_link",
     "postgres",
+    "pytest_collection_modifyitems",
+    "pytest_itemcollected",
     "pytest_runtest_makereport",
     "server",
     "stopwatch",

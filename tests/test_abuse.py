@@ -100,6 +100,7 @@ async def sign_up_meanwhile(server: Server, person: int) -> None:
     assert verified["__typename"] == "ActivationMailSent"
 
 
+@pytest.mark.process
 async def test_a_flood_from_one_network_leaves_the_service_to_others(database_url: str, tmp_path: Path) -> None:
     """Of ten thousand forms from one network sixty are taken; people from elsewhere sign up meanwhile as ever."""
     guichet = Guichet(tmp_path)

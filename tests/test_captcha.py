@@ -284,6 +284,7 @@ async def test_closing_ends_the_process() -> None:
     assert await asyncio.gather(*waiting) == [None, None, None]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("ending", ["pass", "os.kill(os.getpid(), signal.SIGKILL)"])
 def test_process_ends_with_its_parent(ending: str) -> None:
     """A server that ends without closing, even killed, leaves no process behind, nor does one keep it running."""

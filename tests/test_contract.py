@@ -223,6 +223,7 @@ def test_base_can_be_older(repository: Repository) -> None:
     assert repository.check("v1")[0] == 1
 
 
+@pytest.mark.process
 def test_script_is_called_with_a_base(repository: Repository) -> None:
     """The exit code is what CI goes by; without a base the usage is told."""
     repository.write("schema.graphql", changed("ONE TWO", "ONE"))

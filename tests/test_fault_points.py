@@ -1,8 +1,8 @@
 """A process that is killed at any moment of anything it does: nothing is half done, nothing promised is lost.
 
 Each step of the sign-up, of the relay and of the purge is killed before each statement that it sends, before and after
-each mail, before its answer and right after it: see `tests/support/fault_points.py`. Then somebody starts the service again,
-and the person goes on.
+each mail, before its answer and right after it: see `tests/support/fault_points.py`. Then somebody starts the service
+again, and the person goes on.
 """
 
 from __future__ import annotations

@@ -159,6 +159,7 @@ def test_canonical_value_matches(type_: IdentifierType, typed: str, value: str) 
     assert re.fullmatch(pattern, value.lower())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("type_", IdentifierType)
 def test_common_part_of_the_engines(type_: IdentifierType) -> None:
     """A pattern is anchored, and has no flag, look-behind or class whose meaning depends on the engine."""

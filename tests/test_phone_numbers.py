@@ -111,6 +111,7 @@ def test_number_of_nobody_is_refused(entered: str) -> None:
         parse_phone(entered)
 
 
+@pytest.mark.exhaustive
 def test_every_metropolitan_number_stays_under_its_code() -> None:
     """Of all prefixes of five digits, those of metropolitan France give +33, and no overseas one does."""
     kept = moved = 0

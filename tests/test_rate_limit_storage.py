@@ -306,6 +306,7 @@ def served(server: Server) -> bool:
     return bool(found["__typename"] == "OrganisationNotFound")
 
 
+@pytest.mark.process
 @sqlite_only
 def test_limits_hold_across_processes_and_without_their_redis(database_url: str, tmp_path: Path) -> None:
     """Two servers share a limit. Without their Redis each counts alone, and with it they share again."""

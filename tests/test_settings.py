@@ -500,6 +500,7 @@ print(load_settings().key.decode())
 """
 
 
+@pytest.mark.process
 def test_processes_that_start_together_share_the_key(elsewhere: Path) -> None:
     """Whichever comes first makes the key; all use it."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}

@@ -1,0 +1,76 @@
+"""Kinds of tests, by what they need: who saves a file runs the light ones, and the heavy ones start first.
+
+`make test-fast` leaves out every kind that is named here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Modules whose tests start processes themselves; single tests of other modules have the mark of their kind.
+PROCESSES = {
+    "test_canary",
+    "test_chaos",
+    "test_command_line",
+    "test_examples",
+    "test_fault_points",
+    "test_graphql_http_audit",
+    "test_import_sirene_files",
+    "test_listening",
+    "test_page_served",
+    "test_pooler",
+    "test_proxies",
+    "test_readiness",
+    "test_register_replacement",
+    "test_relay_process",
+}
+# Modules that walk through thousands of cases.
+EXHAUSTIVE = {"test_enumeration", "test_fuzzing", "test_mail_links", "test_takeover"}
+PROCESS_FIXTURES = {"behind", "guichet", "ready", "redis", "service", "shared_storages"}
+# The longest single tests: whoever starts one of them last lets the other cores idle.
+LONGEST = ("test_chaos", "test_examples", "test_fault_points", "test_enumeration", "test_relay_process", "test_abuse")
+HEAVY = ("process", "exhaustive", "browser")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the heavy kinds first; tests of one kind keep their order."""
+    items.sort(key=_rank)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark *item* before `-m` selects."""
+    for kind in _kinds(item):
+        item.add_marker(kind)
+
+
+def _kinds(item: pytest.Item) -> Iterator[str]:
+    module, fixtures = item.path.stem, set(getattr(item, "fixturenames", ()))
+    if "postgres" in fixtures or "postgres" in _parameters(item):
+        yield "postgres"
+    if "browser" in fixtures:
+        yield "browser"
+    if module in PROCESSES or fixtures & PROCESS_FIXTURES:
+        yield "process"
+    if module in EXHAUSTIVE:
+        yield "exhaustive"
+
+
+def _parameters(item: pytest.Item) -> list[object]:
+    return (
+        list(item.callspec.params.values()) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else []
+    )
+
+
+def _rank(item: pytest.Item) -> int:
+    """Return the place of *item*'s kind in the order of a run."""
+    if item.path.stem in LONGEST:
+        return LONGEST.index(item.path.stem)
+    kinds = [HEAVY.index(kind) for kind in HEAVY if item.get_closest_marker(kind)]
+    return len(LONGEST) + min(kinds, default=len(HEAVY))
