@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from models.identifiers import IDENTIFIER_FORMATS
 from tests.support.client import FIND_ORGANISATION, OTHER_SIRET, PASSWORD, SIRET
 from tests.support.databases import sqlite_only
+from tests.support.visible_text import Entry, anything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
