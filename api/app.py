@@ -65,7 +65,7 @@ DEVELOPMENT_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
 @cache
 def sdl() -> str:
-    """The contract: what `schema.graphql` is to hold."""
+    """Return the contract, as `schema.graphql` has it."""
     return f"{schema.as_str()}\n"
 
 
@@ -138,7 +138,7 @@ def _services(
 
 
 def _mailbox_routes(settings: Settings) -> list[BaseRoute]:
-    """The mailbox page, where mails go to a folder; never in production, as it shows everybody's activation links."""
+    """Return the mailbox page if mails go to a folder. Production has none: it shows everybody's activation links."""
     if settings.in_production or not isinstance(settings.mail_url, Maildir):
         return []
     return mailbox_routes(settings.mail_url.path)
@@ -149,7 +149,7 @@ def _captcha(settings: Settings) -> CaptchaProvider:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    """Outermost first."""
+    """Return the middleware, outermost first."""
     middleware = [Middleware(RequestIds, trusted_proxies=settings.trusted_proxies), Middleware(AccessLog)]
     if settings.trusted_proxies:
         middleware.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies.names))

@@ -1,4 +1,4 @@
-"""Who asks, in which language, and when: what every use case is told."""
+"""The caller of a request, which every use case is told of: network, language and time."""
 
 from __future__ import annotations
 

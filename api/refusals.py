@@ -49,7 +49,7 @@ LINK_CODES: Mapping[LinkState, ProblemCode] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class FieldRefusal:
-    """What is wrong with one field: its path in the input, a code, parameters of the message.
+    """A problem with one field: its path in the input, a code, parameters of the message.
 
     One code may have several messages: the *reason*, if any, chooses among them.
     """

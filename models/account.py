@@ -58,9 +58,9 @@ class Account(Model):
         return f"<Account {self.id}>"
 
     async def open(self) -> None:
-        """Store this account. To be called in a transaction.
+        """Store this account. Call this in a transaction.
 
-        :raises AddressTakenError: there is one with this canonical address already, however late it came.
+        :raises AddressTakenError: another account has this canonical address, even one of the same moment.
         """
         try:
             async with in_transaction():  # A savepoint: a lost race must not end the caller's transaction.
@@ -89,7 +89,7 @@ class Membership(Model):
 
     @classmethod
     async def begin(cls, account: Account, organisation: Organisation, *, founded: bool, now: datetime) -> Membership:
-        """Who founded the organisation manages it; who joins it waits for its manager."""
+        """Give *account* its place: the founder manages the organisation, and everybody later waits for the manager."""
         return await cls.create(
             account=account,
             organisation=organisation,

@@ -1,4 +1,4 @@
-"""Activation links: what each carries, what it is worth, and that it works once."""
+"""Activation links: the token of each, its state, and its single use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOKEN_BYTES = 32
 
 
 class LinkState(StrEnum):
-    """What an activation link is worth. SUPERSEDED: the address got its account by another attempt."""
+    """The state of an activation link. SUPERSEDED: the address got its account by another attempt."""
 
     USABLE = "USABLE"
     EXPIRED = "EXPIRED"
@@ -47,7 +47,7 @@ FROM json_array_elements(CAST($1 AS json)) AS issued JOIN registration ON regist
 
 
 class ActivationToken(Model):
-    """What one activation link carries: 256 random bits, of which only a digest is stored."""
+    """The token of one activation link: 256 random bits, of which only a digest is stored."""
 
     digest = fields.CharField(max_length=64, primary_key=True)
     registration: fields.ForeignKeyRelation[Registration] = fields.ForeignKeyField(
@@ -61,10 +61,9 @@ class ActivationToken(Model):
 
     @classmethod
     async def issue(cls, registrations: Sequence[Registration], *, now: datetime) -> list[str]:
-        """Store a new token for each of *registrations*, and return them: the only time that they can be seen.
+        """Store a new token for each of *registrations*, in one statement. Return the tokens, which are stored nowhere.
 
-        It is one statement, however many they are. A registration that is not stored, as the relay makes up where
-        nothing waits, gets a token that is worth nothing.
+        The relay makes up a registration where nothing waits. It is not stored, and its token is worth nothing.
         """
         tokens, connection = [secrets.token_urlsafe(TOKEN_BYTES) for _ in registrations], cls._meta.db
         statement = ISSUE_ON_SQLITE if connection.capabilities.dialect == "sqlite" else ISSUE_ON_POSTGRES
@@ -74,7 +73,7 @@ class ActivationToken(Model):
 
     @classmethod
     async def find(cls, token: str) -> ActivationToken | None:
-        """The stored token, with its registration; None for anything else. Blanks around it don't matter."""
+        """Return the stored token with its registration, or None. *token* may be any text, with blanks around it."""
         return await cls.get_or_none(digest=token_digest(visible(token))).prefetch_related("registration")
 
     async def state(self, *, now: datetime) -> LinkState:
@@ -89,11 +88,11 @@ class ActivationToken(Model):
         return LinkState.USABLE if now < self.expires_at else LinkState.EXPIRED
 
     async def redeem(self, *, now: datetime) -> bool:
-        """Use the token up; False where it is used or has expired. To be called in a transaction."""
+        """Use the token up. Return False if it is used or has expired. Call this in a transaction."""
         updated = await ActivationToken.filter(digest=self.digest, used_at=None, expires_at__gt=now).update(used_at=now)
         return updated == 1
 
 
 def token_digest(token: str) -> str:
-    """SHA-256 in hexadecimal: 256 random bits need no key and no stretching."""
+    """Return the SHA-256 of *token* in hexadecimal: 256 random bits need no key and no stretching."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,10 +1,10 @@
-"""The codes of what can be wrong with one field: the same from the first check to the contract."""
+"""The codes of problems with one field: the same from the first check to the contract."""
 
 from enum import StrEnum
 
 
 class FieldProblemCode(StrEnum):
-    """What can be wrong with one field of an input. Codes are never renamed."""
+    """A problem with one field of an input. Codes are never renamed."""
 
     REQUIRED = "REQUIRED"
     TOO_LONG = "TOO_LONG"

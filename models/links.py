@@ -57,7 +57,7 @@ def find_phone(text: str) -> str | None:
 
 
 def unlinked(text: str) -> str:
-    """Insert a blank wherever a mail program would read on and make a link: J. DUPONT, X. COM, CYBER@ CAFE.
+    """Insert a blank where a mail program would read on and make a link: J. DUPONT, X. COM, CYBER@ CAFE.
 
     This needs no list of domains: a name from a register can be a domain, and new top-level domains appear.
     """

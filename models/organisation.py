@@ -31,7 +31,7 @@ class OrganisationStatus(StrEnum):
 
 
 class OrganisationSource(StrEnum):
-    """Where a fact about an organisation comes from."""
+    """The source of a fact about an organisation."""
 
     SIRENE = "SIRENE"
     DECLARED = "DECLARED"
@@ -58,16 +58,16 @@ class Organisation(Model):
         return Identifier(self.identifier_type, self.identifier_value)
 
     def as_declared(self) -> KnownOrganisation:
-        """This organisation as anybody may see it where no register confirms it."""
+        """Return this organisation as anybody may see it if no register confirms it."""
         return KnownOrganisation.declared(self.id, self.identifier, self.created_at)
 
     @classmethod
     async def found_or_join(
         cls, identifier: Identifier, name: str | None, *, now: datetime
     ) -> tuple[Organisation, bool]:
-        """The organisation of *identifier*, and whether this call founded it.
+        """Return the organisation of *identifier*, and whether this call founded it.
 
-        To be called in a transaction. Of two at once, one founds; the other waits for its commit and joins.
+        Call this in a transaction. Of two calls at once, one founds; the other waits for its commit and joins.
         """
         candidate = cls(
             id=organisation_id(identifier),
@@ -89,9 +89,9 @@ class Organisation(Model):
 
 @dataclass(frozen=True, slots=True)
 class KnownOrganisation:
-    """What the register and the portal together know of one identifier, as anybody may see it.
+    """The facts that register and portal together have about one identifier, as anybody may see them.
 
-    *name* is the register's: one that was declared is shown to members only.
+    *name* comes from the register: a declared name is shown to members only.
     """
 
     id: uuid.UUID
@@ -106,7 +106,7 @@ class KnownOrganisation:
 
     @classmethod
     def declared(cls, id_: uuid.UUID, identifier: Identifier, joined_at: datetime) -> KnownOrganisation:
-        """What is known of one that is on the portal and in no register."""
+        """Return the facts about an organisation that is on the portal and in no register."""
         return cls(
             id=id_,
             identifier=identifier,
@@ -121,21 +121,21 @@ class KnownOrganisation:
 
 
 def organisation_id(identifier: Identifier) -> uuid.UUID:
-    """The id of an organisation: the same before and after it joins the portal, where it can be looked up."""
+    """Return the id of an organisation: if it can be looked up, the same before and after it joins the portal."""
     if not IDENTIFIER_FORMATS[identifier.type].has_lookup:
         return uuid.uuid4()
     return uuid.uuid5(ID_NAMESPACE, f"{identifier.type}:{identifier.value}")
 
 
 async def find_organisations(identifiers: Sequence[Identifier]) -> list[KnownOrganisation | None]:
-    """What is known of each of *identifiers*, in their order; one query whatever their number."""
+    """Return the organisation of each of *identifiers*, in their order, by one query. None: not known."""
     wanted = {identifier for identifier in identifiers if IDENTIFIER_FORMATS[identifier.type].has_lookup}
     found = await _look_up(wanted) if wanted else {}
     return [found.get(identifier) for identifier in identifiers]
 
 
 async def find_organisation(identifier: Identifier) -> KnownOrganisation | None:
-    """What is known of *identifier*."""
+    """Return the organisation of *identifier*, or None if it is not known."""
     return (await find_organisations([identifier]))[0]
 
 
@@ -188,11 +188,11 @@ async def _rows(ids: list[uuid.UUID], sirets: list[str]) -> list[dict[str, Any]]
 
 
 def _instant(stored: datetime | str) -> datetime:
-    """SQLite keeps instants as texts."""
+    """Return an instant, which SQLite stores as text."""
     return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
 
 
 def _beginning(stored: date | str) -> datetime:
-    """When a day began, in UTC; SQLite keeps days as texts."""
+    """Return the beginning of a day, in UTC. SQLite stores days as texts."""
     day = stored if isinstance(stored, date) else date.fromisoformat(stored)
     return datetime.combine(day, time(), UTC)

@@ -37,7 +37,7 @@ class RegistrationState(StrEnum):
 
 
 class MailOutcome(StrEnum):
-    """What the address gets once the captcha holds: the two mails of a sign-up, or one to the account's owner."""
+    """The mails that follow the captcha: the two of a sign-up, or one to the account's owner."""
 
     SIGN_UP = "SIGN_UP"
     ACCOUNT_EXISTS = "ACCOUNT_EXISTS"
@@ -45,7 +45,7 @@ class MailOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredChallenge:
-    """What is stored of a captcha challenge: of its answer, a keyed digest."""
+    """A captcha challenge as stored: a keyed digest stands for its answer."""
 
     id: str
     digest: str
@@ -119,7 +119,7 @@ class Registration(Model):
 
     @property
     def captcha_deadline(self) -> datetime:
-        """Until when the captcha can be passed."""
+        """The time until which the captcha can be passed."""
         return self.created_at + CAPTCHA_PERIOD
 
     @property
@@ -128,12 +128,12 @@ class Registration(Model):
 
     @property
     def awaits_captcha(self) -> bool:
-        """Whether an answer would still be looked at, were its challenge fresh."""
+        """True while an answer to a fresh challenge would still be judged."""
         return self.state is RegistrationState.AWAITING_CAPTCHA and self.attempts_left > 0
 
     @classmethod
     async def find(cls, id_: str, *, now: datetime) -> Registration | None:
-        """The registration with this id, while it lives; None for whatever else *id_* may be."""
+        """Return the registration with this id, or None if there is none that lives. *id_* may be any text."""
         try:
             key = uuid.UUID(visible(id_))
         except ValueError:
@@ -142,12 +142,12 @@ class Registration(Model):
 
     @classmethod
     async def find_by_idempotency(cls, digest: str, *, now: datetime) -> Registration | None:
-        """The living registration that was started under this key; a key outlives its registration never."""
+        """Return the living registration that was started under this key, or None. A key ends with its registration."""
         await cls.filter(idempotency_digest=digest, expires_at__lte=now).update(idempotency_digest=None)
         return await cls.get_or_none(idempotency_digest=digest)
 
     async def start(self, challenge: StoredChallenge) -> bool:
-        """Store this attempt; False where its idempotency key is taken by another, however late that came."""
+        """Store this attempt. Return False if another attempt has its idempotency key, even one of the same moment."""
         self.update_from_dict(challenge.columns())
         try:
             async with in_transaction():
@@ -157,7 +157,7 @@ class Registration(Model):
         return True
 
     async def replace_challenge(self, challenge: StoredChallenge, *, now: datetime) -> bool:
-        """Put *challenge* in the place of the current one; False where no captcha is awaited any more."""
+        """Replace the current challenge by *challenge*. Return False if no captcha is awaited any more."""
         awaiting = Registration.filter(
             id=self.id,
             state=RegistrationState.AWAITING_CAPTCHA,
@@ -169,7 +169,7 @@ class Registration(Model):
     async def pass_captcha(self, *, now: datetime) -> bool:
         """Consume the challenge that this object was read with, as answered rightly.
 
-        False where it was consumed, replaced or has expired since: then nothing has changed.
+        Return False, and change nothing, if it was consumed or replaced or has expired since.
         """
         return (
             await self._while_challenged(now).update(
@@ -181,8 +181,8 @@ class Registration(Model):
     async def fail_captcha(self, following: StoredChallenge, *, now: datetime) -> bool:
         """Consume the challenge that this object was read with, as answered wrongly: one attempt less.
 
-        The *following* takes its place. False, and no attempt less, where it was consumed, replaced or has
-        expired since.
+        The *following* challenge takes its place. Return False, and change nothing, if it was consumed or replaced or
+        has expired since.
         """
         return (
             await self._while_challenged(now).update(captcha_failures=F("captcha_failures") + 1, **following.columns())
@@ -190,7 +190,7 @@ class Registration(Model):
         )
 
     def _while_challenged(self, now: datetime) -> QuerySet[Registration]:
-        """This registration, on condition that the challenge it was read with can still be answered."""
+        """Select this registration if the challenge that it was read with can still be answered."""
         return Registration.filter(
             id=self.id,
             state=RegistrationState.AWAITING_CAPTCHA,
@@ -201,7 +201,7 @@ class Registration(Model):
         )
 
     async def decide_mail(self) -> MailOutcome:
-        """What the address gets for this attempt: decided once, by whichever of its messages comes first."""
+        """Return the mails that the address gets for this attempt. The first of its messages to leave decides."""
         if self.mail_outcome is None:
             taken = await Account.exists(email_canonical=self.email_canonical)
             outcome = MailOutcome.ACCOUNT_EXISTS if taken else MailOutcome.SIGN_UP
@@ -211,24 +211,24 @@ class Registration(Model):
         return self.mail_outcome
 
     @classmethod
-    async def waiting_for_activation(cls, email_canonical: str, *, now: datetime, most: int) -> list[Registration]:
-        """Attempts of this address that a link could still activate, newest first.
+    async def waiting_for_activation(cls, email_canonical: str, *, now: datetime, limit: int) -> list[Registration]:
+        """Return the attempts of this address that a link could still activate, newest first.
 
-        Where there are more than *most*, those that have had the fewest links: the next time, it is the others' turn.
+        If there are more than *limit*, return those that have had the fewest links: next time, it is the others' turn.
         """
         waiting = cls.filter(email_canonical=email_canonical, state=RegistrationState.VERIFIED, expires_at__gt=now)
-        chosen = await waiting.annotate(links=Count("tokens")).order_by("links", "-verified_at").limit(most)
+        chosen = await waiting.annotate(links=Count("tokens")).order_by("links", "-verified_at").limit(limit)
         return sorted(chosen, key=lambda attempt: attempt.verified_at or now, reverse=True)
 
     async def activate(self, *, now: datetime) -> bool:
-        """Mark this attempt activated; False where it is already. To be called in a transaction."""
+        """Mark this attempt activated. Return False if it is already. Call this in a transaction."""
         updated = await Registration.filter(id=self.id, state=RegistrationState.VERIFIED).update(
             state=RegistrationState.ACTIVATED, activated_at=now
         )
         return updated == 1
 
-    def account(self, password_hash: str, *, now: datetime) -> Account:
-        """The account that this attempt asks for, not stored yet."""
+    def build_account(self, password_hash: str, *, now: datetime) -> Account:
+        """Build the account that this attempt asks for. Store nothing."""
         consented = self.survey_consent
         return Account(
             **self.person.columns | {"contact_email": self.contact_email or self.email},

@@ -1,4 +1,4 @@
-"""What every command does alike: read the settings, run its work, and end with the right exit code."""
+"""The common steps of all commands: read the settings, run the work, and end with the right exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a resolver gets besides its arguments."""
+"""The context of a resolver: the services, and the caller."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ strawberry.enum(
 
 @dataclass(frozen=True)
 class Services:
-    """What belongs to the process and serves all callers."""
+    """The services of the process, which all callers share."""
 
     sign_up: SignUp
     activation: Activation
@@ -46,7 +46,7 @@ class Services:
 class Context:
     """One request: the services, and the caller, whose language is that of the header.
 
-    *turned_away* says whether a `TooManyRequests` is part of the answer.
+    *turned_away* is true once a `TooManyRequests` is part of the answer.
     """
 
     services: Services
@@ -62,7 +62,7 @@ Info: TypeAlias = strawberry.Info[Context, None]
 
 
 def without_values(self: object) -> str:
-    """The `__repr__` of an input that may hold a secret."""
+    """Represent an input that may hold a secret: an `__repr__` without its values."""
     return f"<{type(self).__name__}>"
 
 

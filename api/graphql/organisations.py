@@ -25,8 +25,8 @@ from models.identifiers import (
 )
 from models.organisation import KnownOrganisation, OrganisationSource, OrganisationStatus
 
-MOST_IDENTIFIERS = 100
-LONGEST_ECHO = 50
+MAX_IDENTIFIERS = 100
+MAX_ECHO_LENGTH = 50
 
 strawberry.enum(
     IdentifierType,
@@ -137,7 +137,7 @@ class Organisation:
 
     @classmethod
     def of(cls, known: KnownOrganisation, language: Language, message_id: str | None = None) -> "Organisation":
-        """What anybody may see; *message_id* is of the message, where it is not the one for newcomers."""
+        """Return the facts that anybody may see. *message_id* names another message than the one for newcomers."""
         return cls(
             id=strawberry.ID(str(known.id)),
             identifier=OrganisationIdentifier.of(known.identifier),
@@ -183,7 +183,7 @@ class OrganisationNotFound(Problem):
 class InvalidIdentifier(Problem):
     reason: FieldProblemCode
     type: IdentifierType
-    value: str = strawberry.field(description=f"As it came, cut at {LONGEST_ECHO} characters.")
+    value: str = strawberry.field(description=f"As it came, cut at {MAX_ECHO_LENGTH} characters.")
 
 
 @strawberry.type(description="One answer for each identifier, in the order asked, duplicates kept.")
@@ -218,11 +218,11 @@ async def organisation(
 async def organisations(
     info: Info, identifiers: list[OrganisationIdentifierInput], language: Language | None = strawberry.UNSET
 ) -> OrganisationsResult:
-    counted = min(max(1, len(identifiers)), MOST_IDENTIFIERS)  # A list that is refused counts as the longest possible.
+    counted = min(max(1, len(identifiers)), MAX_IDENTIFIERS)  # A list that is refused counts as the longest possible.
     await info.context.services.limits.enforce("organisation", info.context.caller.network, cost=counted)
-    if len(identifiers) > MOST_IDENTIFIERS:
+    if len(identifiers) > MAX_IDENTIFIERS:
         raise refusals.InvalidInput(
-            [refusals.FieldRefusal(("identifiers",), FieldProblemCode.TOO_MANY_ITEMS, {"max": MOST_IDENTIFIERS})]
+            [refusals.FieldRefusal(("identifiers",), FieldProblemCode.TOO_MANY_ITEMS, {"max": MAX_IDENTIFIERS})]
         )
     spoken = unless_unset(language) or info.context.language
     return OrganisationList(
@@ -253,5 +253,5 @@ def _invalid(entered: OrganisationIdentifierInput, reason: FieldProblemCode, lan
         reason=reason,
         message=translate(language, f"field-{reason}"),
         type=entered.type,
-        value=entered.value[:LONGEST_ECHO].encode("utf-8", "replace").decode(),  # A lone surrogate has no UTF-8.
+        value=entered.value[:MAX_ECHO_LENGTH].encode("utf-8", "replace").decode(),  # A lone surrogate has no UTF-8.
     )

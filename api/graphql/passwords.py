@@ -107,7 +107,7 @@ async def check_password(info: Info, input: CheckPasswordInput) -> CheckPassword
 
 
 def _suggestions(assessment: Assessment, language: Language) -> list[str]:
-    """One for each weakness, and more words in any case, for a password that is not strong yet."""
+    """Return a suggestion for each weakness of a password that is not strong yet, and always that of more words."""
     if assessment.score >= STRONG_SCORE:
         return []
     ids = [f"password-suggestion-{weakness}" for weakness in (*assessment.weaknesses, "words")]

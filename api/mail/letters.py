@@ -98,7 +98,7 @@ class LetterWriter:
         await message.supersede_others(now=self._clock())
         account = await Account.get_or_none(email_canonical=message.recipient)
         waiting = await Registration.waiting_for_activation(
-            message.recipient, now=self._clock(), most=MAX_ENTRIES_PER_MAIL
+            message.recipient, now=self._clock(), limit=MAX_ENTRIES_PER_MAIL
         )
         mail = await self._compose_activation(waiting, message, owner)
         notice = self._compose_account_exists(account, message)

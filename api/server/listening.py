@@ -36,7 +36,7 @@ class TcpAddress:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can connect."""
+        """True if only this machine can connect."""
         return self.host in LOOPBACK
 
     @property

@@ -128,7 +128,7 @@ Version: TypeAlias = Annotated[str, AfterValidator(_check_version)]
 
 
 class Settings(BaseSettings):
-    """What an operator decides, from environment variables `GUICHET_…`; the documentation describes each."""
+    """The settings that an operator chooses, from environment variables `GUICHET_…`: see docs/operating.md."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, env_ignore_empty=True

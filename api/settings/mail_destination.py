@@ -1,4 +1,4 @@
-"""Where mails go, as `GUICHET_MAIL_URL` says: a mailbox folder, or a mail server."""
+"""The destination of mails, from `GUICHET_MAIL_URL`: a mailbox folder, or a mail server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SmtpServer:
 
     @property
     def gets_mails_in_clear(self) -> bool:
-        """Whether mails go over a network without encryption."""
+        """True if mails go over a network without encryption."""
         return self.encryption == "none" and not is_loopback(self.host)
 
 

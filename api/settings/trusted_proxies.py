@@ -1,4 +1,4 @@
-"""Which peers are proxies whose word on their clients is believed."""
+"""Trusted proxies: the peers whose word on their clients is believed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TrustedProxies:
 
     @property
     def include_strangers(self) -> bool:
-        """Whether they are so many public addresses together that others than the operator's own are among them."""
+        """True if they are so many public addresses that others than the operator's own must be among them."""
         if any(map(_holds_all_of_ipv4, self.networks)):
             return True
         for version, most in MAX_PUBLIC_ADDRESSES.items():

@@ -105,7 +105,7 @@ async def _redeem(token: ActivationToken, password_hash: str, now: datetime) -> 
     async with in_transaction():
         if not await token.redeem(now=now) or not await registration.activate(now=now):
             raise ActivationLinkRefused(LinkState.USED)
-        account = registration.account(password_hash, now=now)
+        account = registration.build_account(password_hash, now=now)
         await account.open()
         organisation, founded = await Organisation.found_or_join(
             registration.identifier, registration.organisation_name, now=now

@@ -1,4 +1,4 @@
-"""Look-ups of organisations, from whatever requests, in as few queries as possible."""
+"""Look-ups of organisations: those of all requests of a moment share one query."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Found: TypeAlias = KnownOrganisation | None
 
 
 class LookUps:
-    """Those that come while a query is under way wait for it, and share the next one. Nothing is cached."""
+    """Shares queries: look-ups that come while a query runs wait for it, and share the next. Nothing is cached."""
 
     def __init__(self, find: Callable[[Sequence[Identifier]], Awaitable[Sequence[Found]]]) -> None:
         self._find = find
@@ -22,7 +22,7 @@ class LookUps:
         self._under_way: asyncio.Task[None] | None = None
 
     async def find(self, identifier: Identifier) -> Found:
-        """What *find* knows of *identifier*, or what it raises."""
+        """Return the organisation of *identifier*, or None. Raise what the query raises."""
         answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._waiting[identifier].append(answer)
         if self._under_way is None or self._under_way.done():
@@ -46,5 +46,5 @@ class LookUps:
 
 
 def _still_awaited(answers: list[asyncio.Future[Found]]) -> list[asyncio.Future[Found]]:
-    """Those of *answers* whose caller has not gone."""
+    """Return those of *answers* whose caller has not gone."""
     return [answer for answer in answers if not answer.done()]

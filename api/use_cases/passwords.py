@@ -1,4 +1,4 @@
-"""How good a password is, before it is chosen: checkPassword."""
+"""The check of a password before it is chosen: checkPassword."""
 
 from __future__ import annotations
 
