@@ -21,11 +21,13 @@ test-fast: .venv/.develops ## After each save: all tests but those that need Pos
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
 		-m "not postgres and not browser and not process and not exhaustive" $(PYTEST_OPTIONS)
 
-check: .venv/.develops ## Format, lint, types and who may import whom
+check: .venv/.develops ## Format, lint, types, who may import whom; locks, licences, documents and CI's own scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy .ci/checks/*.py
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest --quiet .ci/checks
 	@if [ -d $(NODE)/node_modules ]; then \
 		$(NODE)/node_modules/.bin/prettier --check api/pages/files examples/typescript/src && \
 		$(NODE)/node_modules/.bin/tsc -p jsconfig.json; \

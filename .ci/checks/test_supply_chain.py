@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 SCRIPTS = PROJECT / ".ci"
 LOCK = PROJECT / "requirements.lock"
 LICENCES = PROJECT / "LICENCES.md"

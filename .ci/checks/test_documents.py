@@ -11,7 +11,7 @@ import pytest
 from api.limits.table import DEFAULT_LIMITS
 from api.settings.environment import Settings
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 POLICY = PROJECT / "SECURITY.md"
 DOCS = PROJECT / "docs"
 DECISIONS = DOCS / "decisions"
@@ -24,7 +24,7 @@ HISTORY = {"CHANGELOG.md", *(document for document in DOCUMENTS if document.star
 MAX_LINE_LENGTH = 124
 MAX_README_LINES = 150
 
-REFERENCE = re.compile(r"\b(tests/\w+\.py)::(\w+)")
+REFERENCE = re.compile(r"((?:tests|\.ci/checks)/\w+\.py)::(\w+)")
 LIKE_A_REFERENCE = re.compile(r"[\w./-]*\.py::\w*")
 FILE = re.compile(
     r"`([\w.-]+(?:/[\w.-]+)*\.(?:py|md|toml|lock|json|ftl|graphql|css|js)|[\w.-]+(?:/[\w.-]+)*/)(?:::\w+)?`"
