@@ -15,7 +15,10 @@ serve: .venv/.runs ## Set up, migrate, and serve http://127.0.0.1:8000 with an e
 	@exec $(BIN)/guichet serve
 
 test: .venv/.develops ## Set up, and run every test, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(PYTEST_OPTIONS)
+
+# One more than there are cores, since tests also wait: for processes to start and end, and for pages.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 test-fast: .venv/.develops ## After each save: all tests but those that need PostgreSQL, a browser or processes, or try thousands of cases
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
