@@ -447,9 +447,9 @@ def test_a_recipient_brings_no_header() -> None:
 
 @pytest.mark.parametrize("sender", ["", "Le Portail", "Le Portail <>", "portail.example"])
 def test_a_sender_that_is_no_address_is_refused_at_once(sender: str) -> None:
-    """A composer refuses a sender that is no address."""
-    with pytest.raises(ValueError, match="sender"):
-        composer(sender=sender)
+    """A sender that is no address is refused, before any mail is composed."""
+    with pytest.raises(ValueError, match="must be one address"):
+        parse_sender(sender)
 
 
 def test_a_sender_without_a_name_is_an_address_alone() -> None:
