@@ -15,6 +15,7 @@ import api
 from api.mail.composer import Link, in_words
 from api.messages.languages import Language
 from api.messages.words import translate
+from api.settings.sender import parse_sender
 from models.activation import LINK_LIFETIME
 from models.registration import ACTIVATION_PERIOD, Registration
 from tests.support.mails import (
