@@ -38,7 +38,7 @@ check: .venv/.develops ## Format, lint, types, who may import whom; locks, licen
 
 examples: examples/python/.venv/.ready examples/typescript/node_modules/.ready ## Set up the example clients
 
-bench: .venv/.develops ## Measure, and print the tables that the README shows
+bench: .venv/.develops ## Measure, and print the tables of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(PARTS)
 
 lock: .venv/.develops ## Write the locks anew, with the newest releases that pyproject.toml admits

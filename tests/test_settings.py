@@ -236,7 +236,7 @@ def test_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_mail_url_is_read(monkeypatch: pytest.MonkeyPatch, url: str, destination: Maildir | SmtpServer) -> None:
-    """Each form of the URL leads where the README says, encrypted unless it says otherwise."""
+    """Each form of the URL leads where the table of settings says, encrypted unless it says otherwise."""
     choose(monkeypatch, MAIL_URL=url)
     assert load_settings().mail_url == destination
 
