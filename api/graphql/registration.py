@@ -38,7 +38,7 @@ class RegistrationState(Enum):
 
     @classmethod
     def of(cls, registration: Registration) -> "RegistrationState":
-        """Nothing here tells whether an account has come of it."""
+        """Return the state, which does not tell whether an account has come of the registration."""
         if registration.state is not StoredState.AWAITING_CAPTCHA:
             return cls.VERIFIED
         return cls.AWAITING_CAPTCHA if registration.attempts_left else cls.CAPTCHA_ATTEMPTS_EXHAUSTED
