@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from api.clock import utc_now
 from api.mail.composer import Composer
 from api.mail.letters import LetterWriter
-from api.mail.relay import Relay
+from api.mail.relay import CONCURRENT_SENDINGS, Relay
 from api.mail.transports import MailTransport, open_transport
 from api.shutdown import SHUTDOWN_SECONDS
 from models.database.connections import database
@@ -31,6 +31,7 @@ def build_relay(
     clock: Callable[[], datetime] = utc_now,
     transport: MailTransport | None = None,
     seconds_to_stop: float = SHUTDOWN_SECONDS,
+    concurrent_sendings: int = CONCURRENT_SENDINGS,
 ) -> Relay:
     """Return the relay that empties the outbox into the transport of `GUICHET_MAIL_URL`."""
     composer = Composer(sender=settings.mail_from, sign_in_url=settings.sign_in_url)
@@ -40,6 +41,7 @@ def build_relay(
         mailbox_limit=(settings.rate_limits or {}).get("mailbox"),
         clock=clock,
         seconds_to_stop=seconds_to_stop,
+        concurrent_sendings=concurrent_sendings,
     )
 
 

@@ -19,6 +19,7 @@ from graphql.execution.values import get_argument_values, get_variable_values
 from api.app import build_app, sdl
 from api.captcha.pictures import PictureCaptcha
 from api.captcha.voice import Voice
+from api.delivery import build_relay
 from api.mail.composer import Composer
 from api.passwords import strength
 from models.account import Account
@@ -618,9 +619,14 @@ class Watch:
 
 
 @pytest.fixture
+def relay(settings: Settings, clock: Clock, letterbox: Letterbox) -> Relay:
+    """A relay that sends one mail after the other, so that the work has one order."""
+    return build_relay(settings, clock=clock, transport=letterbox, concurrent_sendings=1)
+
+
+@pytest.fixture
 def composed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each mail was composed; mails leave one after the other."""
-    monkeypatch.setattr("api.mail.relay.CONCURRENT_SENDINGS", 1)
+    """Return how often each mail was composed, counted from now on."""
     done: Counter[str] = Counter()
 
     def counting(name: str) -> Callable[..., EmailMessage]:

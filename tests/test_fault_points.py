@@ -18,7 +18,6 @@ import pytest
 
 from api.app import build_app
 from api.delivery import build_relay
-from api.mail import relay as relay_module
 from api.settings.mail_destination import Maildir
 from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage
@@ -108,7 +107,7 @@ class Journey:
     async def service(self) -> AsyncIterator[Portal]:
         """The service, started anew."""
         settings = self.settings.replace(rate_limits=self.limits)
-        relay = build_relay(settings, clock=self.clock)
+        relay = build_relay(settings, clock=self.clock, concurrent_sendings=1)
         async with client_of(build_app(self.settings, clock=self.clock, hasher=CHEAP_HASHER)) as http:
             yield Portal(http, captcha=FixedAnswer(), relay=relay, letterbox=Letterbox())
 
@@ -452,10 +451,9 @@ def journeys() -> list[type[Journey]]:
 
 @pytest.mark.parametrize("kind", journeys(), ids=lambda kind: kind.__name__)
 async def test_nothing_is_lost_whenever_the_process_dies(
-    settings: Settings, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Journey]
+    settings: Settings, clock: Clock, tmp_path: Path, kind: type[Journey]
 ) -> None:
     """Killed at any point, a step has happened or has not; the person goes on, and gets both mails and one account."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     journey = kind(settings, clock)
     async with journey.service() as portal:
         step = await journey.prepare(portal)

@@ -104,10 +104,17 @@ async def fates() -> Counter[str]:
     return Counter(f"{message.kind} {message.state}" for message in await OutboxMessage.all())
 
 
-def capped(settings: Settings, clock: Clock, letterbox: Letterbox, limit: str = "3/hour") -> Relay:
+def capped(
+    settings: Settings,
+    clock: Clock,
+    letterbox: Letterbox,
+    limit: str = "3/hour",
+    *,
+    concurrent_sendings: int = CONCURRENT_SENDINGS,
+) -> Relay:
     """Return a relay with limits on."""
     limited = settings.replace(rate_limits=f"mailbox={limit}")
-    return build_relay(limited, clock=clock, transport=letterbox)
+    return build_relay(limited, clock=clock, transport=letterbox, concurrent_sendings=concurrent_sendings)
 
 
 # ── What an address gets ──
@@ -403,7 +410,7 @@ async def test_a_relay_that_dies_makes_a_second_copy(settings: Settings, clock: 
 
 @pytest.mark.usefixtures("stored")
 async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
-    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A relay whose lease ran out during sending changes nothing that the next relay has claimed, and logs it."""
 
@@ -412,9 +419,8 @@ async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
             clock.now += LEASE
             assert await OutboxMessage.claim("next", now=clock()) is not None
 
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     await promise_mail(EMAIL, now=clock())
-    await build_relay(settings, clock=clock, transport=Late()).deliver_due()
+    await build_relay(settings, clock=clock, transport=Late(), concurrent_sendings=1).deliver_due()
     message = await OutboxMessage.get()
     assert (message.state, message.lease_owner) == (MessageState.QUEUED, "next")
     assert "a second copy may leave" in caplog.text
@@ -443,15 +449,16 @@ async def test_a_sent_mail_is_recorded_when_the_database_is_back(
 
 @pytest.mark.usefixtures("stored")
 async def test_messages_of_a_dead_relay_are_merged_again(
-    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
     """Messages to be merged into one mail are merged even if the first relay to try has died."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     for number in range(3):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
         await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
     await OutboxMessage.all().update(deferred=True, lease_owner="dead", available_at=clock())
-    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 1}
+    assert await build_relay(settings, clock=clock, transport=letterbox, concurrent_sendings=1).deliver_due() == {
+        "sent": 1
+    }
     assert len(tokens_in(letterbox.messages[0])) == 3
 
 
@@ -459,11 +466,10 @@ async def test_messages_of_a_dead_relay_are_merged_again(
 
 
 async def test_mails_over_the_limit_are_merged_and_never_dropped(
-    portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
     """Three mails leave in an hour, and the rest in one of each kind after it: every link is there and works."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
-    relay = capped(settings, clock, letterbox)
+    relay = capped(settings, clock, letterbox, concurrent_sendings=1)
     names = {f"Personne{letter}" for letter in "ABCD"}
     for name in sorted(names):
         await portal.sign_up(firstName=name)
@@ -525,8 +531,7 @@ async def test_a_full_mailbox_defers_all_its_messages_at_once(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All messages that wait for a full mailbox are deferred at once, not one by one."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
-    relay = capped(settings, clock, letterbox, "1/hour")
+    relay = capped(settings, clock, letterbox, "1/hour", concurrent_sendings=1)
     for _ in range(50):
         await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=await a_registration(now=clock()))
     assert await relay.deliver_due() == {"sent": 1, "deferred": 49}
@@ -547,18 +552,17 @@ async def test_a_full_mailbox_defers_all_its_messages_at_once(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_merged_mail_has_links_of_one_mailbox(
-    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_merged_mail_has_links_of_one_mailbox(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
     """If several mailboxes are full at once, each gets the links of its own attempts and no others."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     people = ("aurore", "blaise", "chloe")
     for number in range(9):
         name = people[number % 3]
         registration = await a_registration(f"{name}@exemple.fr", now=clock(), first_name=name.title())
         await enqueue(MessageKind.ACTIVATION, f"{name}@exemple.fr", now=clock(), about=registration)
     await OutboxMessage.all().update(deferred=True)
-    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 3}
+    assert await build_relay(settings, clock=clock, transport=letterbox, concurrent_sendings=1).deliver_due() == {
+        "sent": 3
+    }
     for mail in letterbox.messages:
         names = [name for name in people for _ in re.findall(name, text_of(mail), re.IGNORECASE)]
         assert names == [str(mail["To"]).partition("@")[0]] * len(names)
@@ -566,15 +570,12 @@ async def test_a_merged_mail_has_links_of_one_mailbox(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_merged_mail_has_so_many_links_at_most(
-    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_merged_mail_has_so_many_links_at_most(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
     """Links beyond the maximum of one mail come in the next."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     for number in range(MAX_ENTRIES_PER_MAIL + 3):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
         await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
-    await drain(capped(settings, clock, letterbox, "1/hour"), clock)
+    await drain(capped(settings, clock, letterbox, "1/hour", concurrent_sendings=1), clock)
     assert [len(tokens_in(mail)) for mail in letterbox.messages] == [1, MAX_ENTRIES_PER_MAIL, 2]
 
 
@@ -583,12 +584,11 @@ async def test_a_merged_mail_has_so_many_links_at_most(
     ("failure", "delivered"), [(AWAY, 4), (DISLIKED, 4), (REFUSED, 1)], ids=["away", "disliked", "refused"]
 )
 async def test_a_merged_mail_that_fails_loses_nothing(
-    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, failure: Exception, delivered: int
+    settings: Settings, clock: Clock, failure: Exception, delivered: int
 ) -> None:
     """Links of a merged mail that fails leave later; if the mailbox is refused, none is tried again."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody()
-    relay = capped(settings, clock, transport, "1/hour")
+    relay = capped(settings, clock, transport, "1/hour", concurrent_sendings=1)
     for number in range(4):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
         await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
@@ -616,13 +616,10 @@ async def a_flood_with_one_victim(kind: MessageKind, *, now: datetime) -> None:
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("kind", MessageKind)
-async def test_refused_words_of_one_attempt_delay_no_other(
-    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: MessageKind
-) -> None:
+async def test_refused_words_of_one_attempt_delay_no_other(settings: Settings, clock: Clock, kind: MessageKind) -> None:
     """If a mail of several attempts is refused, each leaves alone; one that is refused alone ends unsent."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody(lambda mail: DISLIKED if "Stranger" in text_of(mail) else None)
-    relay = build_relay(settings, clock=clock, transport=transport)
+    relay = build_relay(settings, clock=clock, transport=transport, concurrent_sendings=1)
     began = clock()
     await a_flood_with_one_victim(kind, now=began)
     assert await relay.deliver_due() == {"split": 1, "failed": 2, "sent": 1}
@@ -651,9 +648,8 @@ async def test_a_bug_in_one_attempt_delays_no_other(
         return mail
 
     monkeypatch.setattr(Composer, kind.lower(), compose)
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody()
-    relay = build_relay(settings, clock=clock, transport=transport)
+    relay = build_relay(settings, clock=clock, transport=transport, concurrent_sendings=1)
     await a_flood_with_one_victim(kind, now=clock())
     assert await relay.deliver_due() == {"failed": 2, "sent": 1}
     assert ["Camille" in text_of(mail) for mail in transport.messages] == [True]
@@ -661,11 +657,10 @@ async def test_a_bug_in_one_attempt_delays_no_other(
 
 @pytest.mark.usefixtures("stored")
 async def test_requests_for_a_link_are_answered_together(
-    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
     """Hundreds of requests for a link of one mailbox bring one mail; a later request brings another."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
-    relay = build_relay(settings, clock=clock, transport=letterbox)
+    relay = build_relay(settings, clock=clock, transport=letterbox, concurrent_sendings=1)
     await a_registration(now=clock())
     await an_account("other@exemple.fr", now=clock())
     for _ in range(100):
@@ -678,13 +673,10 @@ async def test_requests_for_a_link_are_answered_together(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_the_message_that_supersedes_others_is_not_lost(
-    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_message_that_supersedes_others_is_not_lost(settings: Settings, clock: Clock) -> None:
     """Superseded requests are answered by the one that superseded them, even if its first sending fails."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     transport = Moody(lambda _: AWAY)
-    relay = build_relay(settings, clock=clock, transport=transport)
+    relay = build_relay(settings, clock=clock, transport=transport, concurrent_sendings=1)
     await a_registration(now=clock())
     for _ in range(3):
         await enqueue(MessageKind.RESEND, EMAIL, now=clock())
@@ -731,15 +723,14 @@ async def test_a_message_is_abandoned_after_a_week(
 
 
 async def test_many_attempts_on_an_account_bring_one_mail(
-    portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
     """Attempts over the limit on an address with an account come to one mail for its owner."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     await portal.account()
     clock.advance(hours=2)
     for _ in range(5):
         await portal.sign_up()
-    await drain(capped(settings, clock, letterbox, "1/hour"), clock)
+    await drain(capped(settings, clock, letterbox, "1/hour", concurrent_sendings=1), clock)
     assert subjects(letterbox.messages[2:]) == [EXISTS_FR] * 2
     assert not await OutboxMessage.exists(state=MessageState.QUEUED)
 
@@ -747,17 +738,16 @@ async def test_many_attempts_on_an_account_bring_one_mail(
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("first", MailOutcome)
 async def test_different_mails_are_not_merged(
-    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch, first: MailOutcome
+    settings: Settings, clock: Clock, letterbox: Letterbox, first: MailOutcome
 ) -> None:
     """Two deferred attempts, one older than the account and one younger, get a mail each."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     await an_account(now=clock())
     for outcome in sorted(MailOutcome, key=lambda outcome: outcome is not first):
         registration = await a_registration(now=clock(), mail_outcome=outcome)
         await enqueue(MessageKind.SUMMARY, EMAIL, now=clock(), about=registration)
         clock.advance(seconds=1)
     await OutboxMessage.all().update(deferred=True)
-    await build_relay(settings, clock=clock, transport=letterbox).deliver_due()
+    await build_relay(settings, clock=clock, transport=letterbox, concurrent_sendings=1).deliver_due()
     assert subjects(letterbox.messages) == [SUMMARY_FR, EXISTS_FR]
 
 
@@ -868,23 +858,24 @@ async def test_a_mail_not_handed_over_is_claimable_at_once(
 
 @pytest.mark.usefixtures("stored")
 async def test_merged_messages_return_to_the_queue_together(
-    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, clock: Clock, letterbox: Letterbox
 ) -> None:
     """Messages claimed for one mail can all be claimed again after a stop, and leave in one mail."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     for _ in range(3):
         registration = await a_registration(now=clock())
         await enqueue(MessageKind.ACTIVATION, EMAIL, now=clock(), about=registration)
     await OutboxMessage.all().update(deferred=True)
     transport = InEnvelope()
-    relay = build_relay(settings, clock=clock, transport=transport)
+    relay = build_relay(settings, clock=clock, transport=transport, concurrent_sendings=1)
     async with asyncio.timeout(GUARD_SECONDS):
         delivering = asyncio.create_task(relay.deliver_due())
         await transport.begun.wait()
         relay.stop()
         assert await delivering == {"given back": 1}
     assert {(message.lease_owner, message.attempts) for message in await OutboxMessage.all()} == {(None, 0)}
-    assert await build_relay(settings, clock=clock, transport=letterbox).deliver_due() == {"sent": 1}
+    assert await build_relay(settings, clock=clock, transport=letterbox, concurrent_sendings=1).deliver_due() == {
+        "sent": 1
+    }
     assert len(tokens_in(letterbox.messages[0])) == 3
 
 
@@ -944,11 +935,8 @@ async def test_subaddresses_are_counted_together(settings: Settings, clock: Cloc
 
 
 @pytest.mark.usefixtures("stored")
-async def test_subaddresses_are_never_merged(
-    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_subaddresses_are_never_merged(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
     """Deferred messages for several subaddresses of one mailbox leave in a mail for each, with its own links."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     emails = [EMAIL, EMAIL.replace("@", "+un@"), EMAIL.replace("@", "+deux@")]
     names = dict(zip(emails, ("Aurore", "Blaise", "Chloe"), strict=True))
     for email in emails * 2:
@@ -956,7 +944,7 @@ async def test_subaddresses_are_never_merged(
         await enqueue(MessageKind.ACTIVATION, email, now=clock(), about=registration)
         await enqueue(MessageKind.RESEND, email, now=clock())
     await OutboxMessage.all().update(deferred=True)
-    await build_relay(settings, clock=clock, transport=letterbox).deliver_due()
+    await build_relay(settings, clock=clock, transport=letterbox, concurrent_sendings=1).deliver_due()
     assert Counter(str(mail["To"]) for mail in letterbox.messages) == dict.fromkeys(emails, 2)
     for mail in letterbox.messages:
         assert [name for name in names.values() if name in text_of(mail)] == [names[str(mail["To"])]]

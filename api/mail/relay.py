@@ -53,12 +53,14 @@ class Relay:
         mailbox_limit: RateLimitItem | None,
         clock: Callable[[], datetime],
         seconds_to_stop: float,
+        concurrent_sendings: int = CONCURRENT_SENDINGS,
     ) -> None:
         self._sendings = Sendings(transport)
         self._letters = letters
         self._mailbox_limit = mailbox_limit
         self._clock = clock
         self._seconds_to_stop = seconds_to_stop
+        self._concurrent_sendings = concurrent_sendings
         self._owner = secrets.token_hex(16)
         self._claiming = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -94,7 +96,7 @@ class Relay:
         ended = {worker for worker in workers if worker.done()}
         self._log_failures(ended)
         running = workers - ended
-        if len(running) < CONCURRENT_SENDINGS:
+        if len(running) < self._concurrent_sendings:
             running.add(asyncio.create_task(self._deliver_while_due()))
         return running
 
@@ -111,7 +113,7 @@ class Relay:
     async def deliver_due(self) -> Counter[str]:
         """Deliver all messages that are due, a few at once, until stopped. Return the count of each outcome."""
         results = await asyncio.gather(
-            *(self._deliver_while_due() for _ in range(CONCURRENT_SENDINGS)), return_exceptions=True
+            *(self._deliver_while_due() for _ in range(self._concurrent_sendings)), return_exceptions=True
         )
         for result in results:  # Only now, so that a failure interrupts no other sending.
             if isinstance(result, BaseException):

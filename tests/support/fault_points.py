@@ -26,7 +26,6 @@ from pydantic import SecretStr
 from api import upkeep
 from api.app import build_app
 from api.delivery import build_relay
-from api.mail import relay as relay_module
 from api.mail.transports import HandOver, MaildirTransport, TransportError, at_any_time
 from api.settings.mail_destination import Maildir
 from models.database.connections import database
@@ -138,12 +137,12 @@ class Delivery:
 
     @asynccontextmanager
     async def ready(self, fate: Fate, settings: Settings, now: datetime) -> AsyncIterator[Act]:
-        relay_module.CONCURRENT_SENDINGS = 1  # Each time, the same statements in the same order.
         destination = settings.mail_url
         assert isinstance(destination, Maildir)
         limited = settings.replace(rate_limits=self.limits)
         transport = _WatchedTransport(destination.path, fate, is_away=self.is_away)
-        relay = build_relay(limited, clock=lambda: now, transport=transport)
+        # One at a time: each time, the same statements in the same order.
+        relay = build_relay(limited, clock=lambda: now, transport=transport, concurrent_sendings=1)
 
         async def act() -> Answer:
             return dict(await relay.deliver_due())
