@@ -31,7 +31,16 @@ PROCESSES = {
 }
 # Modules that walk through thousands of cases.
 EXHAUSTIVE = {"test_enumeration", "test_fuzzing", "test_mail_links", "test_takeover"}
-PROCESS_FIXTURES = {"behind", "guichet", "ready", "redis", "service", "shared_storages"}
+PROCESS_FIXTURES = {
+    "accepted_by_node",
+    "behind",
+    "certificate",
+    "guichet",
+    "ready",
+    "redis",
+    "service",
+    "shared_storages",
+}
 # The longest single tests: whoever starts one of them last lets the other cores idle.
 LONGEST = ("test_chaos", "test_examples", "test_fault_points", "test_enumeration", "test_relay_process", "test_abuse")
 HEAVY = ("process", "exhaustive", "browser")
