@@ -1,4 +1,4 @@
-"""What every test stands on: both databases, a clock that tests move, an application without sockets."""
+"""Fixtures of every test: both kinds of databases, a clock that tests move, an application without sockets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.support.letters import deliver, mail_folder
 from tests.support.stopwatch import stopwatch
 from tests.support.visitor import newest_link
 
-# The fixtures and the hook of other modules, that pytest finds here.
+# Fixtures and hooks of other modules, for pytest to find here.
 __all__ = [
     "browser",
     "database_url",
@@ -55,13 +55,13 @@ __all__ = [
 ]
 
 
-# What tests ask is on this machine: no proxy of the environment stands between.
+# Tests only ask this machine, so they must not go through a proxy from the environment.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,::1,localhost"
 
-# The tests' own client logs the addresses that it asks; what is held to what may be logged is the service.
+# The tests' own client logs the URLs that it requests. Only the service's log is under test.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-# A machine may be busy: no test shows how fast something is.
+# A machine may be busy: no test measures speed.
 hypothesis.settings.register_profile("guichet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.settings.load_profile("guichet")
 
@@ -73,7 +73,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings of a test, without a relay of their own and without limits."""
+    """Return settings without a relay and without limits."""
     return Settings(
         database_url=SecretStr(database_url),
         mail_url=Maildir(tmp_path / "mailbox"),
@@ -105,7 +105,7 @@ def letterbox() -> Letterbox:
 
 @pytest.fixture
 def relay(settings: Settings, clock: Clock, letterbox: Letterbox) -> Relay:
-    """A relay that a test sets to work by `deliver_due`."""
+    """Return a relay that works when a test calls `deliver_due`."""
     return build_relay(settings, clock=clock, transport=letterbox)
 
 
@@ -113,7 +113,7 @@ def relay(settings: Settings, clock: Clock, letterbox: Letterbox) -> Relay:
 async def http(
     settings: Settings, clock: Clock, captcha: KnownCaptcha, hasher: Hasher | None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """An HTTP client of the application, which runs in this process without sockets."""
+    """Yield an HTTP client of the application, which runs in this process without sockets."""
     app = build_app(settings, clock=clock, captcha=captcha, hasher=hasher)
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 50000))
     async with (
@@ -125,5 +125,5 @@ async def http(
 
 @pytest.fixture
 def portal(http: httpx.AsyncClient, captcha: KnownCaptcha, relay: Relay, letterbox: Letterbox) -> Portal:
-    """The API as a client program sees it."""
+    """Return the API as a client program sees it."""
     return Portal(http, captcha=captcha, relay=relay, letterbox=letterbox)

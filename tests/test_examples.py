@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.program import CAPTCHA, PROJECT, Done, Guichet
+from tests.support.program import CAPTCHA, PROJECT, CommandResult, Guichet
 
 SCHEMA = PROJECT / "schema.graphql"
 EXAMPLES = PROJECT / "examples"
@@ -24,16 +24,16 @@ PYTHON = EXAMPLES / "python"
 LONGEST_SECONDS = 600
 ANOTHER_CAPTCHA = "XYZ789"
 
-Program = Callable[[str], Done]
+Program = Callable[[str], CommandResult]
 
 
-def run(folder: Path, *command: str | Path) -> Done:
+def run(folder: Path, *command: str | Path) -> CommandResult:
     """A command, to its end; what it has started ends with it."""
     with subprocess.Popen(  # noqa: S603  # Our own programs.
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:
-            return Done(*process.communicate(timeout=LONGEST_SECONDS), process.returncode)
+            return CommandResult(*process.communicate(timeout=LONGEST_SECONDS), process.returncode)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -25,7 +25,7 @@ from models.database.connections import database
 from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.support.client import SIRET
 from tests.support.databases import postgres_only, sqlite_only
-from tests.support.program import Done, Guichet
+from tests.support.program import CommandResult, Guichet
 from tests.support.register import register
 from tests.support.sirene_files import (
     ESTABLISHMENTS,
@@ -72,7 +72,7 @@ class Operator:
         """Return the only line that says why *files* are refused. Nothing is left of the import."""
         return self.reason(self.guichet.run("import-sirene", *options(files)), READING)
 
-    def reason(self, done: Done, stages: set[str]) -> str:
+    def reason(self, done: CommandResult, stages: set[str]) -> str:
         *progress, line = done.err.splitlines()
         assert (done.code, done.out) == (1, ""), done.err
         assert set(progress) <= stages
@@ -497,7 +497,7 @@ def test_scratch_folder_without_room_is_told(tmp_path: Path, operator: Operator,
         timeout=30,
         check=False,
     )
-    line = operator.reason(Done(process.stdout, process.stderr, process.returncode), READING)
+    line = operator.reason(CommandResult(process.stdout, process.stderr, process.returncode), READING)
     assert line.startswith(STAYS)
     assert "TMPDIR" in line
 

@@ -233,7 +233,7 @@ async def test_token_leaves_the_address_before_any_other_script_runs(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """If the page's other scripts fail to load, the token still leaves the address bar."""
-    async with visitor(browser, server, bearing=CUT_OFF) as person:
+    async with visitor(browser, server, tolerated=CUT_OFF) as person:
         await person.sign_up(captcha)
         token = await newest_link()
         await person.page.route("**/main.js", lambda route: route.abort())

@@ -259,7 +259,7 @@ async def test_refused_field_is_seen_and_has_the_focus(browser: Browser, server:
 async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> None:
     """A late answer, for text that is no longer there, changes nothing."""
     await register(LA_POSTE, name="LA POSTE")
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.reach_organisation()
 
         go_on = asyncio.Event()

@@ -49,7 +49,7 @@ async def test_double_clicks_have_no_second_effect(
 
 async def test_lost_answers_have_no_second_effect(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
     """A request whose answer was lost takes effect once when it is repeated."""
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.reach_organisation()
         await person.fill_organisation()
 
@@ -123,7 +123,7 @@ async def test_where_the_mails_went_is_said_after_a_lost_answer(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
     """The page names the registered address, not one entered since."""
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.reach_captcha()
         await person.fill(answer=captcha.answer)
 
@@ -256,7 +256,7 @@ async def test_limit_on_pictures_does_not_hold_the_answer_back(
 
 async def test_captcha_of_another_form_does_not_come_back(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
     """After another form is sent, the captcha of the first is gone, even if the answer was lost."""
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.reach_captcha()
         await person.page.go_back()
         await person.page.go_back()

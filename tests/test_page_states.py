@@ -150,7 +150,7 @@ async def test_activation_looks_right(
 @every_look
 async def test_failures_look_right(browser: Browser, server: str, look: Look) -> None:
     """Axe finds nothing on any failure, and nothing is cut off."""
-    async with visitor(browser, server, bearing=CUT, **look.options) as person:
+    async with visitor(browser, server, tolerated=CUT, **look.options) as person:
         await person.page.context.set_offline(True)
         await person.step("welcome").get_by_role("link").first.click()
         await expect(person.page.locator("#waiting-retry")).to_be_visible()
@@ -215,7 +215,7 @@ async def failing(route: Route) -> None:
 @pytest.fixture
 async def filled(browser: Browser, server: str) -> AsyncIterator[Visitor]:
     """Fill in the form, up to sending it."""
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.reach_organisation()
         await person.stop_time()
         await person.field("organisation.identifier.value").fill(SIRET)
@@ -277,7 +277,7 @@ async def test_offline_form_keeps_all_and_goes_on(filled: Visitor) -> None:
 
 async def test_step_that_needs_the_service_comes_once_it_is_there(browser: Browser, server: str) -> None:
     """A page that could not be shown offers another try, and tries itself when the connection is back."""
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.page.context.set_offline(True)
         await person.step("welcome").get_by_role("link").first.click()
         await person.is_at("waiting")
@@ -298,7 +298,7 @@ async def test_connection_that_is_back_before_its_loss_is_known_is_used(browser:
         await person.page.wait_for_function("window.cameBack")
         await route.abort()
 
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.page.evaluate("addEventListener('online', () => { window.cameBack = true })")
         await person.page.route("**/graphql", come_back_first, times=1)
         await person.begin()

@@ -39,7 +39,7 @@ from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.support.client import FIND_ORGANISATIONS, Portal
 from tests.support.databases import execute, postgres_only, sqlite_only
 from tests.support.doubles import Clock
-from tests.support.program import PROJECT, Done, Guichet
+from tests.support.program import PROJECT, CommandResult, Guichet
 
 pytestmark = pytest.mark.anyio
 
@@ -358,7 +358,7 @@ async def test_second_import_is_refused(stored: None, guichet: Guichet, scratch:
     async with replacement() as new:
         await new.add(rows(2, SIRETS[:1000]))
         done = await asyncio.to_thread(guichet.run, *Import(scratch.parent, 3).command)
-        assert done == Done("", "The register stays as it was. Another import is under way\n", 1)
+        assert done == CommandResult("", "The register stays as it was. Another import is under way\n", 1)
         await new.add(rows(2, SIRETS[1000:]))
         await finish(new, 2)
     await assert_register(2)

@@ -376,7 +376,7 @@ async def test_slow_reader_has_the_whole_answer(
         await slow.send(REQUEST)
         read = 0
         while read < recorder.size:
-            read += len(await slow.some(1_000_000))
+            read += len(await slow.receive(1_000_000))
             await asyncio.sleep(PAUSE)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.doubles import Clock
 
 CHROMIUM = [
-    "--no-sandbox",  # Which root has none of.
+    "--no-sandbox",  # Root has no user namespace for it.
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -39,15 +39,15 @@ CHROMIUM = [
 ]
 SHUTDOWN_SECONDS = 5
 PHONE, DESKTOP = 320, 1280
-# Axe can't look into a frame that runs no script, as the one that shows a mail.
+# Axe can't inspect a frame that runs no scripts, such as the one that shows a mail.
 AXE_OPTIONS: dict[str, Any] = {"resultTypes": ["violations"], "iframes": False}
 
-expect.set_options(timeout=20_000)  # What is shown in a moment may take longer where many tests run.
+expect.set_options(timeout=20_000)  # A busy machine shows pages more slowly.
 
 
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Where *app* is served, as `guichet serve` does it, over a real socket: its URL, without a slash at the end."""
+    """Serve *app* over a real socket, as `guichet serve` does, and yield its URL without a slash at the end."""
     config = uvicorn.Config(app, **{**UVICORN, "timeout_graceful_shutdown": SHUTDOWN_SECONDS})
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -61,14 +61,14 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def server(settings: Settings, clock: Clock, captcha: CaptchaProvider) -> AsyncIterator[str]:
-    """Where the application of a test is served: its URL, without a slash at the end."""
+    """Serve the application of a test and yield its URL without a slash at the end."""
     async with serving(build_app(settings, clock=clock, captcha=captcha, hasher=CHEAP_HASHER)) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """Chromium, as the system has it: without a window, it takes a third of the time to open a page."""
+    """Start the system's Chromium without a window, which opens a page in a third of the time."""
     chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")
@@ -80,18 +80,18 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def visiting(
-    browser: Browser, url: str, *, width: int = DESKTOP, height: int = 800, bearing: str = "", **options: Any
+    browser: Browser, url: str, *, width: int = DESKTOP, height: int = 800, tolerated: str = "", **options: Any
 ) -> AsyncIterator[Page]:
-    """A page at *url*, in a browser that knows nothing yet; *options* are those of Playwright's contexts.
+    """Open a page at *url* in a fresh browser profile; *options* are those of Playwright's contexts.
 
-    In the end, nothing was asked of another server, and the browser had nothing to complain about: no error in a
-    script, no breach of a Content-Security-Policy. What has *bearing* in it is borne: a connection that a test cuts.
+    After the block, fail if the page asked another server for anything, or if the browser reported a problem, such as
+    a script error or a breach of the Content-Security-Policy. Reports that contain *tolerated* don't count.
     """
     complaints: list[str] = []
     origin = "/".join(url.split("/")[:3]) + "/"
     context = await browser.new_context(viewport={"width": width, "height": height}, **options)
     try:
-        context.on("request", lambda asked: None if _is_of(asked.url, origin) else complaints.append(asked.url))
+        context.on("request", lambda sent: None if _is_local(sent.url, origin) else complaints.append(sent.url))
         context.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
         context.on("weberror", lambda thrown: complaints.append(str(thrown.error)))
         page = await context.new_page()
@@ -99,14 +99,14 @@ async def visiting(
         yield page
     finally:
         for open_page in context.pages:
-            await open_page.unroute_all(behavior="ignoreErrors")  # A test may end before the last answer has come.
+            await open_page.unroute_all(behavior="ignoreErrors")  # A test may end before the last answer arrives.
         await context.close()
-    not_borne = [complaint for complaint in complaints if not (bearing and bearing in complaint)]
-    assert not_borne == [], not_borne
+    unexpected = [complaint for complaint in complaints if not (tolerated and tolerated in complaint)]
+    assert unexpected == [], unexpected
 
 
 async def axe_violations(page: Page) -> list[str]:
-    """What axe finds wrong with *page* as it stands: for each, the rule and where."""
+    """Return the accessibility rules that *page* breaks now, each with the elements that break it."""
     results = await Axe().run(page, options=AXE_OPTIONS)
     return [
         f"{violation['id']}: {json.dumps([node['target'] for node in violation['nodes']])}"
@@ -114,6 +114,6 @@ async def axe_violations(page: Page) -> list[str]:
     ]
 
 
-def _is_of(url: str, origin: str) -> bool:
-    """Whether *url* asks nobody but the server at *origin*."""
+def _is_local(url: str, origin: str) -> bool:
+    """Return True if fetching *url* asks no server but the one at *origin*."""
     return url.startswith((origin, "data:", "blob:", "about:"))

@@ -1,6 +1,6 @@
-"""The passwords that tests send must be in no output: not in the log, on no stream, in no file of a service.
+"""A check that the passwords tests send appear in no output: no log, no stream, no file of a service.
 
-They are looked for after every test of the whole suite, as canaries were in mines. `tests/conftest.py` has the hook.
+It runs after every test of the suite. `tests/conftest.py` installs the hook.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CANARIES = (PASSWORD, SECRET)
 
-# Programs that tests copy there, to run them: the example clients choose a password in their source.
+# Copies of the example clients, whose source chooses a password.
 COPIED = {"python", "typescript", "node_modules"}
 
 
@@ -26,7 +26,7 @@ COPIED = {"python", "typescript", "node_modules"}
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test after which a password is in what was captured meanwhile, or in a file of its own folder."""
+    """Fail a test that leaves a password in its captured output or in a file of its own folder."""
     report = yield
     captured = ((name, text) for name, text in report.sections if name.endswith(f" {call.when}"))
     leaks = [name for name, text in captured if any(canary in text for canary in CANARIES)]
@@ -40,7 +40,7 @@ def pytest_runtest_makereport(
 
 
 def files_with_canary(folder: Path) -> list[Path]:
-    """The files in *folder* that have a password in them, databases, logs and mails alike."""
+    """Return the files in *folder* that contain a password: databases, logs and mails alike."""
     return [path for path in _files(folder) if _has_canary(path)]
 
 
@@ -56,7 +56,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _has_canary(path: Path) -> bool:
     with path.open("rb") as file:
-        if path.stat().st_size == 0:  # Which can't be mapped.
+        if path.stat().st_size == 0:  # An empty file can't be mapped.
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return any(content.find(canary.encode()) >= 0 for canary in CANARIES)

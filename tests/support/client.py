@@ -1,4 +1,4 @@
-"""A client of the API, as a front-end team would write one: GraphQL over HTTP, and the person's mailbox."""
+"""A client of the API, as a front-end team would write one, and the person's mailbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIGN_IN = "https://portal.example.org/sign-in"
 
 SIRET = "73282932000074"
 OTHER_SIRET = "35600000000048"
-# Passwords that are sent, the second where none belongs: whatever prints or stores one fails its test, see canary.py.
+# Passwords that tests send, the second one in wrong places. Printing or storing one fails the test: see canary.py.
 PASSWORD = "Soleil-Brumeux-42"
 SECRET = "Orage9Tranquille"
 LINK = re.compile(r"^https?://\S+#token=(\S+)$", re.MULTILINE)
@@ -191,7 +191,7 @@ class _Letterbox(Protocol):
 
 
 def form(**changes: Any) -> Answer:
-    """A form that is accepted, with *changes*; `siret` and `name` change its organisation."""
+    """Return a valid form with *changes*; `siret` and `name` change its organisation."""
     siret, name = changes.pop("siret", SIRET), changes.pop("name", "Exemple SA")
     email = changes.pop("email", "camille.durand@exemple.fr")
     return {
@@ -205,7 +205,7 @@ def form(**changes: Any) -> Answer:
 
 
 def text_of(message: EmailMessage) -> str:
-    """The plain text of a mail."""
+    """Return the plain text of a mail."""
     part = message.get_body(("plain",))
     assert part is not None
     content = part.get_content()
@@ -214,19 +214,19 @@ def text_of(message: EmailMessage) -> str:
 
 
 def with_link(messages: Iterable[EmailMessage]) -> list[EmailMessage]:
-    """Those that bring an activation link: the mails of one sign-up arrive in any order."""
+    """Return the mails that contain an activation link; the mails of one sign-up arrive in any order."""
     return [message for message in messages if LINK.search(text_of(message))]
 
 
 def token_in(message: EmailMessage) -> str:
-    """The token of the first activation link in a mail."""
+    """Return the token of the first activation link in a mail."""
     match = LINK.search(text_of(message))
     assert match is not None
     return match[1]
 
 
 class Portal:
-    """Calls each operation by its name, and walks the usual ways."""
+    """A client with one method for each operation, and methods that walk the usual ways."""
 
     def __init__(self, http: httpx.AsyncClient, *, captcha: _Captcha, relay: _Relay, letterbox: _Letterbox) -> None:
         self.http = http
@@ -235,14 +235,14 @@ class Portal:
         self.letterbox = letterbox
 
     async def execute(self, query: str, variables: Answer | None = None, *, language: str | None = None) -> Answer:
-        """The whole answer to one request by POST."""
+        """Send one request by POST and return the whole answer."""
         headers = {} if language is None else {"Accept-Language": language}
         response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         answer: Answer = response.json()
         return answer
 
     async def call(self, query: str, variables: Answer, *, language: str | None = None) -> Answer:
-        """The value of the only root field; there must be no error."""
+        """Return the value of the only root field; fail if there is an error."""
         answer = await self.execute(query, variables, language=language)
         assert "errors" not in answer, answer["errors"]
         (value,) = answer["data"].values()
@@ -250,7 +250,7 @@ class Portal:
         return value
 
     async def call_in_ascii(self, query: str, variables: Answer) -> Answer:
-        """As `call`, in JSON that escapes all but ASCII: lone surrogates pass, which httpx can't encode."""
+        """Do the same as `call`, in ASCII JSON: it can send lone surrogates, which httpx can't encode."""
         body = json.dumps({"query": query, "variables": variables})
         response = await self.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
         answer: Answer = response.json()
@@ -281,21 +281,21 @@ class Portal:
         self, token: str, password: str = PASSWORD, confirmation: str | None = None, *, accept: str | None = None
     ) -> Answer:
         confirmed = password if confirmation is None else confirmation
-        typed = {"token": token, "password": password, "passwordConfirmation": confirmed}
-        return await self.call(ACTIVATE_ACCOUNT, {"input": typed}, language=accept)
+        entered = {"token": token, "password": password, "passwordConfirmation": confirmed}
+        return await self.call(ACTIVATE_ACCOUNT, {"input": entered}, language=accept)
 
     async def find_organisation(self, value: str, type_: str = "SIRET", language: str | None = None) -> Answer:
         variables = {"identifier": {"type": type_, "value": value}, "language": language}
         return await self.call(FIND_ORGANISATION, variables)
 
     async def deliver(self) -> list[EmailMessage]:
-        """The mails that the relay sends now."""
+        """Return the mails that the relay sends now."""
         before = len(self.letterbox.messages)
         await self.relay.deliver_due()
         return self.letterbox.messages[before:]
 
     async def sign_up(self, **changes: Any) -> str:
-        """Walk to the point where two mails have been promised; the registration's id."""
+        """Sign up until two mails are promised, and return the registration's id."""
         registration = await self.create_account(**changes)
         assert registration["__typename"] == "PendingRegistration", registration
         verified = await self.verify_captcha(registration["id"], self.captcha.answer)
@@ -304,13 +304,13 @@ class Portal:
         return registration_id
 
     async def activation_token(self, **changes: Any) -> str:
-        """Walk to the point where the activation link is in the mailbox; its token."""
+        """Sign up until the activation link is in the mailbox, and return its token."""
         await self.sign_up(**changes)
         (activation,) = with_link(await self.deliver())
         return token_in(activation)
 
     async def account(self, **changes: Any) -> Answer:
-        """Walk the whole way; the account."""
+        """Sign up, activate the account and return it."""
         activated = await self.activate_account(await self.activation_token(**changes))
         assert activated["__typename"] == "AccountActivated", activated
         account: Answer = activated["account"]
@@ -318,17 +318,17 @@ class Portal:
 
 
 def client_at(app: Starlette, address: str = "192.0.2.1") -> httpx.AsyncClient:
-    """An HTTP client at *address* of *app*, which runs in this process, whoever has started it, without sockets."""
+    """Return an HTTP client at *address* that calls *app*, which is already started, without sockets."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 50000)), base_url="http://localhost")
 
 
 @asynccontextmanager
 async def client_of(app: Starlette, address: str = "192.0.2.1") -> AsyncIterator[httpx.AsyncClient]:
-    """The same of an *app* that is started for it."""
+    """Start *app* and yield a client of it, as `client_at` returns."""
     async with app.router.lifespan_context(app), client_at(app, address) as client:
         yield client
 
 
 def new_key() -> str:
-    """An idempotency key."""
+    """Return a new idempotency key."""
     return str(uuid.uuid4())

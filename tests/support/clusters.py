@@ -1,4 +1,4 @@
-"""PostgreSQL as operators run it: servers with standbys, databases of other kinds, and a pooler before them."""
+"""PostgreSQL as operators run it: a primary with a standby, further databases, and a pooler."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(postgres_server.__file__).parent / "pginstall18" / "bin"
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-# PostgreSQL and PgBouncer refuse to run as root: this user comes with the tests' PostgreSQL.
+# PostgreSQL and PgBouncer refuse to run as root. The tests' PostgreSQL creates this user.
 USER = "pgserver" if os.geteuid() == 0 else None
 START_SECONDS = 60
 
 
 def run(program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs, to its end."""
+    """Run one of PostgreSQL's programs until it ends."""
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(  # noqa: S603
             [PROGRAMS / program, *arguments], user=USER, stdout=output, stderr=output, check=False, cwd="/"
@@ -39,7 +39,7 @@ def run(program: str, *arguments: str) -> None:
 
 
 class Cluster:
-    """A PostgreSQL server at a port of its own."""
+    """A PostgreSQL server on its own port."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder
@@ -62,7 +62,7 @@ class Cluster:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder of PostgreSQL's user; those of pytest are closed to it."""
+    """Create a folder that belongs to PostgreSQL's user, which can't enter those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="guichet-"))
     if USER:
         shutil.chown(folder, USER)
@@ -74,7 +74,7 @@ def own_folder() -> Iterator[Path]:
 
 @contextmanager
 def primary_and_standby() -> Iterator[tuple[Cluster, Cluster]]:
-    """A primary, and a hot standby that follows it."""
+    """Run a primary and a hot standby that follows it."""
     with own_folder() as folder:
         primary, standby = Cluster(folder / "primary"), Cluster(folder / "standby")
         run("initdb", "-D", str(primary.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
@@ -93,7 +93,7 @@ def primary_and_standby() -> Iterator[tuple[Cluster, Cluster]]:
 
 
 async def execute(url: str, *statements: str) -> Sequence[asyncpg.Record]:
-    """Execute *statements* one by one, each in its own transaction; the rows of the last."""
+    """Execute each of *statements* in its own transaction and return the rows of the last."""
     connection = await asyncpg.connect(url)
     try:
         for statement in statements:
@@ -104,13 +104,13 @@ async def execute(url: str, *statements: str) -> Sequence[asyncpg.Record]:
 
 
 def database_at(url: str, name: str) -> str:
-    """The URL of another database of the same server."""
+    """Return the URL of the database *name* on the same server."""
     return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 @contextmanager
 def pooler(url: str, *, size: int = 5) -> Iterator[str]:
-    """PgBouncer in transaction mode before the server at *url*, whose folder of sockets is named there."""
+    """Run PgBouncer in transaction mode in front of the server at *url*, which names its folder of sockets."""
     assert PGBOUNCER is not None
     port = free_port()
     with own_folder() as folder:

@@ -20,10 +20,10 @@ from models.database.connections import database
 from models.database.migration import migrate
 from tests.support.canary import files_with_canary
 
-# For tests to which only one database, or neither, matters.
+# For tests that need only one kind of database, or for which the kind doesn't matter.
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-TABLES = (  # Those that refer to others come first.
+TABLES = (  # Referring tables come before those that they refer to.
     "activation_token",
     "registration",
     "membership",
@@ -36,7 +36,7 @@ TABLES = (  # Those that refer to others come first.
 
 
 def _pgexec_patiently(*command: Any, timeout: float | None = None, **options: Any) -> str:
-    """As pgserver runs PostgreSQL's programs, for as long as a busy machine takes, and not ten seconds."""
+    """Run a program of PostgreSQL as pgserver does, without its limit of ten seconds."""
     return pgexec(*command, **options)
 
 
@@ -44,7 +44,7 @@ def _pgexec_patiently(*command: Any, timeout: float | None = None, **options: An
 def running_postgres(**configuration: str) -> Iterator[PostgresServer]:
     """Run a real PostgreSQL with the newest schema and *configuration*.
 
-    It runs as a user of its own, in a folder of its own: those of pytest are closed to it by the next run of root.
+    It has its own user and its own folder: a later run as root would close pytest's folders to it.
     """
     folder = tempfile.mkdtemp(prefix="guichet-")
     with pytest.MonkeyPatch.context() as patch:
@@ -71,14 +71,14 @@ def url_of(server: PostgresServer) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL that the tests of this process share. It survives no power cut, and waits for no disk."""
+    """Run a PostgreSQL for all tests of this process and yield its URL. It doesn't wait for the disk."""
     with running_postgres(fsync="off", full_page_writes="off") as server:
         yield url_of(server)
 
 
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with the newest schema, to copy."""
+    """Create an SQLite file with the newest schema, to copy."""
     file = tmp_path_factory.mktemp("sqlite") / "empty.db"
     asyncio.run(migrate(f"sqlite://{file}"))
     file.chmod(0o600)  # As `guichet migrate` makes it.
@@ -86,7 +86,7 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _empty(url: str) -> None:
-    """Delete all rows: of a few, this takes a third of the time of TRUNCATE, and a fiftieth of a copied database's."""
+    """Delete all rows. For a few rows this takes a third of the time of TRUNCATE, and a fiftieth of a copy's."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))  # noqa: S608
@@ -96,7 +96,7 @@ async def _empty(url: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+    """Return the URL of an empty database of each kind."""
     if request.param == "sqlite":
         file = tmp_path / "guichet.db"
         shutil.copy(request.getfixturevalue("empty_sqlite"), file)
@@ -108,13 +108,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def stored(database_url: str) -> AsyncIterator[None]:
-    """Connections to the database, without an application."""
+    """Open the database without an application."""
     async with database(database_url):
         yield
 
 
 def execute(url: str, statement: str) -> list[asyncpg.Record]:
-    """One statement on a PostgreSQL."""
+    """Execute one statement on a PostgreSQL and return its rows."""
 
     async def fetch() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(url)

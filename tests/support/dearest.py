@@ -1,4 +1,4 @@
-"""The most expensive documents within the limits: made by hand, one of each kind, and generated."""
+"""The most expensive documents within the limits: one of each kind made by hand, and generated ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ITEMS = "... on OrganisationList { items { __typename ... on OrganisationNotFoun
 
 
 def times(count: int, text: str) -> str:
-    """Repeat *text*, with the number of the repetition in the place of each %."""
+    """Repeat *text*, replacing each % by the number of the repetition."""
     return " ".join(text.replace("%", str(number)) for number in range(count))
 
 

@@ -1,4 +1,4 @@
-"""What stands for the outside world: the time, a captcha whose answer is known, a mail server."""
+"""Stand-ins for the outside world: a clock, a captcha with known answers, a mail transport."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.mail.transports import HandOver, at_any_time
 
 
 class Clock:
-    """The time, which stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -24,7 +24,7 @@ class Clock:
 
 
 class KnownCaptcha(PictureCaptcha):
-    """Real challenges, whose answers the test knows."""
+    """A captcha with real challenges, whose answers the test knows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class KnownCaptcha(PictureCaptcha):
 
     @property
     def answer(self) -> str:
-        """The answer of the newest challenge."""
+        """Return the answer to the newest challenge."""
         return self.challenges[-1].answer
 
     @property
@@ -45,7 +45,7 @@ class KnownCaptcha(PictureCaptcha):
 
 
 class Letterbox:
-    """A transport that keeps what it is given, and what is thrown away; *failures* are raised first, one a sending."""
+    """A transport that keeps sent and discarded mails. Each sending first raises the next of *failures*."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []

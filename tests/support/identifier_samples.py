@@ -1,4 +1,4 @@
-"""Identifiers of each type that are accepted, and some that are refused."""
+"""Accepted identifiers of each type, and refused ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The problems that the parser of identifiers can find."""
+"""The problems that the identifier parser can report."""
 
 from models.field_problems import FieldProblemCode
 

@@ -1,6 +1,6 @@
-"""Kinds of tests, by what they need: who saves a file runs the light ones, and the heavy ones start first.
+"""Kinds of tests by what they need, so that light ones can run alone and heavy ones start first.
 
-`make test-fast` leaves out every kind that is named here.
+`make test-fast` leaves out every kind named here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Modules whose tests start processes themselves; single tests of other modules have the mark of their kind.
+# Modules whose tests start processes. Single tests in other modules carry the marker themselves.
 PROCESSES = {
     "test_canary",
     "test_chaos",
@@ -29,26 +29,24 @@ PROCESSES = {
     "test_register_replacement",
     "test_relay_process",
 }
-# Modules that walk through thousands of cases.
+# Modules that try thousands of cases.
 EXHAUSTIVE = {"test_enumeration", "test_fuzzing", "test_mail_links", "test_takeover"}
-PROCESS_FIXTURES = {
-    "accepted_by_node",
-    "behind",
-    "certificate",
-    "guichet",
-    "ready",
-    "redis",
-    "service",
-    "shared_storages",
-}
-# The longest single tests: whoever starts one of them last lets the other cores idle.
-LONGEST = ("test_chaos", "test_examples", "test_fault_points", "test_enumeration", "test_relay_process", "test_abuse")
+PROCESS_FIXTURES = {"behind", "guichet", "ready", "redis", "service", "shared_storages"}
+# Modules with the longest single tests: one that started last would leave the other cores idle.
+LONG_MODULES = (
+    "test_chaos",
+    "test_examples",
+    "test_fault_points",
+    "test_enumeration",
+    "test_relay_process",
+    "test_abuse",
+)
 HEAVY = ("process", "exhaustive", "browser")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the heavy kinds first; tests of one kind keep their order."""
+    """Move the heavy kinds to the front; tests of one kind keep their order."""
     items.sort(key=_rank)
 
 
@@ -78,8 +76,8 @@ def _parameters(item: pytest.Item) -> list[object]:
 
 
 def _rank(item: pytest.Item) -> int:
-    """Return the place of *item*'s kind in the order of a run."""
-    if item.path.stem in LONGEST:
-        return LONGEST.index(item.path.stem)
+    """Return the position of *item*'s kind in a run."""
+    if item.path.stem in LONG_MODULES:
+        return LONG_MODULES.index(item.path.stem)
     kinds = [HEAVY.index(kind) for kind in HEAVY if item.get_closest_marker(kind)]
-    return len(LONGEST) + min(kinds, default=len(HEAVY))
+    return len(LONG_MODULES) + min(kinds, default=len(HEAVY))

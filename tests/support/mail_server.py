@@ -22,14 +22,14 @@ DROP, HANG = "(drops the connection)", "(says nothing more)"
 
 
 class Mailroom:
-    """A handler of aiosmtpd that stores deliveries; *answers* replace acceptance."""
+    """A handler for aiosmtpd that stores deliveries; *answers* replace its acceptance."""
 
     def __init__(self, **answers: str) -> None:
         self.answers = answers
         self.envelopes: list[Envelope] = []
         self.sessions: list[Session] = []
 
-    async def handle_MAIL(  # noqa: N802  # The name is aiosmtpd's, as those below.
+    async def handle_MAIL(  # noqa: N802  # aiosmtpd chose this name and those below.
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         envelope.mail_from = address
@@ -57,13 +57,13 @@ class Mailroom:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """Return the deliveries as a mailbox stores them: with the line ends of this machine."""
+        """Return the deliveries as a mailbox stores them, with this machine's line ends."""
         stored = [raw(envelope).replace(b"\r\n", b"\n") for envelope in self.envelopes]
         return [message_from_bytes(mail, EmailMessage, policy=policy.default) for mail in stored]
 
 
 class Script:
-    """A server that answers each verb as told; *lines* has its input."""
+    """A server that gives each verb its scripted answer; *lines* holds what it received."""
 
     def __init__(self, **answers: str) -> None:
         accepting = {"GREETING": "220 ready", "EHLO": "250 mail", "DATA": "354 go on", "QUIT": "221 bye"}
@@ -101,7 +101,7 @@ def raw(envelope: Envelope) -> bytes:
 
 @asynccontextmanager
 async def listening(to: Mailroom | Script, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
-    """Run a mail server on a port of its own, and give the port; *options* are aiosmtpd's."""
+    """Run a mail server on a free port and yield the port; *options* are aiosmtpd's."""
     if isinstance(to, Script):
         server: asyncio.Server = await asyncio.start_server(to, "127.0.0.1", 0, ssl=tls)
     else:

@@ -138,7 +138,7 @@ def wire(mail: EmailMessage) -> bytes:
 
 
 def received(mail: EmailMessage) -> EmailMessage:
-    """Return *mail* as a mail program reads it: from bytes."""
+    """Return *mail* parsed from its bytes, as a mail program reads it."""
     parsed = message_from_bytes(wire(mail), policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     return parsed

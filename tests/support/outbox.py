@@ -1,4 +1,4 @@
-"""Accounts, registrations and promised mails, made in the database without a journey."""
+"""Accounts, registrations and promised mails, stored directly in the database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def an_account(email: str = EMAIL, *, now: datetime, language: str = "fr")
 
 
 async def a_registration(email: str = EMAIL, *, now: datetime, **changes: Any) -> Registration:
-    """Return a registration that has passed the captcha."""
+    """Store and return a registration that has passed the captcha."""
     values: dict[str, Any] = {
         "state": RegistrationState.VERIFIED,
         "first_name": "Camille",
@@ -66,7 +66,7 @@ async def enqueue(kind: MessageKind, email: str, *, now: datetime, about: Regist
 
 
 async def promise_mail(*emails: str, now: datetime) -> None:
-    """Enqueue a request for a new link for each of many addresses with an account."""
+    """Create an account for each address and enqueue a request for a new link to it."""
     for email in emails:
         await an_account(email, now=now)
         await enqueue(MessageKind.RESEND, email, now=now)

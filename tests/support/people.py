@@ -1,4 +1,4 @@
-"""Several people at one service, each at an address of their own, who see nothing but their own answers."""
+"""Several people at one service, each at their own address, seeing only their own answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LegibleCaptcha(KnownCaptcha):
-    """Real pictures, which can be read by whoever has them, and by nobody else."""
+    """A captcha with real pictures, which only those who have them can read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,17 +37,17 @@ class LegibleCaptcha(KnownCaptcha):
         return picture
 
     def read(self, image: str) -> str:
-        """What stands in the picture of this data URL."""
+        """Return the text in the picture of this data URL."""
         return self._answers[base64.b64decode(image.partition(",")[2])]
 
 
 def wrong(answer: str) -> str:
-    """Another answer, wrong in each digit."""
+    """Return an answer that differs from *answer* in each digit."""
     return "".join(str(9 - int(digit)) for digit in answer)
 
 
 class Person(Portal):
-    """A client of the API, who remembers all that it was told."""
+    """A client of the API that remembers every answer it got."""
 
     captcha: LegibleCaptcha
 
@@ -61,14 +61,14 @@ class Person(Portal):
         return answer
 
     async def answer_rightly(self, pending: Answer) -> Answer:
-        """Answer the picture that *pending*, a registration, has brought."""
+        """Answer the picture of *pending*, a registration."""
         return await self.verify_captcha(pending["id"], self.captcha.read(pending["captcha"]["image"]))
 
     async def answer_wrongly(self, pending: Answer) -> Answer:
         return await self.verify_captcha(pending["id"], wrong(self.captcha.read(pending["captcha"]["image"])))
 
     async def pass_captcha(self, **changes: Any) -> Answer:
-        """Send a form and read its picture; the registration, whose mails are promised."""
+        """Send a form, read its picture, and return the registration, whose mails are now promised."""
         pending = await self.create_account(**changes)
         assert pending["__typename"] == "PendingRegistration", pending
         assert (await self.answer_rightly(pending))["__typename"] == "ActivationMailSent"
@@ -82,7 +82,7 @@ PersonAt = Callable[[str], Person]
 async def person_at(
     settings: Settings, clock: Clock, captcha: LegibleCaptcha, relay: Relay, letterbox: Letterbox
 ) -> AsyncIterator[PersonAt]:
-    """People at addresses of the network, who all meet at one application."""
+    """Return a function that gives the person at a network address; all of them use one application."""
     app = build_app(settings, clock=clock, captcha=captcha, hasher=CHEAP_HASHER)
     async with app.router.lifespan_context(app):
         yield lambda address: Person(client_at(app, address), captcha=captcha, relay=relay, letterbox=letterbox)

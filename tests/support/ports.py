@@ -8,14 +8,14 @@ import random
 import socket
 
 FIRST, SHARE = 20_000, 1_000
-"""Below the ports that the system hands out by itself; each worker of pytest has a share of its own."""
+"""Lower than the ports that the system hands out; each worker of pytest has its own share."""
 
 _start = FIRST + SHARE * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10)
 _ports = itertools.cycle(random.sample(range(_start, _start + SHARE), SHARE))
 
 
 def free_port() -> int:
-    """A port that nothing listens to, and that no other test is given soon."""
+    """Return a port on which nothing listens, and which no other test gets soon."""
     for port in itertools.islice(_ports, SHARE):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

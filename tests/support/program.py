@@ -1,4 +1,4 @@
-"""The program, run as an operator runs it: its commands, and a server that is ready."""
+"""The program as an operator runs it: its commands, and a server that is ready."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ READY_SECONDS = 120
 END_SECONDS = 60
 
 
-class Done(NamedTuple):
-    """What a command said, and its exit code."""
+class CommandResult(NamedTuple):
+    """A command's output and its exit code."""
 
     out: str
     err: str
@@ -42,7 +42,7 @@ class Done(NamedTuple):
 
 
 class Guichet:
-    """The program in a folder of its own, with its settings."""
+    """The program in its own folder, with its settings."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -64,22 +64,24 @@ class Guichet:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str) -> Done:
-        """One command, to its end."""
+    def run(self, *arguments: str) -> CommandResult:
+        """Run one command until it ends."""
         return self.run_together(arguments)[0]
 
-    def run_together(self, *commands: Sequence[str]) -> list[Done]:
-        """Several commands, beside each other, to the end of each."""
+    def run_together(self, *commands: Sequence[str]) -> list[CommandResult]:
+        """Run several commands at once until each has ended."""
         processes = [self.start(*command) for command in commands]
         try:
-            return [Done(*process.communicate(timeout=READY_SECONDS), process.returncode) for process in processes]
+            return [
+                CommandResult(*process.communicate(timeout=READY_SECONDS), process.returncode) for process in processes
+            ]
         finally:
             for process in processes:
                 process.kill()
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[Server]:
-        """A server that is ready; whatever the test does, it has ended afterwards."""
+        """Yield a server that is ready, and end it after the block."""
         port = free_port()
         log_file = self.folder / f"server-{port}.log"
         with log_file.open("w") as log:
@@ -95,7 +97,7 @@ class Guichet:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """What has been delivered, in the order of sending."""
+        """Return the delivered mails, in the order of their subjects."""
         box = mailbox.Maildir(self.folder / "var" / "mailbox", create=False)
         read = BytesParser(EmailMessage, policy=policy.default).parsebytes
         return sorted((read(box.get_bytes(key)) for key in box.iterkeys()), key=subject)
@@ -103,7 +105,7 @@ class Guichet:
     def wait_for_mails(self, count: int) -> list[EmailMessage]:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            # The folder made last: before it is there, the mailbox can't be read.
+            # The program creates this folder last: the mailbox can't be read earlier.
             if (self.folder / "var" / "mailbox" / "tmp").exists() and len(self.mails) >= count:
                 break
             time.sleep(0.05)
@@ -111,7 +113,7 @@ class Guichet:
 
 
 class Server:
-    """A server's process, and how to speak to it."""
+    """A server's process, and calls to it."""
 
     def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
         self.process = process
@@ -133,14 +135,14 @@ class Server:
         pytest.fail(f"the server is not ready: {self.log}")
 
     def ask(self, query: str, variables: Answer | None = None, *, headers: dict[str, str] | None = None) -> Answer:
-        """The whole answer."""
+        """Return the whole answer."""
         body = {"query": query, "variables": variables}
         response = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=READY_SECONDS)
         answer: Answer = response.json()
         return answer
 
     def call(self, query: str, variables: Answer) -> Answer:
-        """The value of the only root field."""
+        """Return the value of the only root field."""
         answer = self.ask(query, variables)
         assert "errors" not in answer, answer
         (value,) = answer["data"].values()
@@ -148,14 +150,14 @@ class Server:
         return value
 
     def sign_up(self) -> None:
-        """Walk to the point where two mails have been promised."""
+        """Sign up until two mails are promised."""
         registration = self.call(CREATE_ACCOUNT, {"input": form()})
         assert registration["__typename"] == "PendingRegistration", registration
         answer = {"registrationId": registration["id"], "answer": CAPTCHA}
         assert self.call(VERIFY_CAPTCHA, {"input": answer})["__typename"] == "ActivationMailSent"
 
     def end(self) -> int:
-        """SIGTERM; the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(END_SECONDS)
 

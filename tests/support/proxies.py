@@ -1,4 +1,4 @@
-"""Reverse proxies as Debian has them, each before a server that a test has started."""
+"""Debian's reverse proxies, each in front of a server that a test has started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READY_SECONDS = 60
-# With the lines for WebSocket that nginx's own documentation gives, and connections to the server that are kept.
+# With the lines for WebSocket from nginx's documentation, and with kept connections to the server.
 NGINX = """
 daemon off;
 master_process off;
@@ -83,17 +83,17 @@ UNIX_UPSTREAMS: Mapping[str, str] = {"nginx": "unix:{path}", "haproxy": "{path}"
 
 @contextmanager
 def proxied(program: str, folder: Path, upstream: int | Path) -> Iterator[int]:
-    """*program* before the server at a port or a Unix socket: its own port."""
+    """Run *program* in front of the server at a port or a Unix socket, and yield the program's own port."""
     command = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
     if command is None:
         pytest.skip(f"{program} is not installed")
     port, file = free_port(), folder / f"{program}.conf"
-    where = f"127.0.0.1:{upstream}" if isinstance(upstream, int) else UNIX_UPSTREAMS[program].format(path=upstream)
-    file.write_text(CONFIGURATIONS[program].format(folder=folder, port=port, upstream=where))
+    address = f"127.0.0.1:{upstream}" if isinstance(upstream, int) else UNIX_UPSTREAMS[program].format(path=upstream)
+    file.write_text(CONFIGURATIONS[program].format(folder=folder, port=port, upstream=address))
     arguments = [argument.format(folder=folder, file=file) for argument in COMMANDS[program]]
     environment = os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with (folder / f"{program}.out").open("w") as log:
-        process = subprocess.Popen(  # noqa: S603  # As the system has it.
+        process = subprocess.Popen(  # noqa: S603  # The system's own program.
             [command, *arguments], stdout=log, stderr=log, env=environment, start_new_session=True
         )
     try:

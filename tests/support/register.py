@@ -1,4 +1,4 @@
-"""What the national register knows, in tests."""
+"""Entries of the national register, for tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EDITION = date(2026, 11, 1)
 
 
 async def register(siret: str = SIRET, *, edition: date = EDITION, **changes: Any) -> RegisterEntry:
-    """Have the national register know an establishment."""
+    """Store an establishment in the national register."""
     counts = {"imported_at": Clock().now, "legal_units": 1, "entries": 1, "closed": 0, "withheld": 0}
     await RegisterEdition.update_or_create({"edition": edition, **counts}, source=OrganisationSource.SIRENE)
     values: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""One server in another process, for tests that send it what nobody should."""
+"""A server in another process, for tests that send it malformed or hostile input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING
 
 @contextmanager
 def serving(folder: Path, empty_sqlite: Path) -> Iterator[Server]:
-    """A server in *folder*, without limits, on a copy of an empty database."""
+    """Run a server in *folder*, without limits, on a copy of an empty database."""
     shutil.copy(empty_sqlite, folder / "guichet.db")
     guichet = Guichet(folder, DATABASE_URL=f"sqlite://{folder / 'guichet.db'}", RATE_LIMITS="off")
     with guichet.serving() as server:
@@ -29,7 +29,7 @@ def serving(folder: Path, empty_sqlite: Path) -> Iterator[Server]:
 
 @contextmanager
 def in_good_order(server: Server) -> Iterator[Server]:
-    """*server*, for a test: nothing that it logs meanwhile is an error, or a line that is no record."""
+    """Yield *server*; fail if it logs an error meanwhile, or a line that is no log record."""
     before = len(server.log)
     yield server
     assert [line for line in server.log[before:].splitlines() if not LOG_LINE.match(line)] == []

@@ -1,4 +1,4 @@
-"""INSEE's files of the national register, made by tests and benchmarks: StockEtablissement and StockUniteLegale."""
+"""INSEE's files of the national register, for tests and benchmarks: StockEtablissement, StockUniteLegale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.client import SIRET
 
 SIREN = SIRET[:9]
 TREATED = "2026-10-20T08:15:30"
-FASTEST = 1  # Deflate's level: what is written here is read once.
+COMPRESSION_LEVEL = 1  # The fastest: each file is read once.
 
 # In INSEE's order.
 ESTABLISHMENT_HEADER = """
@@ -50,23 +50,23 @@ nicSiegeUniteLegale economieSocialeSolidaireUniteLegale societeMissionUniteLegal
 activitePrincipaleNAF25UniteLegale
 """
 
-# A row as a test writes it, by the names of columns; what is not named is empty.
+# A row as a test writes it, by column names. Columns that are not named are empty.
 Row: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Stock:
-    """One of the two files: its name, its columns in INSEE's order, and those that came later."""
+    """One of the two files: its name, its columns in INSEE's order, and those that INSEE added later."""
 
     name: str
     columns: tuple[str, ...]
     added: frozenset[str]
-    # Of its Parquet form; all other columns are texts. As in the edition of June 2026.
+    # The column types in Parquet, as in the edition of June 2026. All other columns are texts.
     types: Mapping[str, str]
 
     @property
     def older_columns(self) -> tuple[str, ...]:
-        """Before the others were added."""
+        """Return the columns of editions from before the additions."""
         return tuple(name for name in self.columns if name not in self.added)
 
 
@@ -110,7 +110,7 @@ LEGAL_UNITS = Stock(
 
 
 class Format(StrEnum):
-    """How a file is published."""
+    """A format in which INSEE publishes a file."""
 
     ZIP = "zip"
     PARQUET = "parquet"
@@ -128,7 +128,7 @@ class SireneFiles:
 
 
 def establishment(siret: str = SIRET, **changes: str) -> Row:
-    """An open, published establishment in Nantes, with *changes*."""
+    """Return an open, published establishment in Nantes, with *changes*."""
     return {
         "siren": siret[:9],
         "nic": siret[9:],
@@ -159,7 +159,7 @@ def establishment(siret: str = SIRET, **changes: str) -> Row:
 
 
 def legal_unit(siren: str = SIREN, **changes: str) -> Row:
-    """EXEMPLE SA, active and published, with *changes*."""
+    """Return EXEMPLE SA, active and published, with *changes*."""
     return {
         "siren": siren,
         "statutDiffusionUniteLegale": "O",
@@ -192,7 +192,7 @@ PERSON = {
     "prenomUsuelUniteLegale": "CAMILLE",
     "sexeUniteLegale": "F",
 }
-"""The values of a legal unit that is a natural person."""
+"""The values that make a legal unit a natural person."""
 
 
 def sirene_files(
@@ -203,7 +203,7 @@ def sirene_files(
     older: bool = False,
     format_: Format = Format.ZIP,
 ) -> SireneFiles:
-    """Both files in *folder*, with one company in each if rows are not given."""
+    """Write both files to *folder*, with one company in each if rows are not given."""
     rows = {
         ESTABLISHMENTS: [establishment()] if establishments is None else establishments,
         LEGAL_UNITS: [legal_unit()] if legal_units is None else legal_units,
@@ -215,13 +215,13 @@ def sirene_files(
 def write_stock(
     folder: Path, stock: Stock, rows: Iterable[Row], *, older: bool = False, format_: Format = Format.ZIP
 ) -> Path:
-    """One file in *folder*, under the name that INSEE gives it."""
+    """Write one file to *folder*, under the name that INSEE gives it."""
     columns = stock.older_columns if older else stock.columns
     return write_records(folder, stock, columns, records(columns, rows), format_)
 
 
 def records(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[list[str]]:
-    """*rows* in the order of *columns*."""
+    """Return *rows* as lists in the order of *columns*."""
     return ([row.get(name, "") for name in columns] for row in rows)
 
 
@@ -231,12 +231,12 @@ def records(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[list[str]]:
 def write_records(
     folder: Path, stock: Stock, columns: Sequence[str], records: Iterable[Sequence[str]], format_: Format = Format.ZIP
 ) -> Path:
-    """As `write_stock`, from as many records as there are, each in the order of *columns*; none is kept in memory."""
+    """Write *records*, each in the order of *columns*, as `write_stock` does, keeping none in memory."""
     if format_ is Format.ZIP:
         path = folder / f"{stock.name}_utf8.zip"
         with (
-            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=FASTEST) as archive,
-            archive.open(f"{stock.name}_utf8.csv", "w", force_zip64=True) as member,  # As INSEE's larger ones need.
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as archive,
+            archive.open(f"{stock.name}_utf8.csv", "w", force_zip64=True) as member,  # INSEE's larger files need it.
             io.TextIOWrapper(member, encoding="utf-8", newline="", write_through=False) as text,
         ):
             _write_csv(text, columns, records)
@@ -251,7 +251,7 @@ def write_records(
 
 
 def csv_text(columns: Sequence[str], records: Iterable[Sequence[str]], *, line_end: str = "\n") -> str:
-    """A whole file of INSEE's, before it is encoded and zipped."""
+    """Return a whole CSV file as INSEE makes it, before encoding and zipping."""
     text = io.StringIO()
     _write_csv(text, columns, records, line_end=line_end)
     return text.getvalue()
@@ -274,10 +274,10 @@ def _write_csv(text: IO[str], columns: Sequence[str], records: Iterable[Sequence
 
 def _csv_to_parquet(source: Path, target: Path, stock: Stock, columns: Sequence[str]) -> None:
     texts = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
-    typed = ", ".join(f'CAST("{name}" AS {stock.types.get(name, "VARCHAR")}) AS "{name}"' for name in columns)
+    casts = ", ".join(f'CAST("{name}" AS {stock.types.get(name, "VARCHAR")}) AS "{name}"' for name in columns)
     table = f"read_csv({_quoted(source)}, columns = {{{texts}}}, auto_detect = false, header = true, quote = '\"')"
     with duckdb.connect(config={"memory_limit": "1GB"}) as converter:
-        converter.execute(f"COPY (SELECT {typed} FROM {table}) TO {_quoted(target)} (FORMAT parquet)")  # noqa: S608
+        converter.execute(f"COPY (SELECT {casts} FROM {table}) TO {_quoted(target)} (FORMAT parquet)")  # noqa: S608
 
 
 def _quoted(path: Path) -> str:
@@ -286,7 +286,7 @@ def _quoted(path: Path) -> str:
 
 # --- Numbers ---
 
-# Sums of Luhn's for four digits, the last of which is doubled, and of which it is not.
+# Luhn sums of all groups of four digits: with the last digit doubled, and with it plain.
 _DOUBLED, _PLAIN = (
     [
         sum(
@@ -299,13 +299,13 @@ _DOUBLED, _PLAIN = (
 
 
 def siren(number: int) -> str:
-    """The *number*-th valid SIREN of ours, from 0 on: they ascend, and there are ninety million."""
+    """Return our valid SIREN number *number*, from 0 on. They ascend, and there are ninety million."""
     digits = 10_000_000 + number
     return f"{digits}{-(_DOUBLED[digits % 10_000] + _DOUBLED[digits // 10_000]) % 10}"
 
 
 def siret(number: int, place: int = 1) -> str:
-    """A valid SIRET of the *number*-th SIREN: that of its *place*-th establishment, up to 9999."""
+    """Return the valid SIRET of the *place*-th establishment, up to 9999, of the *number*-th SIREN."""
     unit = siren(number)
     total = _DOUBLED[place] + _DOUBLED[int(unit[5:])] + _DOUBLED[int(unit[1:5])] + _DOUBLED[int(unit[0])]
     return f"{unit}{place:04}{-total % 10}"
@@ -315,7 +315,7 @@ def siret(number: int, place: int = 1) -> str:
 
 CITIES = (("01000", "BOURG-EN-BRESSE"), ("44000", "NANTES"), ("75008", "PARIS"), ("97400", "SAINT-DENIS"))
 STREETS = ("DE L'EXEMPLE", "DES ÉCOLES, PROLONGÉE", 'DITE "LA NEUVE"', "DU PORT\nBATIMENT B")
-# Eight legal units come again and again; those of even number have two establishments.
+# Eight legal units repeat. Those with even numbers have two establishments.
 UNITS_OF_A_CYCLE: tuple[Row, ...] = (
     {},
     {"sigleUniteLegale": "EX"},
@@ -327,17 +327,17 @@ UNITS_OF_A_CYCLE: tuple[Row, ...] = (
     {"statutDiffusionUniteLegale": "P", "denominationUniteLegale": "[ND]"},
 )
 ESTABLISHMENTS_OF_A_CYCLE = 12
-SHUT = 1  # The second establishment of the first unit has closed alone.
-CLOSED = frozenset({SHUT, 6, 7})
+CLOSED_ALONE = 1  # The first unit's second establishment is closed, while the unit is open.
+CLOSED = frozenset({CLOSED_ALONE, 6, 7})
 WITHHELD = frozenset({11})
 
 
 @dataclass(frozen=True)
 class LargeEdition:
-    """An edition of *size* establishments and two thirds as many legal units, about as SIRENE has, in INSEE's order.
+    """An edition of *size* establishments and two thirds as many legal units, much like SIRENE, in INSEE's order.
 
-    Of twelve establishments three are closed, three are natural persons', and one is partly published. Their records,
-    for the newer columns, are made while they are read, and are the same each time.
+    Of twelve establishments three are closed, three belong to natural persons, and one is partly published. The
+    records have the newer columns, are generated while they are read, and are the same each time.
     """
 
     size: int
@@ -348,13 +348,13 @@ class LargeEdition:
 
     @property
     def closed(self) -> int:
-        return self._having(CLOSED)
+        return self._count_at(CLOSED)
 
     @property
     def withheld(self) -> int:
-        return self._having(WITHHELD)
+        return self._count_at(WITHHELD)
 
-    def _having(self, places: frozenset[int]) -> int:
+    def _count_at(self, places: frozenset[int]) -> int:
         cycles, rest = divmod(self.size, ESTABLISHMENTS_OF_A_CYCLE)
         return cycles * len(places) + len([place for place in places if place < rest])
 
@@ -366,15 +366,15 @@ class LargeEdition:
         )
 
     def establishment_records(self) -> Iterator[list[str]]:
-        """Each third is the second of its unit."""
-        open_, shut = records(
+        """Generate the records; each third one is the second establishment of its unit."""
+        open_, closed_one = records(
             ESTABLISHMENTS.columns, [establishment(), establishment(etatAdministratifEtablissement="F")]
         )
         street, code = (ESTABLISHMENTS.columns.index(f"{name}Etablissement") for name in ("libelleVoie", "codePostal"))
         for number in range(self.size):
             pair, place = divmod(number, 3)
             full = siret(2 * pair + place // 2, 1 + place % 2)
-            record = (shut if number % ESTABLISHMENTS_OF_A_CYCLE == SHUT else open_).copy()
+            record = (closed_one if number % ESTABLISHMENTS_OF_A_CYCLE == CLOSED_ALONE else open_).copy()
             record[:3] = full[:9], full[9:], full
             record[street] = STREETS[number % 7 % 4]
             record[code : code + 2] = CITIES[number % 4]

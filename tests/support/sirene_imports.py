@@ -20,8 +20,8 @@ each_format = pytest.mark.parametrize("format_", list(Format))
 NOW = Clock().now
 
 
-class Quiet:
-    """Progress that nobody watches."""
+class NoProgress:
+    """A progress report that nobody sees."""
 
     @contextmanager
     def stage(self, name: str, *, total: int | None = None, unit: str = "rows") -> Iterator[Callable[[int], None]]:
@@ -41,7 +41,7 @@ async def load(
         files.legal_units,
         edition=edition,
         accept_shrinking=accept_shrinking,
-        progress=progress or Quiet(),
+        progress=progress or NoProgress(),
         now=NOW,
     )
 

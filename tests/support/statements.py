@@ -1,4 +1,4 @@
-"""What the database is sent, as its driver sends it: transactions and savepoints included, literals left out."""
+"""The statements that a driver sends to the database, transactions and savepoints included, without literals."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ PARAMETER = re.compile(r"\$(\d+)")
 
 
 class Statements:
-    """The statements of all connections that are opened after it is there, in the order of their sending."""
+    """The statements of all connections opened after its creation, in the order of sending."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
 
     def record(self, statement: str) -> None:
-        """Keep the shape of *statement*: no literal but NULL, which is part of the shape, and no name of the moment."""
+        """Keep the shape of *statement*: without literals other than NULL, and without generated names."""
         shape = LITERAL.sub("?", SAVEPOINT.sub("a_savepoint", statement))
         self.sent.append(" ".join(shape.split()))
 
     def record_bound(self, statement: str, arguments: Sequence[Any]) -> None:
-        """The same of one whose literals come beside it."""
+        """Record a statement whose literals are sent beside it as *arguments*."""
         self.record(
             PARAMETER.sub(lambda found: "NULL" if arguments[int(found[1]) - 1] is None else "'bound'", statement)
         )
 
     def take(self) -> list[str]:
-        """What was sent since the last time."""
+        """Return the statements sent since the last call."""
         taken, self.sent = self.sent, []
         return taken
 
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
-    """Records every statement. To be asked for before an application opens its connections."""
+    """Record every statement. Request this fixture before an application opens its connections."""
     recorded = Statements()
     monkeypatch.setattr(sqlite3, "connect", _traced(sqlite3.connect, recorded))
     monkeypatch.setattr(postgres_connections, "PostgresConnection", _recording(recorded))
     monkeypatch.setattr(postgres_connections, "_look", _unrecorded(postgres_connections._look))
-    monkeypatch.setattr("api.app.upkeep", _no_upkeep)  # It has statements of its own, at a moment of its own.
+    monkeypatch.setattr("api.app.upkeep", _no_upkeep)  # Upkeep sends its own statements at any time.
     return recorded
 
 
 def _traced(connect: Callable[..., sqlite3.Connection], recorded: Statements) -> Callable[..., sqlite3.Connection]:
-    """SQLite's own trace gives each statement as it is run, with what was bound to it."""
+    """Return *connect* with SQLite's own trace, which gives each statement as it runs, with its bound values."""
 
     def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
         connection = connect(*arguments, **options)
@@ -67,7 +67,7 @@ def _traced(connect: Callable[..., sqlite3.Connection], recorded: Statements) ->
 
 
 def _unrecorded(look: Callable[..., Any]) -> Callable[..., Any]:
-    """What a new connection asks for itself is no statement of whoever it is opened for."""
+    """Return *look* without recording: its queries inspect a new connection and serve no request."""
 
     async def looked(connection: Any, *arguments: Any) -> Any:
         connection.is_recorded = False
@@ -79,13 +79,13 @@ def _unrecorded(look: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _recording(recorded: Statements) -> type[PostgresConnection]:
-    """A connection that records what it sends, that of transactions and of its pool included."""
+    """Return a connection class that records what it sends, for transactions and for its pool too."""
 
     class Recording(PostgresConnection):
         is_recorded = True
 
         async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
-            if not arguments and self.is_recorded:  # With arguments, it comes through `_execute`.
+            if not arguments and self.is_recorded:  # With arguments, `_execute` records it.
                 recorded.record(query)
             status: str = await super().execute(query, *arguments, **options)
             return status

@@ -1,4 +1,4 @@
-"""The time of the rate limits, for tests that move it."""
+"""The time that the rate limits read, which tests can move."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from api.limits import storage as rate_limit_storage
 
 
 class Stopwatch:
-    """Stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0

@@ -1,4 +1,4 @@
-"""All that is stored, to be compared before and after what must change nothing."""
+"""Dumps of all stored rows, to compare before and after an action that must change nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Dump = dict[str, list[str]]
 
 
 async def dump(database_url: str) -> Dump:
-    """Every row of every table, as text, by a connection of its own."""
+    """Return every row of every table as text, read over a separate connection."""
     if database_url.startswith("sqlite://"):
         return await asyncio.to_thread(_dump_sqlite, database_url.removeprefix("sqlite://"))
     return await _dump_postgres(database_url)

@@ -1,4 +1,4 @@
-"""A server that listens on a Unix socket, in another process."""
+"""A server in another process that listens on a Unix socket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serving_at(guichet: Guichet, path: Path, *arguments: str) -> Iterator[Server]:
-    """Run a server that is ready at *path*; it and its workers have ended after the block."""
+    """Run a server that is ready at *path*; it and its workers end after the block."""
     log_file = guichet.folder / "unix-server.log"
     with log_file.open("w") as log:
         process = guichet.start("serve", "--unix-socket", str(path), *arguments, log=log.fileno())
@@ -37,14 +37,14 @@ def serving_at(guichet: Guichet, path: Path, *arguments: str) -> Iterator[Server
 
 
 def client_at(path: Path) -> httpx.Client:
-    """A client that connects to *path*, whatever host it asks for."""
+    """Return a client that connects to *path* for any host."""
     return httpx.Client(
         transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost", timeout=READY_SECONDS
     )
 
 
 def _wait_until_ready(server: Server, path: Path) -> None:
-    """What is asked once the server listens, it answers when it is ready."""
+    """Wait until the server listens and check that it is ready."""
     deadline = time.monotonic() + READY_SECONDS
     while not _listens(path):
         if time.monotonic() > deadline or server.process.poll() is not None:
@@ -55,7 +55,7 @@ def _wait_until_ready(server: Server, path: Path) -> None:
 
 
 def _wait_until_gone(path: Path) -> None:
-    """Wait for the workers, who listen as well and may end later than who has started them."""
+    """Wait for the workers, which also listen and may end later than their parent."""
     deadline = time.monotonic() + END_SECONDS
     while _listens(path):
         if time.monotonic() > deadline:

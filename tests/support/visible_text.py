@@ -1,4 +1,4 @@
-"""Texts as nobody should type them, for tests of what becomes of them."""
+"""Strange texts, for tests of what the service makes of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMBINING = (
     "\N{COMBINING ACUTE ACCENT}\N{COMBINING DOT ABOVE}\N{COMBINING CEDILLA}\N{COMBINING LONG SOLIDUS OVERLAY}"
     "\N{COMBINING GREEK YPOGEGRAMMENI}\N{HANGUL CHOSEONG KIYEOK}\N{HANGUL JUNGSEONG A}\N{DEVANAGARI SIGN VIRAMA}"
 )
-ELSEWHERE = "\ue000\U0010ffff\ufffe\U0001f600\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}\N{HANGUL FILLER}"
+OTHERS = "\ue000\U0010ffff\ufffe\U0001f600\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}\N{HANGUL FILLER}"
 SYNTAX = "@.,;:!?/\\|'\"`´<>()[]{}%$&*=+~^_-#"
 HYPHENS = "-\u2010\u2011\u2013\u2212"
 ODD = (
@@ -44,16 +44,16 @@ ODD = (
     BLANKS,
     LOOKALIKES,
     COMBINING,
-    ELSEWHERE,
+    OTHERS,
     SYNTAX,
 )
-"""One kind of characters each: all kinds are equally likely, large and small ones."""
+"""Each entry is one kind of characters. All kinds are equally likely, large or small."""
 HARMLESS = (BLANKS, BLANKS, HYPHENS, COMBINING, ".")
-"""Characters that a form may well accept."""
+"""Characters that a form may accept."""
 NEVER_STORED = frozenset(CONTROLS + SURROGATES + LINE_SEPARATORS + DIRECTIONS + UNSEEN + "\ue000")
 
 any_text = st.text(st.characters())
-"""Of all code points, lone surrogates among them."""
+"""Texts of all code points, lone surrogates included."""
 
 
 def of_kinds(*kinds: str) -> st.SearchStrategy[str]:
@@ -63,16 +63,16 @@ def of_kinds(*kinds: str) -> st.SearchStrategy[str]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of a person: a *text* of its own, or the expected text with *intruders* in it.
+    """A person's entry: its own *text*, or the expected text with *intruders* in it.
 
-    An intruder has a place, in thousandths of the text, and may replace the character there.
+    An intruder is a place in thousandths of the text, a character, and whether it replaces the character there.
     """
 
     text: str | None = None
     intruders: tuple[tuple[int, str, bool], ...] = ()
 
     def in_place_of(self, expected: str) -> str:
-        """Return the entry in the place of *expected*."""
+        """Return what is entered where *expected* is expected."""
         text = expected if self.text is None else self.text
         for thousandths, intruder, replaces in self.intruders:
             place = len(text) * thousandths // 1000
@@ -81,7 +81,7 @@ class Entry:
 
 
 def disturbances(kinds: Sequence[str] = ODD) -> st.SearchStrategy[Entry]:
-    """Draw the expected text with a few other characters in it."""
+    """Draw the expected text with up to three other characters in it."""
     intruder = st.tuples(st.integers(0, 1000), of_kinds(*kinds), st.booleans())
     return st.lists(intruder, max_size=3).map(lambda intruders: Entry(intruders=tuple(intruders)))
 
@@ -92,14 +92,14 @@ anything = (
     | disturbances()
     | disturbances(HARMLESS)
 )
-"""Entries near to the expected text and far from it."""
+"""Entries close to the expected text and far from it."""
 
 
 def disturbed(samples: Sequence[str], kinds: Sequence[str] = ODD) -> st.SearchStrategy[str]:
-    """Draw one of *samples*, which are accepted, with a few other characters in it."""
+    """Draw one of *samples*, all of them acceptable, with up to three other characters in it."""
     return st.builds(Entry.in_place_of, disturbances(kinds), st.sampled_from(samples))
 
 
 def entered(*samples: str) -> st.SearchStrategy[str]:
-    """Draw anything that may be entered where *samples* are expected."""
+    """Draw any entry for a field that expects one of *samples*."""
     return st.builds(Entry.in_place_of, anything, st.sampled_from(samples))

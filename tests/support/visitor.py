@@ -1,4 +1,4 @@
-"""A person at the reference page, who sees, types and presses."""
+"""A person who uses the reference page in a browser."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ DETAILS = {
     "firstName": "Camille",
     "lastName": "Durand",
 }
-CUT = "net::ERR"  # What the browser says of a connection that a test cuts.
+CUT = "net::ERR"  # The browser's report of a connection that a test cuts.
 
 
 async def lose(route: Route) -> None:
-    """The service does what it is asked, and its answer is lost on the way."""
+    """Let the service do what it is asked, but lose its answer."""
     await route.fetch()
     await route.abort()
 
 
 class Held:
-    """The answers to *operation* are on their way until a test lets them come."""
+    """A route that holds back the answers to *operation* until a test releases them."""
 
     def __init__(self, operation: str) -> None:
         self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
@@ -56,7 +56,7 @@ class Held:
 
 
 class Visitor:
-    """What one person does at the page, step by step."""
+    """One person at the page, and each step that they can take."""
 
     def __init__(self, page: Page, base: str) -> None:
         self.page = page
@@ -70,23 +70,23 @@ class Visitor:
             self.operations.append(name[1])
 
     def asked(self, operation: str) -> int:
-        """How often the page has sent *operation*."""
+        """Return how often the page has sent *operation*."""
         return self.operations.count(operation)
 
     def step(self, name: str) -> Locator:
         return self.page.locator(f"#{name}")
 
     async def is_at(self, name: str) -> None:
-        """The step *name* is shown, and no other."""
+        """Check that the step *name* is shown, and no other."""
         await expect(self.step(name)).to_be_visible()
         await expect(self.page.locator("main > section:visible")).to_have_count(1)
 
     def field(self, name: str) -> Locator:
-        """The field *name* of the step that is shown."""
+        """Return the field *name* of the current step."""
         return self.page.locator(f'main > section:not([hidden]) [name="{name}"]')
 
     async def has_problem(self, name: str, text: str | re.Pattern[str] = "") -> None:
-        """There is a problem under the field *name*, which assistive technology is told of."""
+        """Check that the field *name* shows a problem and names it to assistive technology."""
         field = self.field(name)
         await expect(field).to_have_attribute("aria-invalid", "true")
         problem = self.page.locator(f"#{await field.get_attribute('id')}-problem")
@@ -100,11 +100,11 @@ class Visitor:
             await self.field(name).fill(value)
 
     async def press(self, *, times: int = 1) -> None:
-        """Press the button of the form that is shown."""
+        """Press the button of the current form."""
         await self.page.locator("main > section:not([hidden]) button[type=submit]").click(click_count=times)
 
     async def begin(self) -> None:
-        """From the first page to the form."""
+        """Go from the first page to the form."""
         await self.step("welcome").get_by_role("link").first.click()
         await self.is_at("details")
 
@@ -119,7 +119,7 @@ class Visitor:
         await self.give_details(**details)
 
     async def fill_organisation(self, siret: str = SIRET, name: str = "Exemple SA") -> None:
-        """An organisation that nobody knows, by its name."""
+        """Name an organisation that nobody knows."""
         await self.field("organisation.identifier.value").fill(siret)
         await self.field("organisation.name").fill(name)
 
@@ -137,18 +137,18 @@ class Visitor:
         await self.press()
 
     async def sign_up(self, captcha: KnownCaptcha, **details: str) -> None:
-        """To where two mails have been promised."""
+        """Sign up until two mails are promised."""
         await self.reach_captcha(**details)
         await self.answer(captcha.answer)
         await self.is_at("sent")
 
     async def open_link(self, token: str) -> None:
-        """Open the activation link of a mail, in the same tab."""
+        """Open the activation link of a mail in the same tab."""
         await self.page.goto("about:blank")
         await self.page.goto(f"{self.base}/#token={token}")
 
     async def paste_link(self, token: str) -> None:
-        """Open the activation link in the page that is there, whose address alone changes."""
+        """Open the activation link in the current page, of whose address only the fragment changes."""
         await self.page.evaluate("token => { location.hash = `token=${token}` }", token)
 
     async def choose_password(self, password: str, confirmation: str | None = None) -> None:
@@ -156,25 +156,25 @@ class Visitor:
         await self.press()
 
     async def activate(self, token: str, password: str = PASSWORD) -> None:
-        """From the link to the active account."""
+        """Go from the link to the active account."""
         await self.open_link(token)
         await self.choose_password(password)
         await self.is_at("active")
 
     async def stop_time(self) -> None:
-        """From now on, the page's time stands still until a test moves it."""
+        """Stop the page's time until a test moves it."""
         await self.page.clock.install()
         now = await self.page.evaluate("Date.now()")
-        await self.page.clock.pause_at(now / 1_000 + 30)  # It can only be stopped at a time to come.
+        await self.page.clock.pause_at(now / 1_000 + 30)  # Playwright can stop it only at a future time.
 
     async def hold(self, operation: str) -> Held:
-        """Keep the answers to *operation* on their way from now on."""
+        """Hold back the answers to *operation* from now on."""
         held = Held(operation)
         await self.page.route("**/graphql", held)
         return held
 
     async def looks_right(self, name: str, *, axe: bool = True) -> None:
-        """The page can be used by all and read without scrolling sideways; a screenshot is kept for people."""
+        """Take a screenshot, and check that the page is accessible and needs no sideways scrolling."""
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
         assert not axe or await axe_violations(self.page) == [], name
         assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
@@ -184,17 +184,17 @@ class Visitor:
 
 @asynccontextmanager
 async def visitor(
-    browser: Browser, base: str, *, width: int = DESKTOP, bearing: str = "", address: str = "/", **options: Any
+    browser: Browser, base: str, *, width: int = DESKTOP, tolerated: str = "", address: str = "/", **options: Any
 ) -> AsyncIterator[Visitor]:
-    """Somebody who opens the page, in French unless *options* say otherwise."""
+    """Open the page as a visitor, in French unless *options* say otherwise."""
     look: dict[str, Any] = {"locale": "fr-FR"} | options
-    async with visiting(browser, f"{base}{address}", width=width, bearing=bearing, **look) as page:
+    async with visiting(browser, f"{base}{address}", width=width, tolerated=tolerated, **look) as page:
         yield Visitor(page, base)
 
 
 @pytest.fixture
 def newest_link(relay: Relay, letterbox: Letterbox) -> NewestLink:
-    """Gives the token of the link that the newest mail brings."""
+    """Return a function that delivers the mails and returns the token in the newest link."""
 
     async def token() -> str:
         await relay.deliver_due()

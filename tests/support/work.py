@@ -1,4 +1,4 @@
-"""Work, counted: calls of functions, or lines, which are the same on any machine and however busy it is."""
+"""Counts of work, in calls or lines, which are the same on any machine under any load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def calls_of(work: Callable[[], object]) -> int:
-    """How many Python functions *work* calls."""
+    """Return the number of Python functions that *work* calls."""
     calls = 0
 
     def count(_: FrameType, event: str, __: object) -> None:
@@ -30,7 +30,7 @@ def calls_of(work: Callable[[], object]) -> int:
 
 
 def lines_of(work: Callable[[], object]) -> int:
-    """How many lines of Python *work* executes, for what loops without calling anything."""
+    """Return the number of Python lines that *work* executes, for loops that call nothing."""
     lines = 0
 
     def count(_: FrameType, event: str, __: object) -> TraceFunction:
