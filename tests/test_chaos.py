@@ -1,7 +1,7 @@
-"""Processes that are killed and a database that is restarted while people sign up: all of them come to their account.
+"""People sign up while processes are killed and the database is restarted: all of them get their account.
 
-Everything is real: processes, PostgreSQL, a mail server. What happens next is decided by counts of answers and by
-mails that arrive, never by time.
+Everything is real: processes, PostgreSQL, a mail server. Counts of answers and arriving mails decide what happens
+next, never the time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tests.support.client import (
     with_link,
 )
 from tests.support.databases import running_postgres, url_of
-from tests.support.invariants import half_done, is_kept, not_sent, not_the_same
+from tests.support.invariants import find_half_done, find_mixed_message_ids, find_unsent, is_answer_true
 from tests.support.mail_server import Mailroom, listening
 from tests.support.ports import free_port
 from tests.support.program import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
@@ -58,21 +58,21 @@ PATIENCE_SECONDS = 3
 PEOPLE, AT_ONCE = 36, 6
 RELAYS = ("relay-1", "relay-2", "relay-3")
 APIS = ("api-1", "api-2")
-ANSWERS_BETWEEN_DEATHS = 7  # Ten deaths need 70 answers; forms and captchas alone are 72.
+ANSWERS_BETWEEN_DEATHS = 7  # Ten deaths need 70 answers. Forms and captchas alone give 72.
 ANSWERS_BETWEEN_RESTARTS = 11
 RESTARTS = 3
 
 
-def anything(_: int) -> bool:
+def accept_all(_: int) -> bool:
     return True
 
 
 class Postman(Mailroom):
-    """A mail server that hands out links as they come; *takes* is asked about a mail by the port it comes from."""
+    """A mail server that hands out links as they arrive; *takes* decides about a mail by its sender's port."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.takes: Callable[[int], bool] = anything
+        self.takes: Callable[[int], bool] = accept_all
         self._links: dict[str, asyncio.Future[str]] = {}
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
@@ -87,12 +87,12 @@ class Postman(Mailroom):
         return answer
 
     def link_of(self, email: str) -> asyncio.Future[str]:
-        """The first link that comes to *email*."""
+        """Return the first link that arrives at *email*."""
         return self._links.setdefault(email, asyncio.get_running_loop().create_future())
 
 
 class Fleet:
-    """Processes of one service, by name; each is known by its name to the database."""
+    """The processes of one service, each under a name that the database knows too."""
 
     def __init__(self, guichet: Guichet, url: str) -> None:
         self.deaths: Counter[str] = Counter()
@@ -108,14 +108,14 @@ class Fleet:
             self._processes[name] = self._guichet.start(*self._commands[name], log=log.fileno())
 
     def kill(self, name: str) -> None:
-        """SIGKILL; the process is gone when this returns."""
+        """Send SIGKILL and wait until the process is gone."""
         process = self._processes[name]
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         assert process.wait(END_SECONDS) == -signal.SIGKILL, self.log(name)
 
     def replace(self, name: str) -> None:
-        """Kill, and start anew."""
+        """Kill the process and start it again."""
         self.kill(name)
         self.deaths[name] += 1
         self.start(name)
@@ -129,8 +129,8 @@ class Fleet:
     def is_alive(self, name: str) -> bool:
         return self._processes[name].poll() is None
 
-    def speaks_from(self, name: str, port: int) -> bool:
-        """Whether it is this process whose end of a connection has *port*."""
+    def owns_port(self, name: str, port: int) -> bool:
+        """Return True if one of this process's connections has *port* at its own end."""
         ours = psutil.Process(self._processes[name].pid).net_connections("tcp")
         return any(connection.laddr.port == port for connection in ours)
 
@@ -140,7 +140,7 @@ class Fleet:
 
 @dataclass
 class Person:
-    """Somebody who signs up, and what they were answered."""
+    """Somebody who signs up, and the answers that they got."""
 
     number: int
     key: str = field(default_factory=new_key)
@@ -152,7 +152,7 @@ class Person:
         return f"personne{self.number}@exemple.fr"
 
     def form(self) -> Answer:
-        """Every second one joins the same organisation."""
+        """Return this person's form; every second person joins the same organisation."""
         identifier = (
             {"type": "SIRET", "value": "73282932000074"} if self.number % 2 else {"type": "AUTRE", "value": "X"}
         )
@@ -161,7 +161,7 @@ class Person:
 
 
 class Crowd:
-    """People who sign up, a few at once; who gets no answer asks again, under the same key, whoever listens."""
+    """People who sign up, a few at once. A person without an answer asks again, with the same key, anywhere."""
 
     def __init__(self, number: int, urls: list[str], postman: Postman, *, may_fail: bool = False) -> None:
         self.people = [Person(n) for n in range(number)]
@@ -173,19 +173,19 @@ class Crowd:
         self._answered = asyncio.Condition()
         self._answers = 0
 
-    async def answers(self, count: int) -> None:
-        """Wait for that many answers in all."""
+    async def wait_for_answers(self, count: int) -> None:
+        """Wait for *count* answers in all."""
         async with self._answered:
             await self._answered.wait_for(lambda: self._answers >= count)
 
-    async def more_failures(self, count: int) -> None:
-        """Wait for that many failures from now on."""
+    async def wait_for_failures(self, count: int) -> None:
+        """Wait for *count* more failures."""
         enough = len(self.failures) + count
         async with self._answered:
             await self._answered.wait_for(lambda: len(self.failures) >= enough)
 
     async def walk(self) -> list[Person]:
-        """Everybody walks as far as they come; who are still waiting for their link."""
+        """Let everybody sign up as far as they get, and return those who still wait for their link."""
         async with self._client() as http:
             arrived = await asyncio.gather(*(self._walk(http, person) for person in self.people))
         return [person for person, has_arrived in zip(self.people, arrived, strict=True) if not has_arrived]
@@ -204,7 +204,7 @@ class Crowd:
             person.id = (await self._ask(http, person, CREATE_ACCOUNT, person.form()))["id"]
             answer = {"registrationId": person.id, "answer": CAPTCHA}
             assert (await self._ask(http, person, VERIFY_CAPTCHA, answer))["__typename"] == "ActivationMailSent"
-            # A relay that died may have it: then others go first.
+            # A relay that died may hold the mail: then others go first.
             arrived, _ = await asyncio.wait([self._postman.link_of(person.email)], timeout=PATIENCE_SECONDS)
             if arrived:
                 await self._activate(http, person)
@@ -212,15 +212,15 @@ class Crowd:
 
     async def _activate(self, http: httpx.AsyncClient, person: Person) -> None:
         token = await self._postman.link_of(person.email)
-        typed = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
-        activated = await self._ask(http, person, ACTIVATE_ACCOUNT, typed)
-        # USED: it happened, and the answer was lost.
+        entered = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
+        activated = await self._ask(http, person, ACTIVATE_ACCOUNT, entered)
+        # USED: the activation succeeded, and its answer was lost.
         assert activated.get("code", "ACTIVATION_LINK_USED") == "ACTIVATION_LINK_USED", activated
 
-    async def _ask(self, http: httpx.AsyncClient, person: Person, query: str, typed: Answer) -> Answer:
+    async def _ask(self, http: httpx.AsyncClient, person: Person, query: str, entered: Answer) -> Answer:
         for attempt in itertools.count(person.number):
             try:
-                body = {"query": query, "variables": {"input": typed}}
+                body = {"query": query, "variables": {"input": entered}}
                 response = await http.post(f"{self._urls[attempt % len(self._urls)]}/graphql", json=body)
             except httpx.TransportError:
                 assert not self._may_fail, "a service whose database is away answers all the same"
@@ -239,7 +239,7 @@ class Crowd:
         return value
 
     async def _note_failure(self, answer: Answer) -> None:
-        """A failure that is expected is typed, and says where the log has more of it."""
+        """Check that a failure is typed and has a reference to the log, and count it."""
         (error,) = answer["errors"]
         assert self._may_fail, answer
         assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR", answer
@@ -250,20 +250,20 @@ class Crowd:
 
 
 async def check(url: str, crowd: Crowd, mails: list[EmailMessage]) -> None:
-    """Nothing is half done, what was answered is so, and everybody has got both mails and one account."""
+    """Check that nothing is half done, that every answer is true, and that everybody has both mails and one account."""
     async with database(url):
-        assert await half_done(now=datetime.now(UTC)) == []
+        assert await find_half_done(now=datetime.now(UTC)) == []
         for person in crowd.people:
             for answer in person.answers:
-                assert await is_kept(answer, registration_id=person.id), answer
-        assert await not_sent(mails) == []
-        assert await not_the_same(mails) == []
+                assert await is_answer_true(answer, registration_id=person.id), answer
+        assert await find_unsent(mails) == []
+        assert await find_mixed_message_ids(mails) == []
         accounts = Counter([account.email for account in await Account.all()])
         assert accounts == dict.fromkeys((person.email for person in crowd.people), 1)
 
 
 async def fetch(url: str, statement: str, *values: Any) -> Any:
-    """The first value of what a statement gives."""
+    """Return the first value of a statement's result."""
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(statement, *values)
@@ -271,13 +271,13 @@ async def fetch(url: str, statement: str, *values: Any) -> Any:
         await connection.close()
 
 
-async def comes_true(url: str, statement: str, *values: Any) -> None:
-    """Wait until the database says so: other processes can set no event."""
+async def wait_until(url: str, statement: str, *values: Any) -> None:
+    """Wait until *statement* gives true. Another process can set no event here."""
     while not await fetch(url, statement, *values):  # noqa: ASYNC110
         await asyncio.sleep(0.1)
 
 
-async def is_ready(url: str) -> None:
+async def wait_until_ready(url: str) -> None:
     """Wait until the service answers."""
     async with httpx.AsyncClient() as http:
         while True:
@@ -289,7 +289,7 @@ async def is_ready(url: str) -> None:
 
 
 async def release_leases(url: str) -> None:
-    """Make due what was in the hands of a relay that is dead: in place of the minute after which its lease runs out."""
+    """Make the messages of dead relays due now, instead of a minute later when their leases expire."""
     await fetch(
         url,
         "UPDATE outbox_message SET available_at = now()"
@@ -297,14 +297,14 @@ async def release_leases(url: str) -> None:
     )
 
 
-async def is_empty(url: str) -> None:
-    """Wait until no message waits any more."""
-    await comes_true(url, "SELECT NOT EXISTS (SELECT FROM outbox_message WHERE state = 'QUEUED')")
+async def wait_until_empty(url: str) -> None:
+    """Wait until the outbox has no queued message."""
+    await wait_until(url, "SELECT NOT EXISTS (SELECT FROM outbox_message WHERE state = 'QUEUED')")
 
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL of this test's own."""
+    """Run a PostgreSQL for this test alone."""
     with running_postgres() as running:
         yield running
 
@@ -327,12 +327,12 @@ def a_fleet(tmp_path: Path, url: str, mail_port: int, **settings: str) -> Iterat
 
 
 async def kill_each_twice(fleet: Fleet, crowd: Crowd, postman: Postman, url: str, walking: asyncio.Task[Any]) -> None:
-    """Kill one of the processes after every few answers, in a random order: a relay while it hands a mail over."""
-    chance = random.Random(2026)  # noqa: S311  # The same each time.
+    """Kill one process after every few answers, in random order; a relay while it hands over a mail."""
+    rng = random.Random(2026)  # noqa: S311  # The same order in each run.
     names = [*APIS, *RELAYS]
-    for number, name in enumerate(chance.sample(names, 5) + chance.sample(names, 5), start=1):
-        await crowd.answers(number * ANSWERS_BETWEEN_DEATHS)
-        await comes_true(url, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)", name)
+    for number, name in enumerate(rng.sample(names, 5) + rng.sample(names, 5), start=1):
+        await crowd.wait_for_answers(number * ANSWERS_BETWEEN_DEATHS)
+        await wait_until(url, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)", name)
         if name in RELAYS:
             await kill_with_mail_in_hand(fleet, name, postman, walking, taken=fleet.deaths[name] == 0)
         else:
@@ -342,13 +342,13 @@ async def kill_each_twice(fleet: Fleet, crowd: Crowd, postman: Postman, url: str
 async def kill_with_mail_in_hand(
     fleet: Fleet, name: str, postman: Postman, walking: asyncio.Task[Any], *, taken: bool
 ) -> None:
-    """Kill a relay before it learns whether the server has *taken* its mail; one that has no more mails, at once."""
+    """Kill a relay before it learns whether the server took its mail; kill one without mails at once."""
     killed = asyncio.Event()
 
     def takes(port: int) -> bool:
-        if not fleet.speaks_from(name, port):
+        if not fleet.owns_port(name, port):
             return True
-        postman.takes = anything
+        postman.takes = accept_all
         fleet.replace(name)
         killed.set()
         return taken
@@ -358,12 +358,12 @@ async def kill_with_mail_in_hand(
     await asyncio.wait([killing, walking], return_when=asyncio.FIRST_COMPLETED)
     if not killed.is_set():
         killing.cancel()
-        postman.takes = anything
+        postman.takes = accept_all
         fleet.replace(name)
 
 
-async def test_processes_that_are_killed_lose_nothing(server: PostgresServer, tmp_path: Path) -> None:
-    """Two APIs and three relays, each killed twice while people sign up: all get both mails, and one account."""
+async def test_killed_processes_lose_no_sign_up(server: PostgresServer, tmp_path: Path) -> None:
+    """People sign up while two APIs and three relays are each killed twice: all get both mails and one account."""
     url, postman = url_of(server), Postman()
     ports = {name: str(free_port()) for name in APIS}
     async with asyncio.timeout(GUARD_SECONDS), listening(postman) as mail_port:
@@ -373,54 +373,54 @@ async def test_processes_that_are_killed_lose_nothing(server: PostgresServer, tm
             for name in RELAYS:
                 fleet.start(name, "deliver-mail")
             crowd = Crowd(PEOPLE, [f"http://127.0.0.1:{port}" for port in ports.values()], postman)
-            async with asyncio.TaskGroup() as group:  # Whichever fails, ends the other.
+            async with asyncio.TaskGroup() as group:  # If one fails, the other ends.
                 walking = group.create_task(crowd.walk())
                 group.create_task(kill_each_twice(fleet, crowd, postman, url, walking))
             waiting = walking.result()
-            for name in RELAYS:  # Whoever has held a lease is dead then.
+            for name in RELAYS:  # All holders of leases are now dead.
                 fleet.kill(name)
             await release_leases(url)
             for name in RELAYS:
                 fleet.start(name)
             await crowd.finish(waiting)
-            await is_empty(url)
+            await wait_until_empty(url)
             assert fleet.deaths == dict.fromkeys([*APIS, *RELAYS], 2)
     await check(url, crowd, postman.mails)
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-async def test_database_that_is_restarted_is_taken_up_again(server: PostgresServer, tmp_path: Path, mode: str) -> None:
-    """A database that goes away and comes back under load: answers are typed, and the service goes on by itself."""
+async def test_service_recovers_from_a_database_restart(server: PostgresServer, tmp_path: Path, mode: str) -> None:
+    """While the database restarts under load, errors are typed; afterwards, the service works again by itself."""
     url, postman = url_of(server), Postman()
     port = str(free_port())
     async with asyncio.timeout(GUARD_SECONDS), listening(postman) as mail_port:
-        # A pool of two: a connection that is lost for good with each failure would soon be missed.
+        # With a pool of two, the test would notice connections that failures leak.
         with a_fleet(tmp_path, f"{url}&maxsize=2", mail_port) as fleet:
             fleet.start("api-1", "serve", "--port", port)
             crowd = Crowd(PEOPLE // 2, [f"http://127.0.0.1:{port}"], postman, may_fail=True)
-            await is_ready(f"http://127.0.0.1:{port}")
+            await wait_until_ready(f"http://127.0.0.1:{port}")
             async with asyncio.TaskGroup() as group:
                 walking = group.create_task(crowd.walk())
                 group.create_task(restart_often(server, mode, crowd, walking))
             waiting = walking.result()
-            await is_ready(f"http://127.0.0.1:{port}")
-            await release_leases(url)  # The relay lives, and has given up what it could not note down.
+            await wait_until_ready(f"http://127.0.0.1:{port}")
+            await release_leases(url)  # The relay lives, and has given up the messages whose state it couldn't store.
             await crowd.finish(waiting)
-            await is_empty(url)
+            await wait_until_empty(url)
             assert fleet.is_alive("api-1"), fleet.log("api-1")
     await check(url, crowd, postman.mails)
 
 
 async def restart_often(server: PostgresServer, mode: str, crowd: Crowd, walking: asyncio.Task[Any]) -> None:
-    """Restart at once, but for the first time: then the database is away until some have noticed."""
+    """Restart the database several times; the first time, keep it away until some people have got an error."""
     for number in range(1, RESTARTS + 1):
-        await crowd.answers(number * ANSWERS_BETWEEN_RESTARTS)
+        await crowd.wait_for_answers(number * ANSWERS_BETWEEN_RESTARTS)
         if number == 1:
             await control(server, "stop", mode)
-            noticing = asyncio.create_task(crowd.more_failures(AT_ONCE))
+            noticing = asyncio.create_task(crowd.wait_for_failures(AT_ONCE))
             await asyncio.wait([noticing, walking], return_when=asyncio.FIRST_COMPLETED)
             noticing.cancel()
-        await control(server, "restart", mode)  # Which starts one that is not there, too.
+        await control(server, "restart", mode)  # `restart` also starts a stopped server.
 
 
 async def control(server: PostgresServer, command: str, mode: str) -> None:

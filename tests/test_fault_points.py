@@ -1,7 +1,7 @@
-"""A process that is killed at any moment of anything it does: nothing is half done, nothing promised is lost.
+"""A process that is killed at any point of any step leaves nothing half done and loses nothing promised.
 
 Each step of the sign-up, of the relay and of the purge is killed before each statement that it sends, before and after
-each mail, before its answer and right after it: see `tests/support/fault_points.py`. Then somebody starts the service
+each mail, before its answer and right after it: see `tests/support/fault_points.py`. Then the service is started
 again, and the person goes on.
 """
 
@@ -41,9 +41,9 @@ from tests.support.client import (
     with_link,
 )
 from tests.support.doubles import Letterbox
-from tests.support.fault_points import Delivery, Purge, Request, Saved, Step, live
+from tests.support.fault_points import Delivery, Purge, Request, Snapshot, Step, run_step
 from tests.support.hashing import CHEAP_HASHER
-from tests.support.invariants import half_done, is_kept, not_sent, not_the_same
+from tests.support.invariants import find_half_done, find_mixed_message_ids, find_unsent, is_answer_true
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,17 +54,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-EMAIL, ELSE = "camille.durand@exemple.fr", "dominique.petit@exemple.fr"
+EMAIL, OTHER_EMAIL = "camille.durand@exemple.fr", "dominique.petit@exemple.fr"
 
 
 class FixedAnswer:
-    """The captcha of `GUICHET_CAPTCHA=fixed:…`, which is the same in all processes."""
+    """The captcha of `GUICHET_CAPTCHA=fixed:…`, with the same answer in all processes."""
 
     answer, wrong_answer = "ABC123", "CBA321"
 
 
 class Folder:
-    """The mailbox folder, which is there whatever dies."""
+    """The mailbox folder, which outlives every process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -83,7 +83,7 @@ class Folder:
 
 
 class Journey:
-    """What is under way when the process dies, and how it goes on with the next."""
+    """A step during which the process dies, and the person's way to the account afterwards."""
 
     expected: ClassVar[str]
     limits: ClassVar[str] = "off"
@@ -97,26 +97,26 @@ class Journey:
         self.id = ""
 
     async def prepare(self, portal: Portal) -> Step:
-        """Walk to where the step begins."""
+        """Walk to the beginning of the step and return it."""
         raise NotImplementedError
 
     async def go_on(self, portal: Portal) -> None:
-        """Repeat the step, or do without; to the point where only the link is left to be used."""
+        """Repeat the step or do without it, until only the link is left to use."""
 
     @asynccontextmanager
     async def service(self) -> AsyncIterator[Portal]:
-        """The service, started anew."""
+        """Start the service again."""
         settings = self.settings.replace(rate_limits=self.limits)
         relay = build_relay(settings, clock=self.clock, concurrent_sendings=1)
         async with client_of(build_app(self.settings, clock=self.clock, hasher=CHEAP_HASHER)) as http:
             yield Portal(http, captcha=FixedAnswer(), relay=relay, letterbox=Letterbox())
 
     async def finish(self, portal: Portal) -> None:
-        """Whatever has happened, the person gets the mails and ends with the account."""
+        """Deliver all mails and activate the account, which must exist once in the end."""
         await self.drain(portal)
         if not await Account.exists(email_canonical=EMAIL):
             token = await self.usable_token(portal)
-            if token is None:  # It has waited too long, for the other mails or for the hour of a full mailbox.
+            if token is None:  # The link expired during the wait, for other mails or for the hour of a full mailbox.
                 await portal.resend_activation_mail(EMAIL)
                 await self.drain(portal)
                 token = await self.usable_token(portal)
@@ -133,13 +133,13 @@ class Journey:
         return None
 
     async def drain(self, portal: Portal) -> None:
-        """Let time pass, leases run out with it, until nothing waits any more."""
+        """Let time pass, and leases expire, until no message waits."""
         for _ in range(200):
             message = await OutboxMessage.filter(state=MessageState.QUEUED).order_by("available_at").first()
             if message is None:
                 return
             self.clock.now = max(self.clock.now, message.available_at)
-            if not await portal.relay.deliver_due():  # Somebody who has died holds another message to this mailbox.
+            if not await portal.relay.deliver_due():  # A dead process holds another message to this mailbox.
                 self.clock.now += LEASE
         raise AssertionError("The outbox doesn't get empty.")
 
@@ -152,10 +152,10 @@ class Journey:
 
 
 class CreatingAccount(Journey):
-    """createAccount; a person who got no answer sends the form again."""
+    """A person sends createAccount, and sends the form again if there is no answer."""
 
     expected = "PendingRegistration"
-    most_registrations = 2
+    max_registrations = 2
 
     async def prepare(self, portal: Portal) -> Step:
         return Request(CREATE_ACCOUNT, {"input": form()})
@@ -163,13 +163,13 @@ class CreatingAccount(Journey):
     async def go_on(self, portal: Portal) -> None:
         await self.begin(portal)
         await self.verify(portal)
-        assert await Registration.all().count() <= self.most_registrations
+        assert await Registration.all().count() <= self.max_registrations
 
 
 class CreatingAccountUnderKey(CreatingAccount):
-    """The same with an idempotency key: it stays one registration."""
+    """A person does the same with an idempotency key, which allows one registration only."""
 
-    most_registrations = 1
+    max_registrations = 1
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         super().__init__(settings, clock)
@@ -183,7 +183,7 @@ class CreatingAccountUnderKey(CreatingAccount):
 
 
 class CreatingAccountAgain(CreatingAccountUnderKey):
-    """createAccount, repeated under its key."""
+    """A person repeats createAccount under its key."""
 
     async def prepare(self, portal: Portal) -> Step:
         await self.begin(portal)
@@ -191,7 +191,7 @@ class CreatingAccountAgain(CreatingAccountUnderKey):
 
 
 class RenewingCaptcha(Journey):
-    """renewCaptcha; whatever picture the person looks at in the end is the one that counts."""
+    """A person sends renewCaptcha; only the picture that they see last counts."""
 
     expected = "PendingRegistration"
 
@@ -205,7 +205,7 @@ class RenewingCaptcha(Journey):
 
 
 class AnsweringRightly(Journey):
-    """verifyCaptcha with the right answer, which a person who heard nothing gives again."""
+    """A person sends verifyCaptcha with the right answer, and repeats it if there is no answer."""
 
     expected = "ActivationMailSent"
 
@@ -221,7 +221,7 @@ class AnsweringRightly(Journey):
 
 
 class AnsweringRightlyAgain(AnsweringRightly):
-    """The right answer, after it was taken."""
+    """A person repeats the right answer after it was accepted."""
 
     async def prepare(self, portal: Portal) -> Step:
         step = await super().prepare(portal)
@@ -230,7 +230,7 @@ class AnsweringRightlyAgain(AnsweringRightly):
 
 
 class AnsweringWrongly(AnsweringRightly):
-    """verifyCaptcha with a wrong answer: it costs one attempt, or none."""
+    """A person sends verifyCaptcha with a wrong answer, which costs one attempt or none."""
 
     expected = "CaptchaRejected"
 
@@ -245,7 +245,7 @@ class AnsweringWrongly(AnsweringRightly):
 
 
 class AskingForLinkAgain(Journey):
-    """resendActivationMail, by a person who has got no mail, or lost it."""
+    """A person who has no mail, or lost it, sends resendActivationMail."""
 
     expected = "ActivationMailRequested"
 
@@ -259,17 +259,17 @@ class AskingForLinkAgain(Journey):
 
 
 class WithLink(Journey):
-    """A person who has got the link, and a step that uses nothing up."""
+    """A person who has the link takes a step that uses nothing up."""
 
     async def prepare(self, portal: Portal) -> Step:
-        self.token = await self.a_token(portal)
+        self.token = await self.get_token(portal)
         return self.step()
 
     def step(self) -> Step:
         raise NotImplementedError
 
-    async def a_token(self, portal: Portal, email: str = EMAIL, **changes: str) -> str:
-        """The link of one more attempt of *email*."""
+    async def get_token(self, portal: Portal, email: str = EMAIL, **changes: str) -> str:
+        """Sign up once more with *email* and return the token of that link."""
         before = {token_in(mail) for mail in with_link(self.folder.messages)}
         await portal.sign_up(email=email, **changes)
         await portal.relay.deliver_due()
@@ -281,7 +281,7 @@ class WithLink(Journey):
 
 
 class InspectingLink(WithLink):
-    """inspectActivationLink."""
+    """A person sends inspectActivationLink."""
 
     expected = "ActivationLink"
 
@@ -290,7 +290,7 @@ class InspectingLink(WithLink):
 
 
 class CheckingPassword(WithLink):
-    """checkPassword with the token of a link."""
+    """A person sends checkPassword with the token of a link."""
 
     expected = "PasswordCheck"
 
@@ -299,66 +299,66 @@ class CheckingPassword(WithLink):
 
 
 class Founding(WithLink):
-    """activateAccount, for the first of an organisation: it happens once, and who repeats it is told that it did."""
+    """The first person of an organisation sends activateAccount; a repetition reports that it has happened."""
 
     expected = "AccountActivated"
-    once_done: ClassVar[str] = "ACTIVATION_LINK_USED"
+    code_afterwards: ClassVar[str] = "ACTIVATION_LINK_USED"
 
     def step(self) -> Step:
-        typed = {"token": self.token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
-        return Request(ACTIVATE_ACCOUNT, {"input": typed})
+        entered = {"token": self.token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
+        return Request(ACTIVATE_ACCOUNT, {"input": entered})
 
     async def go_on(self, portal: Portal) -> None:
         done = await Account.exists(email_canonical=EMAIL)
         answer = await portal.activate_account(self.token)
         assert (answer["__typename"], answer.get("code")) == (
-            ("ActivationLinkRefused", self.once_done) if done else ("AccountActivated", None)
+            ("ActivationLinkRefused", self.code_afterwards) if done else ("AccountActivated", None)
         )
 
 
 class FoundingWithoutIdentifier(Founding):
-    """The same for an organisation that can't be looked up, as one that is still being founded."""
+    """A person does the same for an organisation that can't be looked up."""
 
-    async def a_token(self, portal: Portal, email: str = EMAIL, **changes: str) -> str:
+    async def get_token(self, portal: Portal, email: str = EMAIL, **changes: str) -> str:
         unlisted: Answer = {"organisation": {"identifier": {"type": "AUTRE", "value": "EN-COURS"}, "name": "Exemple"}}
-        return await super().a_token(portal, email, **unlisted)
+        return await super().get_token(portal, email, **unlisted)
 
 
 class Joining(Founding):
-    """activateAccount, for somebody whose organisation is on the portal."""
+    """A person whose organisation is on the portal sends activateAccount."""
 
     async def prepare(self, portal: Portal) -> Step:
-        await portal.activate_account(await self.a_token(portal, ELSE, firstName="Dominique"))
+        await portal.activate_account(await self.get_token(portal, OTHER_EMAIL, firstName="Dominique"))
         return await super().prepare(portal)
 
 
 class FollowingSecondLink(Founding):
-    """activateAccount by the link of a second attempt, while that of the first is unused; the first is used then."""
+    """A person follows the link of a second attempt; afterwards, the unused first link is tried."""
 
-    once_done = "ACTIVATION_LINK_SUPERSEDED"
+    code_afterwards = "ACTIVATION_LINK_SUPERSEDED"
 
     async def prepare(self, portal: Portal) -> Step:
-        first = await self.a_token(portal, firstName="Aurore")
+        first = await self.get_token(portal, firstName="Aurore")
         step = await super().prepare(portal)
         self.token = first
         return step
 
 
 class FollowingLateLink(Founding):
-    """activateAccount by the link of a second attempt, once the first has become the account."""
+    """A person follows the link of a second attempt after the first became the account."""
 
     expected = "ActivationLinkRefused"
-    once_done = "ACTIVATION_LINK_SUPERSEDED"
+    code_afterwards = "ACTIVATION_LINK_SUPERSEDED"
 
     async def prepare(self, portal: Portal) -> Step:
-        first = await self.a_token(portal, firstName="Aurore")
+        first = await self.get_token(portal, firstName="Aurore")
         step = await super().prepare(portal)
         await portal.activate_account(first)
         return step
 
 
 class SendingBothMails(Journey):
-    """The relay, with summary and link."""
+    """The relay sends the summary and the link."""
 
     expected = "sent"
     step: ClassVar[Step] = Delivery()
@@ -369,14 +369,14 @@ class SendingBothMails(Journey):
 
 
 class FailingToSend(SendingBothMails):
-    """The relay, while the mail server is away."""
+    """The relay works while the mail server is away."""
 
     expected = "failed"
     step = Delivery(is_away=True)
 
 
 class TellingOfAccount(SendingBothMails):
-    """The relay, with an attempt of somebody who has an account."""
+    """The relay handles a sign-up by somebody who has an account."""
 
     async def prepare(self, portal: Portal) -> Step:
         await portal.sign_up()
@@ -386,7 +386,7 @@ class TellingOfAccount(SendingBothMails):
 
 
 class SendingLinkAgain(SendingBothMails):
-    """The relay, with the link that was asked for again."""
+    """The relay sends the link once more, as asked for."""
 
     async def prepare(self, portal: Portal) -> Step:
         await portal.sign_up()
@@ -396,7 +396,7 @@ class SendingLinkAgain(SendingBothMails):
 
 
 class Deferring(SendingBothMails):
-    """The relay, with more mails than the mailbox may get in an hour."""
+    """The relay has more mails than the mailbox may get in an hour."""
 
     limits = "mailbox=1/hour"
     step = Delivery(limits=limits)
@@ -408,7 +408,7 @@ class Deferring(SendingBothMails):
 
 
 class Merging(Deferring):
-    """The relay, with what was deferred and goes into one mail."""
+    """The relay merges deferred messages into one mail."""
 
     async def prepare(self, portal: Portal) -> Step:
         step = await super().prepare(portal)
@@ -418,12 +418,12 @@ class Merging(Deferring):
 
 
 class Purging(WithLink):
-    """The purge, with an old attempt that came to an account, one that did not, and a fresh one."""
+    """The purge handles an old attempt with an account, an old one without, and a new one."""
 
     expected = "registrations"
 
     async def prepare(self, portal: Portal) -> Step:
-        await portal.activate_account(await self.a_token(portal, ELSE))
+        await portal.activate_account(await self.get_token(portal, OTHER_EMAIL))
         await portal.create_account(email="nobody@exemple.fr")
         self.folder.empty()
         self.clock.advance(days=8)
@@ -440,7 +440,7 @@ class Purging(WithLink):
 
 
 def journeys() -> list[type[Journey]]:
-    """All that lead somewhere."""
+    """Return all journeys that have a step."""
     found: list[type[Journey]] = []
     families = [Journey]
     while families:
@@ -450,26 +450,27 @@ def journeys() -> list[type[Journey]]:
 
 
 @pytest.mark.parametrize("kind", journeys(), ids=lambda kind: kind.__name__)
-async def test_nothing_is_lost_whenever_the_process_dies(
-    settings: Settings, clock: Clock, tmp_path: Path, kind: type[Journey]
+async def test_killed_step_happens_completely_or_not_at_all(
+    settings: Settings, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Journey]
 ) -> None:
-    """Killed at any point, a step has happened or has not; the person goes on, and gets both mails and one account."""
+    """A step killed at any point is whole or undone; the person goes on, and gets both mails and one account."""
+    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     journey = kind(settings, clock)
     async with journey.service() as portal:
         step = await journey.prepare(portal)
-    begun, saved = clock(), await Saved.of(settings, tmp_path)
-    undisturbed = await live(step, journey.settings, begun)
+    started_at, snapshot = clock(), await Snapshot.take(settings, tmp_path)
+    undisturbed = await run_step(step, journey.settings, started_at)
     await check(journey, undisturbed.answer)
-    for death, statement in enumerate(undisturbed.came_to, start=1):
-        clock.now = begun
-        await saved.put_back()
-        life = await live(step, journey.settings, begun, death=death)
-        assert (life.came_to[-1], life.answer) == (statement, None)
+    for kill_at, statement in enumerate(undisturbed.reached, start=1):
+        clock.now = started_at
+        await snapshot.restore()
+        life = await run_step(step, journey.settings, started_at, kill_at=kill_at)
+        assert (life.reached[-1], life.answer) == (statement, None)
         await check(journey, None)
 
 
-async def test_each_statement_and_each_mail_is_a_point_to_die_at(settings: Settings, clock: Clock) -> None:
-    """No part of a transaction, and no mail, passes the count: a driver that has changed would be noticed here."""
+async def test_processes_are_killed_at_every_statement_and_mail(settings: Settings, clock: Clock) -> None:
+    """Every part of a transaction and every mail counts as a point; a changed driver that hides one fails here."""
     for kind, parts in (
         (Founding, ["BEGIN", "UPDATE", "SAVEPOINT", "INSERT", "RELEASE", "INSERT", "COMMIT", "the answer"]),
         (SendingBothMails, ["SELECT", "a mail to send", "a mail that is sent", "UPDATE", "the answer"]),
@@ -477,28 +478,28 @@ async def test_each_statement_and_each_mail_is_a_point_to_die_at(settings: Setti
         journey = kind(settings, clock)
         async with journey.service() as portal:
             step = await journey.prepare(portal)
-        came_to = iter((await live(step, journey.settings, clock())).came_to)
-        assert [part for part in parts if any(what.startswith(part) for what in came_to)] == parts
+        reached = iter((await run_step(step, journey.settings, clock())).reached)
+        assert [part for part in parts if any(statement.startswith(part) for statement in reached)] == parts
 
 
 async def check(journey: Journey, answer: Answer | None) -> None:
-    """The service is started again: all is whole, what was answered is so, and the person gets to the end."""
+    """Check that all is whole and the answer true after a new start, and that the person gets to the end."""
     async with journey.service() as portal:
-        assert await half_done(now=journey.clock()) == []
+        assert await find_half_done(now=journey.clock()) == []
         if answer is not None:
             await check_answer(journey, answer)
         await journey.go_on(portal)
         await journey.finish(portal)
-        assert await half_done(now=journey.clock()) == []
-        assert await not_sent(journey.folder.messages) == []
-        assert await not_the_same(journey.folder.messages) == []
+        assert await find_half_done(now=journey.clock()) == []
+        assert await find_unsent(journey.folder.messages) == []
+        assert await find_mixed_message_ids(journey.folder.messages) == []
 
 
 async def check_answer(journey: Journey, answer: Answer) -> None:
-    if "data" not in answer:  # Of the relay, or the purge.
+    if "data" not in answer:  # The answer of the relay or of the purge.
         assert answer[journey.expected] > 0
         assert answer.get("sent", 0) <= len(journey.folder.messages)
         return
     (value,) = answer["data"].values()
     assert value["__typename"] == journey.expected
-    assert await is_kept(value, registration_id=journey.id)
+    assert await is_answer_true(value, registration_id=journey.id)

@@ -1,8 +1,8 @@
-"""A process that is killed: the real application on the real database, up to any statement that it would send.
+"""A process that is killed: the real application on the real database, up to any statement that it sends.
 
-A *step* is lived by a process of its own, which is forked from one that has imported everything already. It counts
-what it comes to, statements at the database's driver and mails at the transport, and ends by SIGKILL right before
-the one at which it has to die; one that may live is killed as soon as it has answered.
+Each *step* runs in its own process, forked from one that has imported everything already. The process counts the
+points that it reaches: statements at the database's driver, and mails at the transport. SIGKILL ends it right before
+the chosen point. Without a chosen point, it is killed as soon as it has answered.
 """
 
 from __future__ import annotations
@@ -42,7 +42,14 @@ if TYPE_CHECKING:
 
 GUARD_SECONDS = 120
 APPLICATION = "guichet-to-be-killed"
-TABLES = ("activation_token", "registration", "membership", "organisation", "account", "outbox_message")  # In order.
+TABLES = (  # Referring tables come first.
+    "activation_token",
+    "registration",
+    "membership",
+    "organisation",
+    "account",
+    "outbox_message",
+)
 SQLITE_CALLS = {"execute", "_execute_insert", "_execute_fetchall", "executemany", "commit", "rollback"}
 
 _processes = multiprocessing.get_context("forkserver")
@@ -53,56 +60,56 @@ Act = Callable[[], Awaitable[Answer]]
 
 
 class Step(Protocol):
-    """What a process is there to do."""
+    """The task of a process."""
 
-    def ready(self, fate: Fate, settings: Settings, now: datetime) -> AbstractAsyncContextManager[Act]:
-        """Everything set up; what is left to do, of which statements are counted, gives an answer as JSON has it."""
+    def ready(self, kill_switch: KillSwitch, settings: Settings, now: datetime) -> AbstractAsyncContextManager[Act]:
+        """Set everything up, then yield the rest: its statements are counted, and its answer is JSON."""
 
 
 class Life(NamedTuple):
-    """What a process came to before it was killed, and what it answered, if it lived to."""
+    """The points that a process reached before it was killed, and its answer if it got that far."""
 
-    came_to: list[str]
+    reached: list[str]
     answer: Answer | None
 
 
-class Fate:
-    """When the process has to die: before the *death*th of what it comes to; None: once it has answered."""
+class KillSwitch:
+    """A switch that kills the process before its *kill_at*th point, or once it has answered if *kill_at* is None."""
 
-    def __init__(self, death: int | None, reports: Connection) -> None:
-        self._death = death
+    def __init__(self, kill_at: int | None, reports: Connection) -> None:
+        self._kill_at = kill_at
         self._reports = reports
-        self._came_to: list[str] = []
+        self._reached: list[str] = []
         self.has_begun = False
 
-    def comes_to(self, what: str) -> None:
-        if self.has_begun and not what.startswith("PRAGMA "):  # Which changes nothing of what is stored.
-            self._came_to.append(what)
-            if len(self._came_to) == self._death:
-                self.ends()
+    def reach(self, point: str) -> None:
+        if self.has_begun and not point.startswith("PRAGMA "):  # A PRAGMA changes no stored data.
+            self._reached.append(point)
+            if len(self._reached) == self._kill_at:
+                self.kill()
 
-    def ends(self, answer: Answer | None = None) -> None:
-        self._reports.send(Life(self._came_to, answer))
+    def kill(self, answer: Answer | None = None) -> None:
+        self._reports.send(Life(self._reached, answer))
         os.kill(os.getpid(), signal.SIGKILL)
 
     def watch_drivers(self) -> None:
-        """Come to each statement, BEGIN, COMMIT and SAVEPOINT included, right before it is sent."""
+        """Count each statement right before it is sent, including BEGIN, COMMIT and SAVEPOINT."""
         sqlite: Any = aiosqlite.Connection._execute
         query, command = asyncpg.Connection._execute, asyncpg.Connection.execute
 
         async def sqlite_execute(connection: Any, function: Any, *args: Any, **options: Any) -> Any:
             if function.__name__ in SQLITE_CALLS:
-                self.comes_to(str(args[0]) if args else function.__name__.upper())
+                self.reach(str(args[0]) if args else function.__name__.upper())
             return await sqlite(connection, function, *args, **options)
 
         async def query_execute(connection: Any, statement: str, *args: Any, **options: Any) -> Any:
-            self.comes_to(statement)
+            self.reach(statement)
             return await query(connection, statement, *args, **options)
 
         async def command_execute(connection: Any, statement: str, *args: Any, **options: Any) -> Any:
-            # With arguments, it is a query; the last is what the pool cleans a connection with that is given back.
+            # With arguments, it is a query. The pool sends the reset query to clean a returned connection.
             if not args and statement != connection.get_reset_query():
-                self.comes_to(statement)
+                self.reach(statement)
             return await command(connection, statement, *args, **options)
 
         aiosqlite.Connection._execute = sqlite_execute  # type: ignore[method-assign,assignment]
@@ -111,13 +118,13 @@ class Fate:
 
 @dataclass(frozen=True)
 class Request:
-    """One request to the application."""
+    """A single request to the application."""
 
     query: str
     variables: Answer
 
     @asynccontextmanager
-    async def ready(self, fate: Fate, settings: Settings, now: datetime) -> AsyncIterator[Act]:
+    async def ready(self, kill_switch: KillSwitch, settings: Settings, now: datetime) -> AsyncIterator[Act]:
         async with client_of(build_app(settings, clock=lambda: now, hasher=CHEAP_HASHER)) as http:
 
             async def act() -> Answer:
@@ -130,19 +137,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One pass of the relay over the outbox, under *limits*, to a mail server that may be away."""
+    """One pass of the relay over the outbox, under *limits*, with a mail server that may be away."""
 
     limits: str = "off"
     is_away: bool = False
 
     @asynccontextmanager
-    async def ready(self, fate: Fate, settings: Settings, now: datetime) -> AsyncIterator[Act]:
+    async def ready(self, kill_switch: KillSwitch, settings: Settings, now: datetime) -> AsyncIterator[Act]:
+        relay_module.CONCURRENT_SENDINGS = 1  # One at a time, for the same order of statements in each run.
         destination = settings.mail_url
         assert isinstance(destination, Maildir)
         limited = settings.replace(rate_limits=self.limits)
-        transport = _WatchedTransport(destination.path, fate, is_away=self.is_away)
-        # One at a time: each time, the same statements in the same order.
-        relay = build_relay(limited, clock=lambda: now, transport=transport, concurrent_sendings=1)
+        transport = _WatchedTransport(destination.path, kill_switch, is_away=self.is_away)
+        relay = build_relay(limited, clock=lambda: now, transport=transport)
 
         async def act() -> Answer:
             return dict(await relay.deliver_due())
@@ -153,10 +160,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Purge:
-    """What `guichet purge` does, and `guichet serve` each hour."""
+    """The purge that `guichet purge` runs, and `guichet serve` runs each hour."""
 
     @asynccontextmanager
-    async def ready(self, fate: Fate, settings: Settings, now: datetime) -> AsyncIterator[Act]:
+    async def ready(self, kill_switch: KillSwitch, settings: Settings, now: datetime) -> AsyncIterator[Act]:
         async def act() -> Answer:
             return dict(await purge(now=now))
 
@@ -165,25 +172,27 @@ class Purge:
 
 
 class _WatchedTransport(MaildirTransport):
-    """A folder of mails, which outlives the process; or a mail server that is away."""
+    """A mail folder that outlives the process, or a mail server that is away."""
 
-    def __init__(self, path: Path, fate: Fate, *, is_away: bool) -> None:
+    def __init__(self, path: Path, kill_switch: KillSwitch, *, is_away: bool) -> None:
         super().__init__(path)
-        self._fate = fate
+        self._kill_switch = kill_switch
         self._is_away = is_away
 
     async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
-        self._fate.comes_to("a mail to send")
+        self._kill_switch.reach("a mail to send")
         if self._is_away:
             raise TransportError("the mail server is away")
         await super().send(message, hand_over)
-        self._fate.comes_to("a mail that is sent")
+        self._kill_switch.reach("a mail that is sent")
 
 
-async def live(step: Step, settings: Settings, now: datetime, *, death: int | None = None) -> Life:
-    """Have *step* done by a process that is killed at its *death*th statement, or once it has answered."""
+async def run_step(step: Step, settings: Settings, now: datetime, *, kill_at: int | None = None) -> Life:
+    """Run *step* in a process that is killed at its *kill_at*th point, or once it has answered."""
     receiver, sender = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=_live, args=(step, _under_its_own_name(settings), now, death, sender))
+    process = _processes.Process(
+        target=_run_until_killed, args=(step, _with_application_name(settings), now, kill_at, sender)
+    )
     process.start()
     sender.close()
     try:
@@ -195,23 +204,23 @@ async def live(step: Step, settings: Settings, now: datetime, *, death: int | No
         process.kill()
         process.join()
         receiver.close()
-    await _is_forgotten(settings)
+    await _wait_until_forgotten(settings)
     return life
 
 
-def _live(step: Step, settings: Settings, now: datetime, death: int | None, reports: Connection) -> None:
-    upkeep.CHORES = ()  # They would come in between.
-    fate = Fate(death, reports)
-    fate.watch_drivers()
-    asyncio.run(_act(step, fate, settings, now))
+def _run_until_killed(step: Step, settings: Settings, now: datetime, kill_at: int | None, reports: Connection) -> None:
+    upkeep.CHORES = ()  # Chores would add statements of their own.
+    kill_switch = KillSwitch(kill_at, reports)
+    kill_switch.watch_drivers()
+    asyncio.run(_act(step, kill_switch, settings, now))
 
 
-async def _act(step: Step, fate: Fate, settings: Settings, now: datetime) -> None:
-    async with step.ready(fate, settings, now) as act:
-        fate.has_begun = True
+async def _act(step: Step, kill_switch: KillSwitch, settings: Settings, now: datetime) -> None:
+    async with step.ready(kill_switch, settings, now) as act:
+        kill_switch.has_begun = True
         answer = await act()
-        fate.comes_to("the answer")
-        fate.ends(answer)
+        kill_switch.reach("the answer")
+        kill_switch.kill(answer)
 
 
 def _url(settings: Settings) -> str:
@@ -222,8 +231,8 @@ def _is_postgres(settings: Settings) -> bool:
     return _url(settings).startswith("postgres")
 
 
-def _under_its_own_name(settings: Settings) -> Settings:
-    """PostgreSQL gets to know the process by a name."""
+def _with_application_name(settings: Settings) -> Settings:
+    """Return *settings* with which PostgreSQL knows the process by a name."""
     if not _is_postgres(settings):
         return settings
     parts = urlsplit(_url(settings))
@@ -231,8 +240,8 @@ def _under_its_own_name(settings: Settings) -> Settings:
     return settings.replace(database_url=SecretStr(named))
 
 
-async def _is_forgotten(settings: Settings) -> None:
-    """Wait until PostgreSQL has noticed that the process is dead, and undone what it had begun."""
+async def _wait_until_forgotten(settings: Settings) -> None:
+    """Wait until PostgreSQL has noticed that the process is dead, and has rolled back its transactions."""
     if not _is_postgres(settings):
         return
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
@@ -241,8 +250,8 @@ async def _is_forgotten(settings: Settings) -> None:
             await asyncio.sleep(0.005)
 
 
-class Saved:
-    """Database and mailbox as they were, to be put back; SQLite's file is copied, PostgreSQL's rows are kept."""
+class Snapshot:
+    """A copy of the database and the mailbox: SQLite's file, or PostgreSQL's rows, and the mails."""
 
     def __init__(self, settings: Settings, folder: Path, rows: dict[str, list[Any]]) -> None:
         self._settings = settings
@@ -250,8 +259,8 @@ class Saved:
         self._rows = rows
 
     @classmethod
-    async def of(cls, settings: Settings, folder: Path) -> Saved:
-        """What is there now; *folder* is where it may be kept."""
+    async def take(cls, settings: Settings, folder: Path) -> Snapshot:
+        """Copy the present state; *folder* may hold the copies."""
         rows: dict[str, list[Any]] = {}
         if _is_postgres(settings):
             async with _connection(settings) as connection:
@@ -262,21 +271,21 @@ class Saved:
             shutil.copytree(_mailbox(settings), folder / "saved-mailbox")
         return cls(settings, folder, rows)
 
-    async def put_back(self) -> None:
+    async def restore(self) -> None:
         shutil.rmtree(_mailbox(self._settings), ignore_errors=True)
         if (self._folder / "saved-mailbox").exists():
             shutil.copytree(self._folder / "saved-mailbox", _mailbox(self._settings))
         if _is_postgres(self._settings):
-            await self._put_rows_back()
+            await self._restore_rows()
             return
-        self._put_file_back(Path(_file(self._settings)))
+        self._restore_file(Path(_file(self._settings)))
 
-    def _put_file_back(self, file: Path) -> None:
-        for beside in ("-wal", "-shm"):
-            file.with_name(f"{file.name}{beside}").unlink(missing_ok=True)
+    def _restore_file(self, file: Path) -> None:
+        for suffix in ("-wal", "-shm"):
+            file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
         shutil.copy(self._folder / "saved.db", file)
 
-    async def _put_rows_back(self) -> None:
+    async def _restore_rows(self) -> None:
         async with _connection(self._settings) as connection, connection.transaction():
             for table in TABLES:
                 await connection.execute(f"DELETE FROM {table}")  # noqa: S608

@@ -1,4 +1,4 @@
-"""What holds in every database at every moment, whatever was killed: nothing is half done, nothing promised is lost."""
+"""Invariants of every database at every moment: nothing is half done, and nothing promised is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOTH_MAILS = {MessageKind.SUMMARY: 1, MessageKind.ACTIVATION: 1}
 
 @dataclass(frozen=True)
 class Stored:
-    """All rows of the database that is open."""
+    """All rows of the open database."""
 
     registrations: list[Registration]
     tokens: list[ActivationToken]
@@ -48,8 +48,8 @@ class Stored:
         )
 
 
-async def half_done(*, now: datetime) -> list[str]:
-    """What is only half there, in words; of registrations whose life is over, a purge may have taken a part."""
+async def find_half_done(*, now: datetime) -> list[str]:
+    """Describe each thing that is only half done. A purge may have deleted parts of expired registrations."""
     stored = await Stored.now()
     return [
         *_registrations(
@@ -61,7 +61,7 @@ async def half_done(*, now: datetime) -> list[str]:
 
 
 def _registrations(stored: Stored, living: Iterable[Registration]) -> Iterator[str]:
-    """ACTIVATED is who has an account and a used link; both mails are promised to who is VERIFIED, and once."""
+    """Check that an ACTIVATED one has an account and a used link, and a VERIFIED one both mails, once each."""
     accounts = {account.email_canonical: account for account in stored.accounts}
     for registration in living:
         activated = registration.state is RegistrationState.ACTIVATED
@@ -78,11 +78,11 @@ def _registrations(stored: Stored, living: Iterable[Registration]) -> Iterator[s
         if (registration.verified_at is not None, registration.activated_at is not None) != (verified, activated):
             yield f"{registration!r} is {registration.state}, and its times say something else"
         if registration.mail_outcome is not None and not verified:
-            yield f"{registration!r} is {registration.state}, and what it gets is decided"
+            yield f"{registration!r} is {registration.state}, and its mail is already decided"
 
 
 def _accounts(stored: Stored) -> Iterator[str]:
-    """An account comes from a registration and has one place; an organisation has one founder."""
+    """Check that each account has one registration and one membership, and each organisation one founder."""
     places = Counter(_account_of(membership) for membership in stored.memberships)
     founders = Counter(
         _organisation_of(membership) for membership in stored.memberships if membership.role is MembershipRole.MANAGER
@@ -100,7 +100,7 @@ def _accounts(stored: Stored) -> Iterator[str]:
 
 
 def _messages(stored: Stored) -> Iterator[str]:
-    """A message waits or is finished; one that is finished is nobody's any more."""
+    """Check that each message waits or is finished, and that no relay holds a finished one."""
     for message in stored.messages:
         finished = message.state is not MessageState.QUEUED
         if (message.finished_at is not None) != finished or (finished and message.lease_owner is not None):
@@ -123,8 +123,8 @@ def _came_from(account: Account, registration: Registration) -> bool:
     return (account.first_name, account.created_at) == (registration.first_name, registration.activated_at)
 
 
-async def is_kept(answer: Answer, *, registration_id: str = "") -> bool:
-    """Whether it is so what *answer*, to a request about this registration, says has been done."""
+async def is_answer_true(answer: Answer, *, registration_id: str = "") -> bool:
+    """Return True if the database holds what *answer*, to a request about this registration, reports."""
     match answer["__typename"]:
         case "PendingRegistration":
             return await Registration.exists(id=answer["id"])
@@ -143,8 +143,8 @@ async def is_kept(answer: Answer, *, registration_id: str = "") -> bool:
     return True
 
 
-async def not_sent(mails: Iterable[EmailMessage]) -> list[str]:
-    """What was promised and is not among *mails*, in words, once nothing should wait any more."""
+async def find_unsent(mails: Iterable[EmailMessage]) -> list[str]:
+    """Describe each promised mail that is not among *mails*, once nothing should wait any more."""
     stored, delivered = await Stored.now(), [(str(m["To"]), str(m["Subject"]), text_of(m)) for m in mails]
     missing = [f"{message!r} still waits" for message in stored.messages if message.state is MessageState.QUEUED]
     accounts = {account.email_canonical for account in stored.accounts}
@@ -156,15 +156,15 @@ async def not_sent(mails: Iterable[EmailMessage]) -> list[str]:
         else:
             wanted = {(SUMMARY, registration.first_name), (ACTIVATION, registration.first_name)}
         if registration.state is RegistrationState.VERIFIED and registration.email_canonical in accounts:
-            wanted.discard((ACTIVATION, registration.first_name))  # Its link would be worth nothing any more.
+            wanted.discard((ACTIVATION, registration.first_name))  # Its link would no longer work.
         for subject, name in wanted:
-            if not any((to, what) == (registration.email, subject) and name in text for to, what, text in delivered):
+            if not any((to, title) == (registration.email, subject) and name in text for to, title, text in delivered):
                 missing.append(f"{registration!r} has not got {subject}")
     return missing
 
 
-async def not_the_same(mails: Iterable[EmailMessage]) -> list[str]:
-    """Copies of one mail that a mail program could not know as such: each message has one Message-ID for ever."""
+async def find_mixed_message_ids(mails: Iterable[EmailMessage]) -> list[str]:
+    """Describe each Message-ID that different mails share, or that belongs to no stored message."""
     known = {f"{message.id}@" for message in await OutboxMessage.all()}
     contents: dict[str, set[tuple[str, str]]] = {}
     for mail in mails:
