@@ -1,4 +1,4 @@
-"""Abuse is bounded: floods, full queues and mail cannons leave the service to everybody else."""
+"""Abuse is bounded: floods, full queues and mail bombs don't keep others from using the service."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ EMAIL = "camille.durand@exemple.fr"
 FLOOD = 10_000
 CONNECTIONS = 8
 GUARD_SECONDS = 600
-MOST_GROWTH = 100_000_000
+MAX_GROWTH_BYTES = 100_000_000
 RESULT = re.compile(rb'"__typename":"(\w+)"')
 
 
 # --- Floods ---
 
 
-def flooding(number: int, server: Server) -> bytes:
-    """One request of a flood: another address and another idempotency key each time, from one network."""
+def flood_request(number: int, server: Server) -> bytes:
+    """Return one request of a flood: always the same network, each time a new address and idempotency key."""
     key = f"{number:08}-0000-4000-8000-000000000000"
-    typed = form(email=f"person{number}@exemple.fr", idempotencyKey=key)
+    entered = form(email=f"person{number}@exemple.fr", idempotencyKey=key)
     query = "mutation ($input: CreateAccountInput!) { createAccount(input: $input) { __typename } }"
-    body = json.dumps({"query": query, "variables": {"input": typed}}).encode()
+    body = json.dumps({"query": query, "variables": {"input": entered}}).encode()
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: {urlsplit(server.url).netloc}\r\nX-Forwarded-For: 203.0.113.66\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -69,12 +69,12 @@ def flooding(number: int, server: Server) -> bytes:
 
 
 async def flood(server: Server, numbers: Iterator[int]) -> Counter[str]:
-    """Send as fast as answers come, until *numbers* end; what was answered."""
-    where = urlsplit(server.url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    """Send requests as fast as answers arrive, until *numbers* end; count the answers by type."""
+    address = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
     answers: Counter[str] = Counter()
     for number in numbers:
-        writer.write(flooding(number, server))
+        writer.write(flood_request(number, server))
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 ")
         length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length:" in line)
@@ -86,11 +86,11 @@ async def flood(server: Server, numbers: Iterator[int]) -> Counter[str]:
 
 
 async def sign_up_meanwhile(server: Server, person: int) -> None:
-    """Somebody else, from a network of their own, walks the way to the two mails."""
+    """Sign up another person, from their own network, until two mails are promised."""
     headers = {"X-Forwarded-For": f"198.51.100.{person}"}
 
-    async def call(query: str, typed: dict[str, Any]) -> dict[str, Any]:
-        answer = await asyncio.to_thread(server.ask, query, {"input": typed}, headers=headers)
+    async def call(query: str, entered: dict[str, Any]) -> dict[str, Any]:
+        answer = await asyncio.to_thread(server.ask, query, {"input": entered}, headers=headers)
         value: dict[str, Any] = next(iter(answer["data"].values()))
         return value
 
@@ -101,8 +101,8 @@ async def sign_up_meanwhile(server: Server, person: int) -> None:
 
 
 @pytest.mark.process
-async def test_a_flood_from_one_network_leaves_the_service_to_others(database_url: str, tmp_path: Path) -> None:
-    """Of ten thousand forms from one network sixty are taken; people from elsewhere sign up meanwhile as ever."""
+async def test_flood_from_one_network_does_not_stop_others(database_url: str, tmp_path: Path) -> None:
+    """The service accepts sixty of ten thousand forms from one network; people from elsewhere sign up meanwhile."""
     guichet = Guichet(tmp_path)
     guichet.set(DATABASE_URL=database_url, CAPTCHA=f"fixed:{CAPTCHA}", TRUSTED_PROXIES="127.0.0.1", RELAY="off")
     with guichet.serving() as server:
@@ -117,36 +117,36 @@ async def test_a_flood_from_one_network_leaves_the_service_to_others(database_ur
             "PendingRegistration": 60,
             "TooManyRequests": FLOOD - 60,
         }
-        assert psutil.Process(server.process.pid).memory_info().rss - memory < MOST_GROWTH
+        assert psutil.Process(server.process.pid).memory_info().rss - memory < MAX_GROWTH_BYTES
         assert " ERROR " not in server.log
 
 
 # --- Queues ---
 
 
-async def test_full_line_of_pictures_is_a_polite_refusal(portal: Portal, captcha: KnownCaptcha) -> None:
-    """Where as many pictures wait as can, a form is refused for two seconds, and nothing of it is kept."""
-    line = captcha._pictures
+async def test_full_picture_queue_refuses_forms_for_two_seconds(portal: Portal, captcha: KnownCaptcha) -> None:
+    """While the picture queue is full, a form is refused with a retry after two seconds, and nothing is stored."""
+    queue = captcha._pictures
     captcha._pictures = WorkerPool(workers=1, max_waiting=-1, name="full")
     refused = await portal.create_account(accept="en")
     assert (refused["__typename"], refused["retryAfterSeconds"]) == ("TooManyRequests", RETRY_AFTER_SECONDS)
     assert refused["message"] == "Too many requests. Try again in 2 seconds."
     assert await Registration.all().count() == 0
-    captcha._pictures = line
+    captcha._pictures = queue
     assert (await portal.create_account())["__typename"] == "PendingRegistration"
 
 
-async def test_full_line_of_passwords_is_a_polite_refusal(
+async def test_full_password_queue_refuses_some_and_keeps_the_link_usable(
     portal: Portal, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where as many passwords wait as can, some are refused for a moment; the link stays usable, and is used once."""
+    """While the password queue is full, some activations get TooManyRequests; one of the others makes the account."""
     token = await portal.activation_token()
     monkeypatch.setattr("api.passwords.threads.MAX_WAITING", waiting := 2)
     places = (os.cpu_count() or 1) + waiting
-    typed = {"input": {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}}
+    entered = {"input": {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}}
     async with client_of(build_app(settings, clock=clock)) as http:
         answers = await asyncio.gather(
-            *(http.post("/graphql", json={"query": ACTIVATE_ACCOUNT, "variables": typed}) for _ in range(places + 10))
+            *(http.post("/graphql", json={"query": ACTIVATE_ACCOUNT, "variables": entered}) for _ in range(places + 10))
         )
     kinds = Counter(answer.json()["data"]["activateAccount"]["__typename"] for answer in answers)
     assert set(kinds) <= {"AccountActivated", "ActivationLinkRefused", "TooManyRequests"}
@@ -154,13 +154,13 @@ async def test_full_line_of_passwords_is_a_polite_refusal(
     assert kinds["TooManyRequests"] > 0
 
 
-# --- The mail cannon ---
+# --- Mail bombs ---
 
 
-async def test_a_mail_cannon_is_no_cannon(
+async def test_mailbox_under_attack_gets_twelve_mails_an_hour(
     settings: Settings, clock: Clock, captcha: KnownCaptcha, letterbox: Letterbox
 ) -> None:
-    """From however many networks, a mailbox gets twelve mails an hour; its owner's own link comes, and works."""
+    """Strangers in many networks can't send a mailbox more than twelve mails an hour; its owner's link still works."""
     chosen = settings.replace(rate_limits="on", trusted_proxies="10.0.0.0/8")
     relay = build_relay(chosen, clock=clock, transport=letterbox)
     arrivals: list[datetime] = []
@@ -185,7 +185,7 @@ async def test_a_mail_cannon_is_no_cannon(
 
 
 async def activate_own(portal: Portal, mails: list[EmailMessage]) -> None:
-    """Do as Camille does: look through the mails for the link under the right name, and use it."""
+    """Do as Camille does: find the link under the right name in the mails, and use it."""
     for mail in mails:
         for token in LINK.findall(text_of(mail)) if "Camille" in text_of(mail) else ():
             link = await portal.inspect_activation_link(token)

@@ -1,4 +1,4 @@
-"""The check that no password is in any output, which is made after every test: it can fail."""
+"""A check of the check that no password is in any output: it can fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest_plugins = ["pytester"]
 
 LEAK = "A password that was sent is in: "
 
-# The tests are written to a file, of which nothing is quoted here: it would be an output of this test as well.
+# These tests are written to a file. Printing it would make this test itself leak.
 TESTS = """
 import logging
 import sqlite3
@@ -33,7 +33,7 @@ def test_printed(canary):
     print(f"sent: {canary}.")
 
 @canaries
-def test_complained(canary):
+def test_written_to_stderr(canary):
     sys.stderr.write(canary)
 
 @canaries
@@ -59,16 +59,16 @@ def test_harmless(tmp_path):
 def test_password_in_an_output_fails_the_test(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A test during which a password is printed, logged, or written to a file or a database fails, and no other."""
+    """A test fails if it prints or logs a password, or writes one to a file or a database. Others pass."""
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     pytester.makeconftest("from tests.support.canary import pytest_runtest_makereport")
     pytester.makepyfile(TESTS)
     options = ("--override-ini=log_level=INFO", "-p", "no:cacheprovider", "-p", "no:xdist", "--junitxml=results.xml")
     result = pytester.runpytest_subprocess(*options)
     capfd.readouterr()
-    # What is in a file is found when its test is over: that is an error, not a failure.
+    # A password in a file is found after its test: that is an error, not a failure.
     result.assert_outcomes(failed=6, errors=4, passed=5)
     cases = ElementTree.parse(pytester.path / "results.xml").iter("testcase")  # noqa: S314 -- pytest wrote it.
     failed = [case.get("name", "").partition("[")[0] for case in cases if LEAK in "".join(case.itertext())]
-    leaking = ("test_printed", "test_complained", "test_logged", "test_written", "test_stored")
+    leaking = ("test_printed", "test_written_to_stderr", "test_logged", "test_written", "test_stored")
     assert Counter(failed) == dict.fromkeys(leaking, len(CANARIES))

@@ -1,4 +1,4 @@
-"""The command line, as an operator has it: real processes, real databases, real mails in a folder."""
+"""The command line as an operator uses it: real processes, real databases, real mails in a folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SECRET = "Secret-42"
 
 @pytest.fixture
 def guichet(tmp_path: Path) -> Guichet:
-    """The program in an empty folder, with its default settings."""
+    """Return the program in an empty folder, with its default settings."""
     folder = tmp_path / "service"
     folder.mkdir()
     return Guichet(folder)
@@ -46,7 +46,7 @@ def guichet(tmp_path: Path) -> Guichet:
 
 @pytest.fixture
 def ready(guichet: Guichet, database_url: str) -> Guichet:
-    """The program with a database that is migrated, and a captcha for developers."""
+    """Return the program with a migrated database and a captcha for developers."""
     guichet.set(DATABASE_URL=database_url, CAPTCHA=f"fixed:{CAPTCHA}", RATE_LIMITS="off")
     return guichet
 
@@ -55,33 +55,33 @@ def ready(guichet: Guichet, database_url: str) -> Guichet:
 
 
 def test_every_command_explains_itself(guichet: Guichet) -> None:
-    """`--help` of the program and of each command says how to use it, and does nothing else."""
-    whole, *each = guichet.run_together(["--help"], *([command, "--help"] for command in COMMANDS))
-    assert [command for command in COMMANDS if command not in whole.out] == []
-    for done in (whole, *each):
+    """`--help` of the program and of each command prints its usage and does nothing else."""
+    overview, *command_help = guichet.run_together(["--help"], *([command, "--help"] for command in COMMANDS))
+    assert [command for command in COMMANDS if command not in overview.out] == []
+    for done in (overview, *command_help):
         assert (done.code, done.err) == (0, "")
         assert "Usage:" in done.out
     assert list(guichet.folder.iterdir()) == []
 
 
 def test_console_script_is_installed() -> None:
-    """`guichet` is on the path of the environment, and is this program."""
+    """The environment's path has `guichet`, and it is this program."""
     script = Path(sys.executable).with_name("guichet")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)  # noqa: S603
     assert "deliver-mail" in done.stdout
 
 
-def test_bad_usage_is_exit_code_2(guichet: Guichet) -> None:
-    """What can't be understood is not done, and the exit code tells."""
-    bad = [["sign-up"], ["serve", "--workers", "0"], ["export-schema", "--colour"]]
-    for done, arguments in zip(guichet.run_together(*bad), bad, strict=True):
+def test_bad_usage_exits_with_code_2(guichet: Guichet) -> None:
+    """An unknown command or option does nothing and exits with code 2."""
+    mistakes = [["sign-up"], ["serve", "--workers", "0"], ["export-schema", "--colour"]]
+    for done, arguments in zip(guichet.run_together(*mistakes), mistakes, strict=True):
         assert (done.code, done.out) == (2, ""), arguments
         assert arguments[0] in done.err
     assert list(guichet.folder.iterdir()) == []
 
 
-def test_bad_settings_are_exit_code_2(guichet: Guichet) -> None:
-    """Each wrong setting is a line on standard error, no password in it, and nothing is done."""
+def test_bad_settings_exit_with_code_2(guichet: Guichet) -> None:
+    """Each bad setting gets one line on standard error, without passwords, and nothing else happens."""
     guichet.set(RELAY="perhaps", MAIL_URL=f"imap://guichet:{SECRET}@mail.example.org")
     for done in guichet.run_together(["serve"], ["migrate"]):
         assert (done.code, done.out) == (2, "")
@@ -91,7 +91,7 @@ def test_bad_settings_are_exit_code_2(guichet: Guichet) -> None:
 
 
 def test_production_that_lacks_settings_does_not_start(guichet: Guichet) -> None:
-    """The server refuses to start unsafe."""
+    """The server refuses to start in production without the settings that make it safe."""
     guichet.set(ENVIRONMENT="production", CAPTCHA="fixed:1")
     done = guichet.run("serve", "--workers", "2")
     assert done.code == 2
@@ -106,8 +106,8 @@ def test_production_that_lacks_settings_does_not_start(guichet: Guichet) -> None
     ]
 
 
-def test_misspelt_setting_is_warned_of(guichet: Guichet) -> None:
-    """A variable that looks like a setting and is none is told, and ignored."""
+def test_misspelt_setting_brings_a_warning(guichet: Guichet) -> None:
+    """A variable that looks like a setting but isn't one brings a warning and has no effect."""
     guichet.set(DATABASE="sqlite://elsewhere.db")
     done = guichet.run("migrate")
     assert done.code == 0
@@ -118,8 +118,8 @@ def test_misspelt_setting_is_warned_of(guichet: Guichet) -> None:
 # --- The database ---
 
 
-def test_server_that_can_not_be_verified_is_refused(guichet: Guichet) -> None:
-    """Without a root certificate, `sslmode=verify-full` can't work: one line that names the file, exit code 1."""
+def test_database_server_without_root_certificate_is_refused(guichet: Guichet) -> None:
+    """`sslmode=verify-full` without a root certificate exits with code 1 and one line that names the file."""
     guichet.environment["HOME"] = str(guichet.folder)
     guichet.set(DATABASE_URL=f"postgres://guichet:{SECRET}@127.0.0.1:1/guichet?sslmode=verify-full", RELAY="off")
     for done in guichet.run_together(["migrate"], ["serve", "--port", str(free_port())]):
@@ -137,8 +137,8 @@ def test_server_that_can_not_be_verified_is_refused(guichet: Guichet) -> None:
         ("sqlite://without-migrations.db", WITH_DATABASE[1:2]),
     ],
 )
-def test_unusable_database_is_one_line(guichet: Guichet, url: str, commands: list[list[str]]) -> None:
-    """A database that is away or not migrated is one line on standard error and exit code 1, not a traceback."""
+def test_unusable_database_is_reported_in_one_line(guichet: Guichet, url: str, commands: list[list[str]]) -> None:
+    """An unreachable or unmigrated database gives one line on standard error and exit code 1, no traceback."""
     guichet.set(DATABASE_URL=url)
     for done in guichet.run_together(*commands):
         assert (done.code, done.out) == (1, "")
@@ -148,8 +148,8 @@ def test_unusable_database_is_one_line(guichet: Guichet, url: str, commands: lis
 
 
 @pytest.mark.parametrize("role_or_name", ["nobody@/postgres", "postgres@/nothing"])
-def test_postgres_that_refuses_is_one_line(guichet: Guichet, postgres: str, role_or_name: str) -> None:
-    """A role or a database that PostgreSQL doesn't know is told as such."""
+def test_unknown_role_or_database_is_named_in_one_line(guichet: Guichet, postgres: str, role_or_name: str) -> None:
+    """If PostgreSQL doesn't know a role or a database, one line names it."""
     guichet.set(DATABASE_URL=f"postgres://{role_or_name}?{urlsplit(postgres).query}")
     for done in guichet.run_together(*WITH_DATABASE[:2]):
         assert done.code == 1
@@ -159,7 +159,7 @@ def test_postgres_that_refuses_is_one_line(guichet: Guichet, postgres: str, role
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def new_database_url(request: pytest.FixtureRequest, guichet: Guichet) -> Iterator[str]:
-    """A database of each kind without any table; of SQLite, not even its folder is there."""
+    """Yield the URL of a database of each kind without tables. For SQLite, not even the folder exists."""
     if request.param == "sqlite":
         yield "sqlite://data/guichet.db"
         return
@@ -169,8 +169,8 @@ def new_database_url(request: pytest.FixtureRequest, guichet: Guichet) -> Iterat
     execute(url, "DROP DATABASE fresh WITH (FORCE)")
 
 
-def test_migrations_are_made_once(guichet: Guichet, new_database_url: str) -> None:
-    """Of replicas that start together one migrates the database, all succeed, and then there is nothing to do."""
+def test_simultaneous_migrations_run_once(guichet: Guichet, new_database_url: str) -> None:
+    """If replicas start together, one of them migrates the database and all succeed. Later runs change nothing."""
     guichet.set(DATABASE_URL=new_database_url)
     for together in (2, 1):
         for done in guichet.run_together(*[["migrate"]] * together):
@@ -178,9 +178,9 @@ def test_migrations_are_made_once(guichet: Guichet, new_database_url: str) -> No
     assert guichet.run("purge").out == "0 registrations, 0 links, 0 messages deleted\n"
 
 
-def test_database_that_is_not_migrated_is_told_as_such(guichet: Guichet, new_database_url: str) -> None:
-    """A database without tables says which command makes them; an SQLite file needs its folder to be asked."""
-    (guichet.folder / "data").mkdir()
+def test_unmigrated_database_is_reported_with_the_command_to_run(guichet: Guichet, new_database_url: str) -> None:
+    """The error for a database without tables names the command that creates them."""
+    (guichet.folder / "data").mkdir()  # SQLite opens a file only in an existing folder.
     guichet.set(DATABASE_URL=new_database_url)
     for done in guichet.run_together(["purge"], ["deliver-mail", "--once"], ["register", "status"]):
         (line,) = done.err.splitlines()
@@ -190,8 +190,8 @@ def test_database_that_is_not_migrated_is_told_as_such(guichet: Guichet, new_dat
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", ["guichet.db", "link.db"])
-async def test_migration_waits_for_the_one_under_way(tmp_path: Path, name: str) -> None:
-    """An SQLite file that another process is migrating is left alone until that is done, by all its names."""
+async def test_sqlite_migration_waits_for_one_in_another_process(tmp_path: Path, name: str) -> None:
+    """A migration waits while another process migrates the same SQLite file, even under another name."""
     (tmp_path / "link.db").symlink_to(tmp_path / "guichet.db")
     with (tmp_path / "guichet.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -203,8 +203,8 @@ async def test_migration_waits_for_the_one_under_way(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", ["var/guichet.db", "data/deep/other.db"])
-def test_what_is_written_is_its_owners_alone(guichet: Guichet, name: str) -> None:
-    """Database, key and folders are closed to other users of the machine, wherever they lie."""
+def test_written_files_are_private_to_their_owner(guichet: Guichet, name: str) -> None:
+    """Other users of the machine can't read the database, the key, the mails or their folders."""
     guichet.set(DATABASE_URL=f"sqlite://{name}", CAPTCHA=f"fixed:{CAPTCHA}")
     guichet.environment.pop("GUICHET_SECRET_KEY", None)
     assert guichet.run("migrate").code == 0
@@ -216,8 +216,8 @@ def test_what_is_written_is_its_owners_alone(guichet: Guichet, name: str) -> Non
     assert [path for path in written if path.stat(follow_symlinks=False).st_mode & 0o077] == []
 
 
-def test_folder_that_can_not_be_written_is_one_line(guichet: Guichet) -> None:
-    """A `var` that can't be used is one line of each command, and no traceback."""
+def test_unwritable_folder_is_reported_in_one_line(guichet: Guichet) -> None:
+    """If `var` can't be used, each command prints one line and no traceback."""
     (guichet.folder / "var").write_text("no folder")
     guichet.environment.pop("GUICHET_SECRET_KEY", None)
     for done in guichet.run_together(["serve"], ["migrate"], ["deliver-mail", "--once"]):
@@ -235,7 +235,7 @@ def test_folder_that_can_not_be_written_is_one_line(guichet: Guichet) -> None:
 
 
 def test_contract_is_printed_or_written(guichet: Guichet) -> None:
-    """`export-schema` gives the file that is in the repository, and needs no settings."""
+    """`export-schema` gives the repository's `schema.graphql` and needs no settings."""
     guichet.set(RELAY="perhaps")
     printed, written, failed = guichet.run_together(
         ["export-schema"],
@@ -249,19 +249,19 @@ def test_contract_is_printed_or_written(guichet: Guichet) -> None:
     assert failed == ("", "no/such/folder/contract.graphql can't be written: No such file or directory\n", 1)
 
 
-# --- Mails, and what has outlived its purpose ---
+# --- Mails and the purge ---
 
 
 @pytest.fixture
 def present(clock: Clock) -> Clock:
-    """The clock of the application in this process, set to the time of the processes beside it."""
+    """Return this process's clock, set to the real time, which the other processes use."""
     clock.now = datetime.now(UTC)
     return clock
 
 
 @pytest.mark.anyio
-async def test_mails_are_delivered_once(ready: Guichet, present: Clock, portal: Portal) -> None:
-    """`deliver-mail --once` sends what is due, says how much that was, and leaves nothing to do."""
+async def test_deliver_mail_once_sends_each_due_mail_once(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """`deliver-mail --once` sends all due mails and prints how many. A second run has nothing to send."""
     await portal.sign_up()
     done = await asyncio.to_thread(ready.run, "deliver-mail", "--once")
     assert (done.code, done.out) == (0, "2 sent\n"), done.err
@@ -275,8 +275,8 @@ async def test_mails_are_delivered_once(ready: Guichet, present: Clock, portal: 
 
 @sqlite_only
 @pytest.mark.anyio
-async def test_mails_that_can_not_leave_are_told(ready: Guichet, present: Clock, portal: Portal) -> None:
-    """Where the mail server is away, the exit code tells, and the mails stay in the queue."""
+async def test_failed_mails_give_exit_code_1_and_stay_queued(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """If the mail server is unreachable, `deliver-mail` exits with code 1, and the mails stay queued."""
     ready.set(MAIL_URL=f"smtp://guichet:{SECRET}@127.0.0.1:1?starttls=off")
     await portal.sign_up()
     done = await asyncio.to_thread(ready.run, "deliver-mail", "--once")
@@ -287,8 +287,8 @@ async def test_mails_that_can_not_leave_are_told(ready: Guichet, present: Clock,
 
 
 @pytest.mark.anyio
-async def test_purge_deletes_what_has_outlived_its_purpose(ready: Guichet, present: Clock, portal: Portal) -> None:
-    """`purge` deletes registrations, links and messages past their time, and spares those of today."""
+async def test_purge_deletes_expired_rows_only(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """`purge` deletes registrations, links and messages past their time, and keeps today's."""
     present.now -= timedelta(days=40)
     await portal.activation_token()
     await portal.create_account(email="dominique@exemple.fr")
@@ -302,8 +302,8 @@ async def test_purge_deletes_what_has_outlived_its_purpose(ready: Guichet, prese
 
 @sqlite_only
 @pytest.mark.anyio
-async def test_relay_runs_until_it_is_ended(ready: Guichet, present: Clock, portal: Portal) -> None:
-    """`deliver-mail` alone sends what becomes due, and goes on until SIGINT ends it in peace."""
+async def test_relay_runs_until_sigint(ready: Guichet, present: Clock, portal: Portal) -> None:
+    """`deliver-mail` sends mails as they become due, until SIGINT ends it without an error."""
     process = ready.start("deliver-mail")
     try:
         await portal.sign_up()
@@ -322,15 +322,15 @@ async def test_relay_runs_until_it_is_ended(ready: Guichet, present: Clock, port
 
 @sqlite_only
 def test_server_serves_a_whole_sign_up(ready: Guichet) -> None:
-    """From the form to the account over real sockets, mails in the folder, and an end in time at SIGTERM."""
+    """A person goes from the form to the account over real sockets, and the server then ends at SIGTERM."""
     with ready.serving() as server:
         server.sign_up()
         activation, _ = ready.wait_for_mails(2)
         link = re.search(r"http://127\.0\.0\.1:\d+/#token=\S+", str(activation.get_body(("plain",))))
         assert link is not None
         assert link[0].startswith(f"{server.url}/#token=")
-        typed = {"token": token_in(activation), "password": PASSWORD, "passwordConfirmation": PASSWORD}
-        assert server.call(ACTIVATE_ACCOUNT, {"input": typed})["__typename"] == "AccountActivated"
+        entered = {"token": token_in(activation), "password": PASSWORD, "passwordConfirmation": PASSWORD}
+        assert server.call(ACTIVATE_ACCOUNT, {"input": entered})["__typename"] == "AccountActivated"
         assert server.end() == 0
     assert "POST '/graphql' 200" in server.log
     assert "Traceback" not in server.log
@@ -340,22 +340,22 @@ def test_server_serves_a_whole_sign_up(ready: Guichet) -> None:
 
 @sqlite_only
 @pytest.mark.parametrize(
-    ("settings", "named"), [({}, "TooManyRequests"), ({"TRUSTED_PROXIES": "127.0.0.1"}, "OrganisationNotFound")]
+    ("settings", "expected"), [({}, "TooManyRequests"), ({"TRUSTED_PROXIES": "127.0.0.1"}, "OrganisationNotFound")]
 )
-def test_server_believes_trusted_proxies_only(ready: Guichet, settings: dict[str, str], named: str) -> None:
-    """Not even loopback may name the caller, as uvicorn would have it, unless it is a trusted proxy."""
+def test_only_trusted_proxies_may_name_the_caller(ready: Guichet, settings: dict[str, str], expected: str) -> None:
+    """Not even loopback may forward a caller's address unless it is a trusted proxy, despite uvicorn's variable."""
     ready.set(RATE_LIMITS="organisation=1/hour", **settings)
     ready.environment["FORWARDED_ALLOW_IPS"] = "*"
     query = '{ organisation(identifier: {type: AUTRE, value: "X"}) { __typename } }'
     with ready.serving() as server:
         for address in ("198.51.100.1", "198.51.100.2"):
             answer = server.ask(query, headers={"X-Forwarded-For": address})
-        assert answer["data"]["organisation"]["__typename"] == named
+        assert answer["data"]["organisation"]["__typename"] == expected
 
 
 @sqlite_only
-def test_port_in_use_is_exit_code_1(ready: Guichet) -> None:
-    """A server that can't listen says so, and ends."""
+def test_port_in_use_exits_with_code_1(ready: Guichet) -> None:
+    """A server that can't listen says so and exits with code 1."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         done = ready.run("serve", "--port", str(other.getsockname()[1]))
     assert done.code == 1
@@ -363,9 +363,9 @@ def test_port_in_use_is_exit_code_1(ready: Guichet) -> None:
     assert "Traceback" not in done.err
 
 
-def test_development_serves_this_machine_only(guichet: Guichet) -> None:
-    """In development, where anybody may read all mails, other addresses take a flag that says so."""
-    hosts = ["0.0.0.0", "::"]  # noqa: S104  # To be refused.
+def test_development_serves_loopback_only(guichet: Guichet) -> None:
+    """In development, where anybody may read all mails, serving other addresses requires an explicit flag."""
+    hosts = ["0.0.0.0", "::"]  # noqa: S104  # The server refuses both.
     for done, host in zip(guichet.run_together(*(["serve", "--host", host] for host in hosts)), hosts, strict=True):
         assert (done.code, done.out) == (2, "")
         (line,) = done.err.splitlines()
@@ -373,14 +373,14 @@ def test_development_serves_this_machine_only(guichet: Guichet) -> None:
 
 
 @sqlite_only
-def test_flag_exposes_development(ready: Guichet) -> None:
-    """With the flag, development listens where it is told."""
+def test_flag_lets_development_serve_any_address(ready: Guichet) -> None:
+    """With the flag, development listens on the given address."""
     with ready.serving("--host", "0.0.0.0", "--expose-development") as server:  # noqa: S104
         assert server.end() == 0
 
 
 async def sign_up_at_once(url: str, count: int) -> list[str]:
-    """Names of the answers to *count* forms, sent together."""
+    """Send *count* forms at once and return the type of each answer."""
     async with httpx.AsyncClient(timeout=READY_SECONDS) as client:
 
         async def send(number: int) -> str:
@@ -391,8 +391,8 @@ async def sign_up_at_once(url: str, count: int) -> list[str]:
         return await asyncio.gather(*(send(number) for number in range(count)))
 
 
-def test_workers_share_the_database(ready: Guichet) -> None:
-    """Two processes take forty forms at the same moment, and lose none to the other's locks."""
+def test_workers_share_the_database_without_failures(ready: Guichet) -> None:
+    """Two workers accept forty forms at once; no form fails because of the other worker's locks."""
     with ready.serving("--workers", "2") as server:
         assert asyncio.run(sign_up_at_once(server.url, 40)) == ["PendingRegistration"] * 40
         server.sign_up()
@@ -401,8 +401,8 @@ def test_workers_share_the_database(ready: Guichet) -> None:
     assert "Traceback" not in server.log
 
 
-def test_nothing_is_lost_with_the_server(ready: Guichet) -> None:
-    """What a caller was told has happened is committed: the mails leave though the server was killed at once."""
+def test_answered_sign_up_survives_a_killed_server(ready: Guichet) -> None:
+    """The mails of an answered sign-up leave even if the server is killed right after its answer."""
     ready.set(RELAY="off")
     with ready.serving() as server:
         server.sign_up()

@@ -451,10 +451,9 @@ def journeys() -> list[type[Journey]]:
 
 @pytest.mark.parametrize("kind", journeys(), ids=lambda kind: kind.__name__)
 async def test_killed_step_happens_completely_or_not_at_all(
-    settings: Settings, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Journey]
+    settings: Settings, clock: Clock, tmp_path: Path, kind: type[Journey]
 ) -> None:
     """A step killed at any point is whole or undone; the person goes on, and gets both mails and one account."""
-    monkeypatch.setattr(relay_module, "CONCURRENT_SENDINGS", 1)
     journey = kind(settings, clock)
     async with journey.service() as portal:
         step = await journey.prepare(portal)

@@ -1,4 +1,4 @@
-"""The whole way, from the form to the active account."""
+"""The whole journey, from the form to the active account."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.anyio
 
 
 @with_the_hasher_of_production
-async def test_somebody_signs_up_and_is_active(portal: Portal) -> None:
-    """Form, captcha, two mails, link, password: the account exists, and its organisation is on the portal."""
+async def test_person_signs_up_and_activates_the_account(portal: Portal) -> None:
+    """Form, captcha, two mails, link and password create the account and put its organisation on the portal."""
     registration_id = await portal.sign_up()
     assert registration_id
     mails = await portal.deliver()

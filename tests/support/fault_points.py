@@ -144,12 +144,12 @@ class Delivery:
 
     @asynccontextmanager
     async def ready(self, kill_switch: KillSwitch, settings: Settings, now: datetime) -> AsyncIterator[Act]:
-        relay_module.CONCURRENT_SENDINGS = 1  # One at a time, for the same order of statements in each run.
         destination = settings.mail_url
         assert isinstance(destination, Maildir)
         limited = settings.replace(rate_limits=self.limits)
         transport = _WatchedTransport(destination.path, kill_switch, is_away=self.is_away)
-        relay = build_relay(limited, clock=lambda: now, transport=transport)
+        # One at a time, for the same order of statements in each run.
+        relay = build_relay(limited, clock=lambda: now, transport=transport, concurrent_sendings=1)
 
         async def act() -> Answer:
             return dict(await relay.deliver_due())
