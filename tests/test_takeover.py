@@ -1,4 +1,4 @@
-"""No account is taken over through its verification, whatever a stranger does with the same address, and whenever."""
+"""Nobody takes over an account through its verification: neither by what they do with its address, nor by when."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     Attack = Callable[[Person], Awaitable[None]]
 
 pytestmark = pytest.mark.anyio
-__all__ = ["person_at"]  # A fixture, that pytest finds here.
+__all__ = ["person_at"]  # A fixture, for pytest to find here.
 
 EMAIL = "camille.durand@exemple.fr"
-OWN = "alex.passant@ailleurs.fr"
+ATTACKER_EMAIL = "alex.passant@ailleurs.fr"
 KEY = "5b0c8a5e-2f4d-4c69-9e0b-8d1f6a7c3e21"
 VICTIM: dict[str, Any] = {
     "email": EMAIL,
@@ -61,13 +61,13 @@ STRANGER: dict[str, Any] = {
     "firstName": "Alex",
     "lastName": "Passant",
     "phone": "06 99 99 99 99",
-    "contactEmail": OWN,
+    "contactEmail": ATTACKER_EMAIL,
     "siret": OTHER_SIRET,
     "name": "Ailleurs SARL",
     "language": "EN",
     "surveyConsent": True,
 }
-STRANGERS_PASSWORD = "Lune-Orageuse-77"
+ATTACKER_PASSWORD = "Lune-Orageuse-77"
 ACCOUNT = {
     "email": EMAIL,
     "email_canonical": EMAIL,
@@ -89,13 +89,13 @@ def captcha() -> LegibleCaptcha:
 
 @pytest.fixture
 def rate_limits() -> str:
-    """None, but where a test asks for them."""
+    """Return no limits; a test that needs them overrides this fixture."""
     return "off"
 
 
 @pytest.fixture
 def settings(settings: Settings, rate_limits: str) -> Settings:
-    """With links that lead to the page which the application serves itself."""
+    """Return settings whose links lead to the page that the application itself serves."""
     return settings.replace(activation_url="http://localhost/", rate_limits=rate_limits)
 
 
@@ -106,7 +106,7 @@ def victim(person_at: PersonAt) -> Person:
 
 @pytest.fixture
 def attacker(person_at: PersonAt) -> Person:
-    """Who sees the answers to their own calls, and no mail but those to their own address."""
+    """Return a person who sees the answers to their own calls, and no mail except at their own address."""
     return person_at("203.0.113.66")
 
 
@@ -114,12 +114,12 @@ def attacker(person_at: PersonAt) -> Person:
 
 
 def tokens_in(mails: Iterable[EmailMessage]) -> list[str]:
-    """The tokens of all links in the mails to the victim."""
+    """Return the tokens of all links in the mails to the victim."""
     return [token for mail in mails if mail["To"].lower() == EMAIL for token in TOKEN.findall(text_of(mail))]
 
 
 async def own_token(victim: Person, mails: Iterable[EmailMessage]) -> str:
-    """The token of the link that shows the victim's own data, which must work."""
+    """Return the token of the link that shows the victim's own data. Fail if no such link works."""
     links = {token: await victim.inspect_activation_link(token) for token in tokens_in(mails)}
     return next(token for token, link in links.items() if is_own(link))
 
@@ -142,8 +142,8 @@ MOMENTS = [
 ]
 
 
-async def way(victim: Person) -> AsyncIterator[str]:
-    """The victim's way, moment by moment; each step succeeds, or what it promises is not kept."""
+async def sign_up_step_by_step(victim: Person) -> AsyncIterator[str]:
+    """Take the victim from the form to the account and yield after each step, which must succeed."""
     yield "before"
     pending = await victim.create_account(**VICTIM)
     assert (pending["__typename"], pending["attemptsLeft"]) == ("PendingRegistration", 5), pending
@@ -159,7 +159,7 @@ async def way(victim: Person) -> AsyncIterator[str]:
     yield "after the captcha"
     await victim.deliver()
     mails = [mail for mail in victim.letterbox.messages if mail["To"] == EMAIL]
-    assert len([mail for mail in mails if "+33612345678" in text_of(mail)]) == 1  # The summary of what was entered.
+    assert len([mail for mail in mails if "+33612345678" in text_of(mail)]) == 1  # The summary of the form.
     yield "after the mails"
     token = await own_token(victim, mails)
     yield "after a look at the link"
@@ -171,20 +171,20 @@ async def way(victim: Person) -> AsyncIterator[str]:
     yield "after the activation"
 
 
-async def gets_an_account(victim: Person) -> None:
-    """The whole way, undisturbed."""
-    async for _ in way(victim):
+async def get_an_account(victim: Person) -> None:
+    """Take the victim from the form to the account without disturbance."""
+    async for _ in sign_up_step_by_step(victim):
         pass
 
 
 async def check_that_nothing_was_taken(victim: Person, attacker: Person) -> None:
-    """The account is the victim's, in every column; the attacker has heard nothing, and no link of theirs works."""
+    """Check that the account is the victim's in every column, and that the attacker has neither data nor a link."""
     await victim.deliver()
     account = await Account.get(email_canonical=EMAIL)
     assert {name: getattr(account, name) for name in ACCOUNT} == ACCOUNT
     membership = await Membership.get(account=account).prefetch_related("organisation")
     assert (membership.organisation.identifier_value, membership.organisation.name) == (SIRET, "Exemple SA")
-    check_password_of(account, PASSWORD, not_=[STRANGERS_PASSWORD, "Camille-Durand-1", ""])
+    check_password_of(account, PASSWORD, wrong_passwords=[ATTACKER_PASSWORD, "Camille-Durand-1", ""])
     own = await Registration.get(phone="+33612345678")
     activated = await Registration.filter(email_canonical=EMAIL, state=RegistrationState.ACTIVATED)
     assert [registration.id for registration in activated] == [own.id]
@@ -193,46 +193,46 @@ async def check_that_nothing_was_taken(victim: Person, attacker: Person) -> None
     assert [secret for secret in secrets if secret in "\n".join(attacker.heard)] == []
 
 
-def check_password_of(account: Account, password: str, *, not_: Iterable[str]) -> None:
+def check_password_of(account: Account, password: str, *, wrong_passwords: Iterable[str]) -> None:
     hasher = PasswordHasher()
     assert hasher.verify(account.password_hash, password)
-    for other in not_:
+    for other in wrong_passwords:
         with pytest.raises(VerifyMismatchError):
             hasher.verify(account.password_hash, other)
 
 
 async def check_links(victim: Person, own: Registration) -> None:
-    """The links of the victim's registration are used; those of all other attempts are of no use any more."""
+    """Check that the victim's own links are used, and that the links of all other attempts no longer work."""
     for token in tokens_in(victim.letterbox.messages):
         stored = await ActivationToken.get(digest=token_digest(token)).prefetch_related("registration")
         expected = "USED" if stored.registration.id == own.id else "SUPERSEDED"
         assert (await victim.inspect_activation_link(token))["state"] == expected
-        refused = await victim.activate_account(token, STRANGERS_PASSWORD)
+        refused = await victim.activate_account(token, ATTACKER_PASSWORD)
         assert refused["code"] == f"ACTIVATION_LINK_{expected}"
 
 
 # --- What the attacker does ---
 
 
-async def signs_up(attacker: Person) -> None:
-    """With data of their own, and passes the captcha."""
+async def sign_up(attacker: Person) -> None:
+    """Sign up with the attacker's own data and pass the captcha."""
     await attacker.pass_captcha(**STRANGER)
 
 
-async def signs_up_in_another_spelling(attacker: Person) -> None:
+async def sign_up_in_another_spelling(attacker: Person) -> None:
     await attacker.pass_captcha(**STRANGER | {"email": "Camille.DURAND@Exemple.FR"})
 
 
-async def signs_up_for_the_same_organisation(attacker: Person) -> None:
+async def sign_up_for_the_same_organisation(attacker: Person) -> None:
     await attacker.pass_captcha(**STRANGER | {"siret": SIRET, "name": "Exemple SA"})
 
 
-async def sends_a_form(attacker: Person) -> None:
-    """And never answers its captcha."""
+async def send_a_form(attacker: Person) -> None:
+    """Send a form and never answer its captcha."""
     await attacker.create_account(**STRANGER)
 
 
-async def exhausts_a_captcha(attacker: Person) -> None:
+async def exhaust_a_captcha(attacker: Person) -> None:
     pending = await attacker.create_account(**STRANGER)
     await attacker.renew_captcha(pending["id"])
     for _ in range(7):
@@ -240,93 +240,97 @@ async def exhausts_a_captcha(attacker: Person) -> None:
     assert answer["code"] == "CAPTCHA_ATTEMPTS_EXHAUSTED"
 
 
-async def asks_for_links(attacker: Person) -> None:
+async def ask_for_links(attacker: Person) -> None:
     for email in (EMAIL, EMAIL.upper(), f" {EMAIL} "):
         assert (await attacker.resend_activation_mail(email))["__typename"] == "ActivationMailRequested"
 
 
-async def guesses_keys(attacker: Person) -> None:
-    """Idempotency keys that a poor client might use, and ones that look like the victim's."""
+async def guess_keys(attacker: Person) -> None:
+    """Try idempotency keys that a poor client might use, and keys that resemble the victim's."""
     for key in ("0" * 32, "00000000-0000-4000-8000-000000000000", new_key(), KEY[:-1] + "0", KEY[::-1]):
         await attacker.create_account(**STRANGER | {"idempotencyKey": key})
 
 
-async def has_the_address_for_contact(attacker: Person) -> None:
-    """In a registration of their own."""
-    await attacker.pass_captcha(**STRANGER | {"email": OWN, "contactEmail": EMAIL})
+async def use_the_address_for_contact(attacker: Person) -> None:
+    """Sign up with another address and name the victim's as the contact address."""
+    await attacker.pass_captcha(**STRANGER | {"email": ATTACKER_EMAIL, "contactEmail": EMAIL})
 
 
-async def activates_with_guesses(attacker: Person) -> None:
-    """With whatever may be made of the address and of registrations of their own."""
+async def activate_with_guesses(attacker: Person) -> None:
+    """Activate with tokens made from the address and from the attacker's own registrations."""
     pending = await attacker.pass_captcha(**STRANGER)
     digests = [hashlib.sha256(text.encode()).hexdigest() for text in (EMAIL, pending["id"], KEY)]
     for token in (EMAIL, pending["id"], KEY, "A" * 43, "", *digests):
         assert (await attacker.inspect_activation_link(token))["state"] == "UNKNOWN"
-        refused = await attacker.activate_account(token, STRANGERS_PASSWORD)
+        refused = await attacker.activate_account(token, ATTACKER_PASSWORD)
         assert refused["code"] == "ACTIVATION_LINK_UNKNOWN"
 
 
-async def uses_links_of_their_own(attacker: Person) -> None:
-    """Which came to their own address: for an account of their own at first, then again and altered."""
+async def misuse_own_links(attacker: Person) -> None:
+    """Use a link sent to the attacker: for an account of their own, then again, and in altered forms."""
     own = f"alex{len(attacker.heard)}@ailleurs.fr"
     await attacker.pass_captcha(**STRANGER | {"email": own})
     await attacker.relay.deliver_due()
     (mail,) = with_link(mail for mail in attacker.letterbox.messages if mail["To"] == own)
     token = token_in(mail)
-    activated = await attacker.activate_account(token, STRANGERS_PASSWORD)
+    activated = await attacker.activate_account(token, ATTACKER_PASSWORD)
     assert activated["account"]["email"] == own
-    for altered in (token, f"{token}{EMAIL}", f"{token}&email={EMAIL}", token.swapcase()):
-        refused = await attacker.activate_account(altered, STRANGERS_PASSWORD)
+    for variant in (token, f"{token}{EMAIL}", f"{token}&email={EMAIL}", token.swapcase()):
+        refused = await attacker.activate_account(variant, ATTACKER_PASSWORD)
         assert refused["code"] in {"ACTIVATION_LINK_USED", "ACTIVATION_LINK_UNKNOWN"}
 
 
 ATTACKS = [
-    signs_up,
-    signs_up_in_another_spelling,
-    signs_up_for_the_same_organisation,
-    sends_a_form,
-    exhausts_a_captcha,
-    asks_for_links,
-    guesses_keys,
-    has_the_address_for_contact,
-    activates_with_guesses,
-    uses_links_of_their_own,
+    sign_up,
+    sign_up_in_another_spelling,
+    sign_up_for_the_same_organisation,
+    send_a_form,
+    exhaust_a_captcha,
+    ask_for_links,
+    guess_keys,
+    use_the_address_for_contact,
+    activate_with_guesses,
+    misuse_own_links,
 ]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_it_does_not_matter_when_a_stranger_comes(victim: Person, attacker: Person, moment: str) -> None:
-    """A stranger who signs up with the address at any moment of the victim's way gets nothing and hinders nobody."""
+async def test_victim_gets_the_account_whenever_the_attacker_acts(
+    victim: Person, attacker: Person, moment: str
+) -> None:
+    """A stranger who signs up with the victim's address, at any moment, gets nothing and stops nobody."""
     moments = []
-    async for reached in way(victim):
+    async for reached in sign_up_step_by_step(victim):
         moments.append(reached)
         if reached == moment:
-            await signs_up(attacker)
+            await sign_up(attacker)
     assert moments == MOMENTS
     await check_that_nothing_was_taken(victim, attacker)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_it_does_not_matter_what_a_stranger_tries(victim: Person, attacker: Person, attack: Attack) -> None:
-    """Whatever a stranger does, at every moment of the victim's way, gets them nothing and hinders nobody."""
-    async for _ in way(victim):
+async def test_victim_gets_the_account_despite_any_attack(victim: Person, attacker: Person, attack: Attack) -> None:
+    """No attack, repeated after every step of the victim, gives the attacker anything or stops the victim."""
+    async for _ in sign_up_step_by_step(victim):
         await attack(attacker)
     await check_that_nothing_was_taken(victim, attacker)
 
 
-async def test_all_at_once_gets_no_further(victim: Person, attacker: Person, person_at: PersonAt) -> None:
-    """Strangers who try everything at the same moment, again and again, get nothing and hinder nobody."""
+async def test_victim_gets_the_account_despite_simultaneous_attacks(
+    victim: Person, attacker: Person, person_at: PersonAt
+) -> None:
+    """Several strangers who attack at once, after every step of the victim, get nothing and stop nobody."""
     strangers = [attacker, *(person_at(f"203.0.113.{number}") for number in range(3))]
-    attacks = [signs_up, sends_a_form, asks_for_links, guesses_keys]
-    async for _ in way(victim):
+    attacks = [sign_up, send_a_form, ask_for_links, guess_keys]
+    async for _ in sign_up_step_by_step(victim):
         await asyncio.gather(*(attack(stranger) for attack, stranger in zip(attacks, strangers, strict=True)))
     for stranger in strangers:
         await check_that_nothing_was_taken(victim, stranger)
 
 
 @pytest.mark.parametrize("rate_limits", ["on"])
-async def test_flood_delays_the_link_and_loses_nothing(clock: Clock, victim: Person, person_at: PersonAt) -> None:
-    """Strangers who fill the victim's mailbox up to its limit keep the link away for a few hours at most."""
+async def test_full_mailbox_delays_the_link_by_hours_at_most(clock: Clock, victim: Person, person_at: PersonAt) -> None:
+    """Strangers who fill the victim's mailbox delay the link by a few hours at most."""
     for number in range(2):
         stranger = person_at(f"198.51.100.{number}")
         for _ in range(10):
@@ -345,18 +349,20 @@ async def test_flood_delays_the_link_and_loses_nothing(clock: Clock, victim: Per
     await check_that_nothing_was_taken(victim, stranger)
 
 
-# --- What a stranger may know ---
+# --- Secrets that a stranger may know ---
 
 
-async def test_known_key_is_of_no_use_with_another_form(victim: Person, attacker: Person, database_url: str) -> None:
-    """Under the victim's idempotency key, whatever differs from the victim's form is a conflict that tells nothing."""
+async def test_known_idempotency_key_reveals_nothing_to_another_form(
+    victim: Person, attacker: Person, database_url: str
+) -> None:
+    """A form that differs from the victim's under the same key gets a conflict without any data."""
     pending = await victim.create_account(**VICTIM)
     before = await dump(database_url)
     guesses: list[dict[str, Any]] = [
         STRANGER,
-        VICTIM | {"contactEmail": OWN},
+        VICTIM | {"contactEmail": ATTACKER_EMAIL},
         VICTIM | {"phone": None},
-        VICTIM | {"email": OWN},
+        VICTIM | {"email": ATTACKER_EMAIL},
         VICTIM | {"name": "Exemple SARL"},
     ]
     for guess in guesses:
@@ -368,14 +374,14 @@ async def test_known_key_is_of_no_use_with_another_form(victim: Person, attacker
     assert pending["id"] not in "\n".join(attacker.heard)
 
 
-async def test_known_id_is_of_use_for_the_captcha_only(victim: Person, attacker: Person) -> None:
-    """Who has learnt a registration's id can pass its captcha, and sees no entry of it but address and identifier."""
+async def test_known_registration_id_can_only_pass_the_captcha(victim: Person, attacker: Person) -> None:
+    """With a registration's id, a stranger can pass its captcha and see its address and identifier, no more."""
     pending = await victim.create_account(**VICTIM)
     renewed = await attacker.renew_captcha(pending["id"])
     assert (await attacker.answer_rightly(renewed))["__typename"] == "ActivationMailSent"
     for token in (pending["id"], token_digest(pending["id"])):
         assert (await attacker.inspect_activation_link(token))["state"] == "UNKNOWN"
-        refused = await attacker.activate_account(token, STRANGERS_PASSWORD)
+        refused = await attacker.activate_account(token, ATTACKER_PASSWORD)
         assert refused["code"] == "ACTIVATION_LINK_UNKNOWN"
     mails = await victim.deliver()
     assert {mail["To"] for mail in mails} == {EMAIL}
@@ -387,8 +393,8 @@ async def test_known_id_is_of_use_for_the_captcha_only(victim: Person, attacker:
     assert [entry for entry in entries if entry in heard] == []
 
 
-def altered(token: str) -> set[str]:
-    """What a token may become by mistake, or by somebody who hopes for a lenient reading."""
+def variants(token: str) -> set[str]:
+    """Return texts that resemble *token*, by mistake or in the hope of a lenient reading."""
     last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".index(token[-1])
     same_bytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last ^ 1]
     return {
@@ -420,16 +426,16 @@ def altered(token: str) -> set[str]:
     } - {token}
 
 
-async def test_altered_token_is_none(victim: Person, attacker: Person, database_url: str) -> None:
-    """In any other case, padding, length or form, or as its digest, a token is none; blanks around it don't count."""
+async def test_altered_token_is_unknown(victim: Person, attacker: Person, database_url: str) -> None:
+    """A token in another case, padding, length or form, or its digest, is unknown, and tells and changes nothing."""
     await victim.pass_captcha(**VICTIM)
     token = await own_token(victim, await victim.deliver())
     before = await dump(database_url)
     unknown = await attacker.check_password("Camille-Durand-1", activationToken="A" * 43)
-    for other in altered(token):
+    for other in variants(token):
         assert (await attacker.inspect_activation_link(other))["state"] == "UNKNOWN", other
         assert await attacker.check_password("Camille-Durand-1", activationToken=other) == unknown, other
-        refused = await attacker.activate_account(other, STRANGERS_PASSWORD)
+        refused = await attacker.activate_account(other, ATTACKER_PASSWORD)
         assert refused["code"] == "ACTIVATION_LINK_UNKNOWN", other
     assert await dump(database_url) == before
     known = await victim.check_password("Camille-Durand-1", activationToken=token)
@@ -440,19 +446,19 @@ async def test_altered_token_is_none(victim: Person, attacker: Person, database_
 # --- Once there is an account ---
 
 
-async def test_later_attempts_bring_no_link(victim: Person, attacker: Person) -> None:
-    """Each attempt on an address with an account brings its owner one mail that says so, and no word or link of it."""
-    await gets_an_account(victim)
+async def test_sign_up_after_the_activation_brings_no_link(victim: Person, attacker: Person) -> None:
+    """A later attempt sends the owner one mail about their account, without a link or any of its entries."""
+    await get_an_account(victim)
     before = await Account.get(email_canonical=EMAIL).values()
     await victim.deliver()
-    for attack in (signs_up, signs_up_in_another_spelling, signs_up_for_the_same_organisation):
+    for attack in (sign_up, sign_up_in_another_spelling, sign_up_for_the_same_organisation):
         await attack(attacker)
         (mail,) = await victim.deliver()
         check_account_exists(mail)
-    await asks_for_links(attacker)
+    await ask_for_links(attacker)
     for mail in await victim.deliver():
         check_account_exists(mail)
-    for attack in (sends_a_form, exhausts_a_captcha):
+    for attack in (send_a_form, exhaust_a_captcha):
         await attack(attacker)
         assert await victim.deliver() == []
     assert await Account.get(email_canonical=EMAIL).values() == before
@@ -460,17 +466,17 @@ async def test_later_attempts_bring_no_link(victim: Person, attacker: Person) ->
 
 
 def check_account_exists(mail: EmailMessage) -> None:
-    """This mail tells the owner that there is an account, and has nothing that the attacker typed."""
+    """Check that this mail tells the owner about their account and contains none of the attacker's entries."""
     assert (mail["To"], mail["Subject"]) == (EMAIL, ACCOUNT_EXISTS)
     parts = [part.get_content() for part in mail.walk() if not part.is_multipart()]
     assert len(parts) == 2
     for part in parts:
-        for word in ("token", "Alex", "Passant", "Ailleurs", "99 99", OWN, OTHER_SIRET[:9], "DURAND@"):
+        for word in ("token", "Alex", "Passant", "Ailleurs", "99 99", ATTACKER_EMAIL, OTHER_SIRET[:9], "DURAND@"):
             assert word not in part
 
 
-async def test_attempts_that_were_on_their_way_bring_no_link(victim: Person, attacker: Person) -> None:
-    """An attempt whose captcha was passed before the activation, and whose mails leave after it, brings no link."""
+async def test_attempt_in_progress_at_the_activation_brings_no_link(victim: Person, attacker: Person) -> None:
+    """An attempt that passed its captcha before the activation, with mails due after it, brings no link."""
     await victim.pass_captcha(**VICTIM)
     token = await own_token(victim, await victim.deliver())
     await attacker.pass_captcha(**STRANGER)
@@ -483,10 +489,10 @@ async def test_attempts_that_were_on_their_way_bring_no_link(victim: Person, att
     await check_that_nothing_was_taken(victim, attacker)
 
 
-async def test_mail_that_was_delayed_brings_no_link(
+async def test_mail_delayed_past_the_activation_brings_no_link(
     victim: Person, attacker: Person, letterbox: Letterbox, clock: Clock
 ) -> None:
-    """What a mail server refuses for a while is decided anew: once there is an account, it brings no link."""
+    """A mail that the mail server refused before the activation is composed anew afterwards, without a link."""
     await victim.pass_captcha(**VICTIM)
     token = await own_token(victim, await victim.deliver())
     await attacker.pass_captcha(**STRANGER)
@@ -495,32 +501,32 @@ async def test_mail_that_was_delayed_brings_no_link(
     assert (await victim.activate_account(token))["__typename"] == "AccountActivated"
     clock.advance(minutes=1)
     mails = await victim.deliver()
-    assert len(mails) == 1  # The summary of what was entered, that was decided upon before.
+    assert len(mails) == 1  # The summary of the form, decided before.
     assert tokens_in(mails) == []
     await check_that_nothing_was_taken(victim, attacker)
 
 
-async def test_what_waits_long_comes_too_late(victim: Person, attacker: Person, clock: Clock) -> None:
-    """An attempt from before the account gets no link on any day of its life, nor is its first one of use again."""
+async def test_older_attempt_never_gets_a_working_link_again(victim: Person, attacker: Person, clock: Clock) -> None:
+    """After the activation, an older attempt gets no new link on any day, and its first link stays superseded."""
     await attacker.pass_captcha(**STRANGER)
     (early,) = tokens_in(await victim.deliver())
-    await gets_an_account(victim)
+    await get_an_account(victim)
     for _ in range(8):
         await attacker.resend_activation_mail(EMAIL)
         assert [mail["Subject"] for mail in await victim.deliver()] == [ACCOUNT_EXISTS]
-        assert (await attacker.activate_account(early, STRANGERS_PASSWORD))["code"] == "ACTIVATION_LINK_SUPERSEDED"
+        assert (await attacker.activate_account(early, ATTACKER_PASSWORD))["code"] == "ACTIVATION_LINK_SUPERSEDED"
         clock.advance(days=1)
     assert await Account.filter(email_canonical=EMAIL).count() == 1
 
 
-async def test_racing_activations_give_one_whole_account(victim: Person, attacker: Person) -> None:
-    """Of two attempts that are activated at once, one makes the account, with its own data and its own password."""
+async def test_racing_activations_make_one_consistent_account(victim: Person, attacker: Person) -> None:
+    """Of two attempts activated at once, one makes the account, with its own data and its own password."""
     await victim.pass_captcha(**VICTIM)
     await attacker.pass_captcha(**STRANGER)
     mails = await victim.deliver()
     own = await own_token(victim, mails)
     (other,) = set(tokens_in(mails)) - {own}
-    passwords = {own: PASSWORD, other: STRANGERS_PASSWORD}
+    passwords = {own: PASSWORD, other: ATTACKER_PASSWORD}
     answers = await asyncio.gather(
         *(victim.activate_account(token, password) for token, password in passwords.items() for _ in range(2))
     )
@@ -529,7 +535,7 @@ async def test_racing_activations_give_one_whole_account(victim: Person, attacke
     assert set(codes) <= {"AccountActivated", "ACTIVATION_LINK_USED", "ACTIVATION_LINK_SUPERSEDED"}
     account = await Account.get()
     won, lost = (own, other) if account.first_name == "Camille" else (other, own)
-    check_password_of(account, passwords[won], not_=[passwords[lost]])
+    check_password_of(account, passwords[won], wrong_passwords=[passwords[lost]])
     form = VICTIM if won == own else STRANGER
     assert (account.last_name, account.contact_email) == (form["lastName"], form["contactEmail"])
     (membership,) = await Membership.all().prefetch_related("organisation")
@@ -541,8 +547,8 @@ async def test_racing_activations_give_one_whole_account(victim: Person, attacke
 # --- Attempts are independent ---
 
 
-async def test_exhausted_attempt_takes_no_other_with_it(victim: Person, attacker: Person) -> None:
-    """Attempts of one address have captchas of their own, and tries of their own."""
+async def test_exhausted_attempt_affects_no_other(victim: Person, attacker: Person) -> None:
+    """Each attempt of an address has its own captcha and its own number of tries."""
     own, strange = await victim.create_account(**VICTIM), await attacker.create_account(**STRANGER)
     for _ in range(5):
         await attacker.verify_captcha(strange["id"], "wrong")
@@ -550,8 +556,8 @@ async def test_exhausted_attempt_takes_no_other_with_it(victim: Person, attacker
     assert (await victim.renew_captcha(own["id"]))["attemptsLeft"] == 5
 
 
-async def test_picture_is_of_one_attempt_only(victim: Person, attacker: Person) -> None:
-    """What stands in the picture of one attempt passes no other attempt of the same address."""
+async def test_captcha_answer_passes_its_own_attempt_only(victim: Person, attacker: Person) -> None:
+    """The answer to one attempt's picture passes no other attempt of the same address."""
     own, strange = await victim.create_account(**VICTIM), await attacker.create_account(**STRANGER)
     read = attacker.captcha.read(strange["captcha"]["image"])
     rejected = await attacker.verify_captcha(own["id"], read)
@@ -560,8 +566,8 @@ async def test_picture_is_of_one_attempt_only(victim: Person, attacker: Person) 
     assert (await victim.answer_rightly(rejected["registration"]))["__typename"] == "ActivationMailSent"
 
 
-async def test_attempt_that_ends_takes_no_other_with_it(victim: Person, attacker: Person, clock: Clock) -> None:
-    """Attempts of one address begin and end each at its own time."""
+async def test_expired_attempt_affects_no_other(victim: Person, attacker: Person, clock: Clock) -> None:
+    """Each attempt of an address expires at its own time."""
     strange = await attacker.create_account(**STRANGER)
     clock.advance(minutes=29)
     own = await victim.create_account(**VICTIM)
@@ -570,8 +576,8 @@ async def test_attempt_that_ends_takes_no_other_with_it(victim: Person, attacker
     assert (await victim.answer_rightly(own))["__typename"] == "ActivationMailSent"
 
 
-async def test_link_that_expires_takes_no_other_with_it(victim: Person, attacker: Person, clock: Clock) -> None:
-    """Links of one address's attempts live for an hour each; a stranger's request for others voids none."""
+async def test_expired_link_affects_no_other(victim: Person, attacker: Person, clock: Clock) -> None:
+    """Each link of an address lives for one hour, and a stranger's request for new links voids none."""
     await attacker.pass_captcha(**STRANGER)
     (strange,) = tokens_in(await victim.deliver())
     clock.advance(minutes=59)
@@ -585,11 +591,11 @@ async def test_link_that_expires_takes_no_other_with_it(victim: Person, attacker
     assert (await victim.activate_account(own))["__typename"] == "AccountActivated"
 
 
-# --- What opens links is not always a person ---
+# --- Programs that open links ---
 
 
 class _Links(HTMLParser):
-    """All that a program may fetch of a page."""
+    """A collector of all URLs in a page that a program may fetch."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -601,14 +607,14 @@ class _Links(HTMLParser):
 
 
 def urls_in(mail: EmailMessage) -> set[str]:
-    """The URLs of a mail, in its text and in its HTML."""
+    """Return the URLs in a mail's text and HTML."""
     html = mail.get_body(("html",))
     assert html is not None
     return set(re.findall(r"https?://\S+", text_of(mail))) | _Links(html.get_content()).found
 
 
-def read_badly(url: str) -> Iterator[str]:
-    """*url*, and what programs make of it that read fragments in ways of their own."""
+def misread(url: str) -> Iterator[str]:
+    """Yield *url*, and variants of it as programs make that misread fragments."""
     yield url
     page, _, fragment = url.partition("#")
     if fragment:
@@ -623,18 +629,20 @@ PREFETCH = {"Purpose": "prefetch", "X-Purpose": "preview", "Sec-Purpose": "prefe
 SCANNER = {"User-Agent": "Mozilla/5.0 (compatible; LinkCheck/1.0)", "Accept": "text/html,application/xhtml+xml,*/*"}
 
 
-async def test_scanner_of_mails_changes_nothing(victim: Person, attacker: Person, database_url: str) -> None:
-    """Whatever a program does to the URLs of mails, without a script, all tables stay as they are, and links usable."""
+async def test_mail_scanner_without_scripts_changes_nothing(
+    victim: Person, attacker: Person, database_url: str
+) -> None:
+    """A program that requests the URLs of mails by any method changes no row, and the links still work."""
     await attacker.pass_captcha(**STRANGER)
     await victim.pass_captcha(**VICTIM)
     mails = await victim.deliver()
     urls = set().union(*(urls_in(mail) for mail in mails))
     assert {urlsplit(url).fragment for url in urls} >= {f"token={token}" for token in tokens_in(mails)}
     own = await own_token(victim, mails)
-    form = {"token": own, "password": STRANGERS_PASSWORD, "passwordConfirmation": STRANGERS_PASSWORD}
+    form = {"token": own, "password": ATTACKER_PASSWORD, "passwordConfirmation": ATTACKER_PASSWORD}
     before = await dump(database_url)
     answered = Counter[int]()
-    for url in chain.from_iterable(map(read_badly, urls)):
+    for url in chain.from_iterable(map(misread, urls)):
         for headers in (SCANNER, SCANNER | PREFETCH):
             for method in ("GET", "GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
                 answered[(await attacker.http.request(method, url, headers=headers)).status_code] += 1
@@ -645,16 +653,16 @@ async def test_scanner_of_mails_changes_nothing(victim: Person, attacker: Person
     assert (await victim.activate_account(own))["__typename"] == "AccountActivated"
 
 
-async def test_mail_about_an_account_has_nothing_to_open(victim: Person, attacker: Person) -> None:
-    """The mails to somebody who has an account lead to the sign-in page and nowhere else."""
-    await gets_an_account(victim)
-    await signs_up(attacker)
+async def test_mail_about_an_account_links_to_sign_in_only(victim: Person, attacker: Person) -> None:
+    """A mail to somebody who has an account has no link except the one to the sign-in page."""
+    await get_an_account(victim)
+    await sign_up(attacker)
     (mail,) = await victim.deliver()
     assert urls_in(mail) == {"https://portal.example.org/sign-in"}
 
 
 async def look_around(person: Visitor) -> None:
-    """Point at and focus whatever can be focused, and press all but what submits."""
+    """Point at and focus all elements, and press all buttons except those that submit."""
     await person.is_at("password")
     for element in await person.page.locator(":is(a, button, input, summary):visible:not([tabindex='-1'])").all():
         await element.focus()
@@ -666,7 +674,7 @@ async def look_around(person: Visitor) -> None:
 
 
 async def leave_open(person: Visitor) -> None:
-    """For as long as a link lives, and longer."""
+    """Leave the page open for longer than a link lives."""
     await person.is_at("password")
     await person.page.clock.fast_forward("02:00:00")
     await person.is_at("password")
@@ -686,17 +694,17 @@ async def go_away_and_back(person: Visitor) -> None:
 
 
 @sqlite_only
-@pytest.mark.parametrize("deed", [look_around, leave_open, reload, go_away_and_back])
-async def test_browser_that_opens_a_link_changes_nothing(
+@pytest.mark.parametrize("visit", [look_around, leave_open, reload, go_away_and_back])
+async def test_scanner_with_a_browser_changes_nothing(
     browser: Browser,
     server: str,
     captcha: LegibleCaptcha,
     newest_link: NewestLink,
     database_url: str,
     *,
-    deed: Callable[[Visitor], Awaitable[None]],
+    visit: Callable[[Visitor], Awaitable[None]],
 ) -> None:
-    """A scanner that runs a real browser, twice, and does all but submit, leaves all tables and a link that works."""
+    """A scanner that opens a link in a real browser twice, without submitting, changes no row; the link still works."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         token = await newest_link()
@@ -706,7 +714,7 @@ async def test_browser_that_opens_a_link_changes_nothing(
             await scanner.is_at("password")
             await scanner.page.clock.install()
             await scanner.open_link(token)
-            await deed(scanner)
+            await visit(scanner)
         assert await dump(database_url) == before
     async with visitor(browser, server) as person:
         await person.activate(token)
