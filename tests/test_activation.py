@@ -106,33 +106,33 @@ DEAD_LINKS = {
     "SUPERSEDED": [superseded, superseded_and_expired],
 }
 each_dead_link = pytest.mark.parametrize(
-    ("state", "way"), [(state, way) for state, ways in DEAD_LINKS.items() for way in ways]
+    ("state", "make_link"), [(state, make_link) for state, makers in DEAD_LINKS.items() for make_link in makers]
 )
 each_unknown_token = pytest.mark.parametrize("token", NOT_TOKENS, ids=lambda token: ascii(token)[:20])
 
 
-async def everything() -> Answer:
-    """Every row that an activation may touch."""
+async def all_rows() -> Answer:
+    """Return every row that an activation may change."""
     tables = (Registration, ActivationToken, Account, Organisation, Membership, OutboxMessage)
     return {table.__name__: sorted(map(str, await table.all().values())) for table in tables}
 
 
-async def together(*calls: Awaitable[Answer]) -> Counter[str]:
-    """What became of calls at the same moment: how often each code, or else each type."""
+async def run_together(*calls: Awaitable[Answer]) -> Counter[str]:
+    """Run *calls* at once and count the answers by code, or by type where there is no code."""
     answers = await asyncio.gather(*calls)
     return Counter(str(answer.get("code", answer["__typename"])) for answer in answers)
 
 
 async def tokens_of(portal: Portal, *forms: dict[str, Any]) -> list[str]:
-    """A link for each sign-up, all of them before the first is used."""
+    """Sign up each of *forms*, and return the tokens of all links, still unused."""
     return [await portal.activation_token(**form) for form in forms]
 
 
 # ── inspectActivationLink ──
 
 
-async def test_a_usable_link_shows_whose_account_it_would_activate(portal: Portal, clock: Clock) -> None:
-    """Before a password is asked for, the person sees address, name, organisation and how long the link works."""
+async def test_usable_link_shows_whose_account_it_will_activate(portal: Portal, clock: Clock) -> None:
+    """Before choosing a password, the person sees address, name, organisation, and how long the link works."""
     token = await portal.activation_token()
     clock.advance(minutes=15)
     assert await portal.inspect_activation_link(token, accept="en") == {
@@ -152,8 +152,8 @@ async def test_a_usable_link_shows_whose_account_it_would_activate(portal: Porta
     }
 
 
-async def test_a_usable_link_tells_that_the_organisation_will_be_joined(portal: Portal) -> None:
-    """Where somebody has founded the organisation meanwhile, the link says so, without its declared name."""
+async def test_usable_link_says_that_the_person_will_join_an_existing_organisation(portal: Portal) -> None:
+    """If somebody else founded the organisation first, the link says so, without its declared name."""
     token = await portal.activation_token()
     await portal.account(**SOMEBODY_ELSE)
     shown = (await portal.inspect_activation_link(token))["organisation"]
@@ -163,9 +163,11 @@ async def test_a_usable_link_tells_that_the_organisation_will_be_joined(portal: 
 
 
 @each_dead_link
-async def test_a_dead_link_shows_its_state_and_address_only(portal: Portal, clock: Clock, state: str, way: Any) -> None:
-    """Of a link that activates nothing any more, no name and no organisation is shown."""
-    link = await portal.inspect_activation_link(await way(portal, clock))
+async def test_dead_link_shows_its_state_and_address_only(
+    portal: Portal, clock: Clock, state: str, make_link: Any
+) -> None:
+    """A link that can no longer activate anything shows neither a name nor an organisation."""
+    link = await portal.inspect_activation_link(await make_link(portal, clock))
     assert link.pop("message")
     assert link == {
         "__typename": "ActivationLink",
@@ -176,15 +178,15 @@ async def test_a_dead_link_shows_its_state_and_address_only(portal: Portal, cloc
 
 
 @each_unknown_token
-async def test_whatever_is_no_token_is_an_unknown_link(portal: Portal, token: str) -> None:
-    """Nothing, NUL, lone surrogates, anything long or mistyped: an unknown link, never an error."""
+async def test_malformed_token_is_an_unknown_link(portal: Portal, token: str) -> None:
+    """Empty, long or mistyped tokens, NUL and lone surrogates are unknown links, and never an error."""
     link = await portal.call_in_ascii(INSPECT_ACTIVATION_LINK, {"token": token})
     assert link["state"] == "UNKNOWN"
     assert [link[field] for field in ("email", *WHILE_USABLE)] == [None] * 6
 
 
-async def test_a_link_works_for_sixty_minutes(portal: Portal, clock: Clock) -> None:
-    """The sixty minutes count from the mail: the last second is in, the next is out."""
+async def test_link_works_for_sixty_minutes(portal: Portal, clock: Clock) -> None:
+    """The sixty minutes start when the mail is sent: the link works in the last second and not in the next."""
     token = await portal.activation_token()
     clock.advance(minutes=59, seconds=59)
     link = await portal.inspect_activation_link(token)
@@ -194,21 +196,21 @@ async def test_a_link_works_for_sixty_minutes(portal: Portal, clock: Clock) -> N
     assert (await portal.activate_account(token))["code"] == "ACTIVATION_LINK_EXPIRED"
 
 
-@pytest.mark.parametrize("way", [usable, expired, used, superseded])
-async def test_looking_at_a_link_changes_nothing(portal: Portal, clock: Clock, way: Any) -> None:
-    """A link can be looked at any number of times, by a mail scanner too: every row stays as it is."""
-    token = await way(portal, clock)
-    before = await everything()
+@pytest.mark.parametrize("make_link", [usable, expired, used, superseded])
+async def test_inspecting_a_link_changes_nothing(portal: Portal, clock: Clock, make_link: Any) -> None:
+    """Anybody can inspect a link any number of times, as a mail scanner does, without changing a row."""
+    token = await make_link(portal, clock)
+    before = await all_rows()
     answers = [await portal.inspect_activation_link(token) for _ in range(3)]
     assert answers[0] == answers[2]
-    assert await everything() == before
+    assert await all_rows() == before
 
 
-# ── activateAccount: what comes to exist ──
+# ── activateAccount: what it creates ──
 
 
-async def test_the_account_has_what_was_entered(portal: Portal, clock: Clock) -> None:
-    """The account repeats the form, in its stored form, and says where to sign in."""
+async def test_account_has_the_entries_of_the_form(portal: Portal, clock: Clock) -> None:
+    """The account has the entries of the form in their stored form, and the answer says where to sign in."""
     token = await portal.activation_token(
         email="Camille.Durand@Exemple.FR",
         phone="06 12 34 56 78",
@@ -252,21 +254,21 @@ async def test_the_account_has_what_was_entered(portal: Portal, clock: Clock) ->
     }
 
 
-async def test_what_was_left_out_has_its_default(portal: Portal) -> None:
-    """Without phone, contact address and consent: none, the sign-in address, and no."""
+async def test_omitted_entries_have_their_defaults(portal: Portal) -> None:
+    """Without entries, there is no phone, the contact address is the sign-in address, and consent is false."""
     account = await portal.account()
     assert (account["phone"], account["contactEmail"], account["surveyConsent"]) == (None, EMAIL, False)
 
 
-async def test_nothing_exists_before_the_password(portal: Portal) -> None:
-    """Form, captcha, mails and a look at the link make neither an account nor an organisation."""
+async def test_no_account_or_organisation_exists_before_the_activation(portal: Portal) -> None:
+    """Form, captcha, mails and an inspected link create neither an account nor an organisation."""
     await portal.inspect_activation_link(await portal.activation_token())
     assert (await Account.all().count(), await Organisation.all().count()) == (0, 0)
     assert (await portal.find_organisation(SIRET))["__typename"] == "OrganisationNotFound"
 
 
-async def test_who_comes_second_asks_to_join(portal: Portal) -> None:
-    """The founder manages the organisation; who names it later is a member whose request is pending."""
+async def test_later_person_asks_to_join_the_organisation(portal: Portal) -> None:
+    """The founder manages the organisation; a person who names it later becomes a member with a pending request."""
     founder = await portal.account()
     member = await portal.account(**SOMEBODY_ELSE)
     (founded,), (joined,) = founder["memberships"], member["memberships"]
@@ -278,8 +280,8 @@ async def test_who_comes_second_asks_to_join(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("type_", ["AUTRE", "PARTICULIER"])
-async def test_what_identifies_nothing_in_public_is_founded_by_each(portal: Portal, type_: str) -> None:
-    """Two accounts with the same AUTRE or PARTICULIER value have an organisation each, which nobody can look up."""
+async def test_each_account_founds_its_own_organisation_for_a_private_identifier(portal: Portal, type_: str) -> None:
+    """Accounts with the same AUTRE or PARTICULIER value have separate organisations, which nobody can look up."""
     one = await portal.account(**organisation(type_, "EN-COURS-1"))
     other = await portal.account(**SOMEBODY_ELSE, **organisation(type_, "en-cours-1", name="Une autre"))
     (of_one,), (of_other,) = one["memberships"], other["memberships"]
@@ -292,8 +294,8 @@ async def test_what_identifies_nothing_in_public_is_founded_by_each(portal: Port
     assert (await portal.inspect_activation_link(token))["organisation"]["organisation"] is None
 
 
-async def test_a_declared_name_is_shown_to_its_founder_alone(portal: Portal) -> None:
-    """What the founder declared is shown to the founder; not to a pending member, and not in a look-up."""
+async def test_declared_name_is_shown_to_its_founder_only(portal: Portal) -> None:
+    """The founder sees the declared name; pending members and look-ups don't."""
     founder = await portal.account(name="Nom confidentiel")
     member = await portal.account(**SOMEBODY_ELSE, name="Nom imaginé")
     found = await portal.find_organisation(SIRET)
@@ -303,8 +305,8 @@ async def test_a_declared_name_is_shown_to_its_founder_alone(portal: Portal) -> 
     assert (await Organisation.get()).name == "Nom confidentiel"
 
 
-async def test_the_register_is_shown_where_it_knows_the_organisation(portal: Portal) -> None:
-    """The register's facts stand before what was declared, and the organisation is the same before and after."""
+async def test_register_entry_replaces_the_declared_name(portal: Portal) -> None:
+    """An account shows the register's facts instead of declared ones, the same before and after the sign-up."""
     await register(name="NOM OFFICIEL")
     before = await portal.find_organisation(SIRET)
     assert before["onPortal"] is False
@@ -316,7 +318,7 @@ async def test_the_register_is_shown_where_it_knows_the_organisation(portal: Por
 
 
 async def test_consents_are_stored_with_version_and_time(portal: Portal, clock: Clock) -> None:
-    """The account records which text was agreed to, and when: at the form, not at the activation."""
+    """The account records which text its owner agreed to, and the time of the form, not of the activation."""
     agreed_at = clock()
     tokens = await tokens_of(portal, {"surveyConsent": True}, SOMEBODY_ELSE)
     clock.advance(minutes=30)
@@ -360,33 +362,33 @@ async def test_consents_are_stored_with_version_and_time(portal: Portal, clock: 
     ],
     ids=ascii,
 )  # fmt: skip
-async def test_a_refused_password_leaves_the_link_usable(portal: Portal, password: str, codes: list[str]) -> None:
-    """Every rule that a password breaks is told at its field; nothing has changed, and the same link then works."""
+async def test_refused_password_leaves_the_link_usable(portal: Portal, password: str, codes: list[str]) -> None:
+    """The answer names every rule that a password breaks; no row changes, and the same link works afterwards."""
     token = await portal.activation_token()
-    before = await everything()
-    typed = {"token": token, "password": password, "passwordConfirmation": password}
-    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": typed})
+    before = await all_rows()
+    entered = {"token": token, "password": password, "passwordConfirmation": password}
+    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": entered})
     assert (refused["__typename"], refused["code"]) == ("InvalidInput", "INVALID_INPUT")
     assert [problem["code"] for problem in refused["fields"]] == codes
     assert {tuple(problem["path"]) for problem in refused["fields"]} == {("password",)}
     assert all(problem["message"] for problem in refused["fields"])
-    assert await everything() == before
+    assert await all_rows() == before
     assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
 
 
 @pytest.mark.parametrize("confirmation", ["", "soleil-brumeux-42", f"{PASSWORD} ", "\ud800"], ids=ascii)
-async def test_a_confirmation_that_differs_is_refused(portal: Portal, confirmation: str) -> None:
-    """Whoever mistypes one of the two passwords is told so, at the second, and can type again."""
+async def test_different_confirmation_is_refused(portal: Portal, confirmation: str) -> None:
+    """If the two passwords differ, the confirmation is refused, and the person can try again."""
     token = await portal.activation_token()
-    typed = {"token": token, "password": PASSWORD, "passwordConfirmation": confirmation}
-    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": typed})
+    entered = {"token": token, "password": PASSWORD, "passwordConfirmation": confirmation}
+    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": entered})
     (problem,) = refused["fields"]
     assert (problem["path"], problem["code"]) == (["passwordConfirmation"], "PASSWORD_MISMATCH")
     assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
 
 
-async def test_all_that_is_wrong_is_told_at_once(portal: Portal) -> None:
-    """A bad password and a wrong confirmation come in one answer."""
+async def test_bad_password_and_confirmation_are_refused_together(portal: Portal) -> None:
+    """One answer names both a bad password and a different confirmation."""
     refused = await portal.activate_account(await portal.activation_token(), "Vif-Abri-42", "else")
     assert [(problem["path"][0], problem["code"]) for problem in refused["fields"]] == [
         ("password", "PASSWORD_TOO_SHORT"),
@@ -396,7 +398,7 @@ async def test_all_that_is_wrong_is_told_at_once(portal: Portal) -> None:
 
 @with_the_hasher_of_production
 @pytest.mark.parametrize(
-    ("typed", "confirmed"),
+    ("password", "confirmation"),
     [
         ("Soleil-Brumeux-42", "Soleil-Brumeux-42"),
         ("Caf\u00e9-Brumeux-42", "Cafe\u0301-Brumeux-42"),
@@ -408,9 +410,9 @@ async def test_all_that_is_wrong_is_told_at_once(portal: Portal) -> None:
     ],
     ids=ascii,
 )
-async def test_the_hash_is_of_the_normalised_password(portal: Portal, typed: str, confirmed: str) -> None:
-    """However the characters are typed, argon2id of their NFKC form is stored, as strong as OWASP asks."""
-    activated = await portal.activate_account(await portal.activation_token(), typed, confirmed)
+async def test_stored_hash_is_of_the_normalised_password(portal: Portal, password: str, confirmation: str) -> None:
+    """The stored hash is argon2id of the password's NFKC form, as strong as OWASP recommends."""
+    activated = await portal.activate_account(await portal.activation_token(), password, confirmation)
     assert activated["__typename"] == "AccountActivated", activated
     password_hash = (await Account.get()).password_hash
     parameters = extract_parameters(password_hash)
@@ -418,12 +420,12 @@ async def test_the_hash_is_of_the_normalised_password(portal: Portal, typed: str
     assert parameters.type is Type.ID
     assert (parameters.memory_cost >= 19_456, parameters.time_cost >= 2) == (True, True)
     assert (parameters.salt_len >= 16, parameters.hash_len >= 32) == (True, True)
-    assert PasswordHasher().verify(password_hash, unicodedata.normalize("NFKC", typed))
+    assert PasswordHasher().verify(password_hash, unicodedata.normalize("NFKC", password))
 
 
 @pytest.mark.parametrize("length", [12, 64, 128, 256])
-async def test_long_passwords_are_whole(portal: Portal, length: int) -> None:
-    """Up to 256 characters count to the last one, be they outside the Basic Multilingual Plane."""
+async def test_every_character_of_a_long_password_counts(portal: Portal, length: int) -> None:
+    """Each of up to 256 characters counts, including those outside the Basic Multilingual Plane."""
     characters = f"{string.ascii_letters}{string.digits}-_ é\N{FOX FACE}"
     password = "".join(random.Random(length).choices(characters, k=length - 4)) + "aB1\N{FOX FACE}"  # noqa: S311
     activated = await portal.activate_account(await portal.activation_token(), password)
@@ -440,18 +442,20 @@ async def test_long_passwords_are_whole(portal: Portal, length: int) -> None:
 
 @each_dead_link
 @pytest.mark.parametrize("password", [PASSWORD, "bad"])
-async def test_a_dead_link_activates_nothing(portal: Portal, clock: Clock, state: str, way: Any, password: str) -> None:
-    """The link is judged before the password: each state has its code and words, and nothing changes."""
-    token = await way(portal, clock)
-    before = await everything()
+async def test_dead_link_activates_nothing(
+    portal: Portal, clock: Clock, state: str, make_link: Any, password: str
+) -> None:
+    """The link is checked before the password: each state has its own code and message, and no row changes."""
+    token = await make_link(portal, clock)
+    before = await all_rows()
     refused = await portal.activate_account(token, password, "another")
     assert (refused["__typename"], refused["code"]) == ("ActivationLinkRefused", f"ACTIVATION_LINK_{state}")
-    assert await everything() == before
+    assert await all_rows() == before
     assert refused["message"] == (await portal.inspect_activation_link(token))["message"]
 
 
 @pytest.mark.parametrize(
-    ("way", "language", "words"),
+    ("make_link", "language", "words"),
     [
         (unknown, "fr", "Ce lien d’activation n’est pas valable."),
         (unknown, "en", "This activation link is not valid."),
@@ -467,24 +471,26 @@ async def test_a_dead_link_activates_nothing(portal: Portal, clock: Clock, state
         (superseded, "en", "An account has been activated for this address by another request."),
     ],
 )
-async def test_a_dead_link_says_what_to_do(portal: Portal, clock: Clock, way: Any, language: str, words: str) -> None:
-    """The refusal is in the caller's language; that of a used link says where to sign in."""
-    refused = await portal.activate_account(await way(portal, clock), accept=language)
+async def test_dead_link_says_what_to_do(
+    portal: Portal, clock: Clock, make_link: Any, language: str, words: str
+) -> None:
+    """The refusal is in the caller's language, and for a used link it says where to sign in."""
+    refused = await portal.activate_account(await make_link(portal, clock), accept=language)
     assert refused["message"].startswith(words)
 
 
 @each_unknown_token
-async def test_whatever_is_no_token_activates_nothing(portal: Portal, token: str) -> None:
-    """Nothing, NUL, lone surrogates, anything long or mistyped: an unknown link, never an error."""
-    typed = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
-    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": typed})
+async def test_malformed_token_activates_nothing(portal: Portal, token: str) -> None:
+    """Empty, long or mistyped tokens, NUL and lone surrogates are unknown links, and never an error."""
+    entered = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
+    refused = await portal.call_in_ascii(ACTIVATE_ACCOUNT, {"input": entered})
     assert refused["code"] == "ACTIVATION_LINK_UNKNOWN"
 
 
-async def test_nothing_is_hashed_but_for_a_usable_link(
+async def test_passwords_are_hashed_for_a_usable_link_only(
     portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Argon2, which is slow on purpose, runs once: for a usable link and a good password, and for nothing else."""
+    """Argon2, which is slow on purpose, runs once: for a usable link with a good password."""
     hashed: list[str] = []
     real = Passwords.hash
 
@@ -509,16 +515,16 @@ async def test_nothing_is_hashed_but_for_a_usable_link(
 # ── Races ──
 
 
-async def test_a_link_works_once(portal: Portal) -> None:
-    """Of five activations with one link at the same moment, one makes the account; the others find the link used."""
+async def test_link_works_once(portal: Portal) -> None:
+    """Of five activations with one link at once, one makes the account; the others learn that the link is used."""
     token = await portal.activation_token()
-    outcomes = await together(*(portal.activate_account(token) for _ in range(5)))
+    outcomes = await run_together(*(portal.activate_account(token) for _ in range(5)))
     assert outcomes == {"AccountActivated": 1, "ACTIVATION_LINK_USED": 4}
     assert (await Account.all().count(), await Membership.all().count()) == (1, 1)
 
 
-async def test_a_link_is_stored_as_a_digest_only(portal: Portal) -> None:
-    """Who reads the database finds no link that works: neither its token nor the mail that brought it is there."""
+async def test_link_is_stored_as_a_digest_only(portal: Portal) -> None:
+    """The database contains no working link: neither a token nor the text of its mail."""
     token = await portal.activation_token()
     tables = (ActivationToken, Registration, OutboxMessage, Account)
     before = [row for table in tables for row in await table.all().values()]
@@ -529,8 +535,8 @@ async def test_a_link_is_stored_as_a_digest_only(portal: Portal) -> None:
     assert stored.digest == sha256(token.encode()).hexdigest()
 
 
-async def test_a_token_is_redeemed_once_and_in_time(portal: Portal, clock: Clock) -> None:
-    """Whatever was found out of a token before, redeeming it holds only while it is unused and has not expired."""
+async def test_token_is_redeemed_once_and_in_time(portal: Portal, clock: Clock) -> None:
+    """Redeeming a token, even one found earlier, succeeds only while it is unused and unexpired."""
     redeemed, late = [await ActivationToken.find(token) for token in await tokens_of(portal, {}, SOMEBODY_ELSE)]
     assert redeemed is not None
     assert late is not None
@@ -539,61 +545,61 @@ async def test_a_token_is_redeemed_once_and_in_time(portal: Portal, clock: Clock
     assert not await late.redeem(now=clock())
 
 
-async def test_several_links_of_one_registration_make_one_account(portal: Portal) -> None:
-    """Of the first link and those that were sent again, used at the same moment, one makes the account."""
+async def test_links_of_one_registration_make_one_account(portal: Portal) -> None:
+    """If the first link and later ones of a registration are used at once, one of them makes the account."""
     tokens = [await portal.activation_token()]
     for _ in range(2):
         await portal.resend_activation_mail(EMAIL)
         tokens += [token_in(mail) for mail in await portal.deliver()]
-    outcomes = await together(*map(portal.activate_account, tokens))
+    outcomes = await run_together(*map(portal.activate_account, tokens))
     assert outcomes == {"AccountActivated": 1, "ACTIVATION_LINK_USED": 2}
     assert await Account.all().count() == 1
 
 
-async def test_several_registrations_of_one_address_make_one_account(portal: Portal) -> None:
-    """Of five attempts for one address, in any letter case, activated at the same moment, one wins the address."""
+async def test_registrations_of_one_address_make_one_account(portal: Portal) -> None:
+    """Of five attempts of one address, in any letter case, activated at once, one makes the account."""
     spellings = (EMAIL, EMAIL.upper(), EMAIL.title(), "Camille.durand@exemple.fr", "camille.Durand@EXEMPLE.fr")
     tokens = await tokens_of(portal, *({"email": email, "siret": OTHER_SIRET} for email in spellings))
-    outcomes = await together(*map(portal.activate_account, tokens))
+    outcomes = await run_together(*map(portal.activate_account, tokens))
     assert outcomes == {"AccountActivated": 1, "ACTIVATION_LINK_SUPERSEDED": 4}
     assert (await Account.all().count(), await Membership.all().count()) == (1, 1)
     states = Counter([(await portal.inspect_activation_link(token))["state"] for token in tokens])
     assert states == {"USED": 1, "SUPERSEDED": 4}
 
 
-async def test_an_organisation_is_founded_once(portal: Portal) -> None:
-    """Of five people who found one organisation at the same moment, one manages it and the others ask to join."""
+async def test_simultaneous_founders_found_one_organisation(portal: Portal) -> None:
+    """Of five people who found one organisation at once, one manages it, and the others ask to join."""
     emails = [f"person{number}@exemple.fr" for number in range(5)]
     tokens = await tokens_of(portal, *({"email": email} for email in emails))
-    outcomes = await together(*map(portal.activate_account, tokens))
+    outcomes = await run_together(*map(portal.activate_account, tokens))
     assert outcomes == {"AccountActivated": 5}
     roles = Counter(f"{membership.role} {membership.status}" for membership in await Membership.all())
     assert roles == {"MANAGER ACTIVE": 1, "MEMBER PENDING": 4}
     assert await Organisation.all().count() == 1
 
 
-async def test_an_activation_that_fails_leaves_nothing_behind(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All or nothing: after a failure in the last step no row has changed, and the same link then works."""
+async def test_failed_activation_leaves_nothing_behind(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure in the last step, no row has changed, and the same link works afterwards."""
 
     async def fail(*_: object, **__: object) -> Membership:
         raise RuntimeError("boom")
 
     token = await portal.activation_token()
-    before = await everything()
+    before = await all_rows()
     with monkeypatch.context() as broken:
         broken.setattr(Membership, "begin", fail)
-        typed = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
-        answer = await portal.execute(ACTIVATE_ACCOUNT, {"input": typed})
+        entered = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
+        answer = await portal.execute(ACTIVATE_ACCOUNT, {"input": entered})
     (error,) = answer["errors"]
     assert answer["data"] is None
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert "boom" not in str(answer)
-    assert await everything() == before
+    assert await all_rows() == before
     assert (await portal.activate_account(token))["__typename"] == "AccountActivated"
 
 
-async def test_the_mail_and_the_link_show_the_same(portal: Portal) -> None:
-    """What the link would activate stands in the mail that brings it, so that a stranger's attempt is recognised."""
+async def test_mail_and_link_show_the_same_person_and_organisation(portal: Portal) -> None:
+    """The mail shows what its link activates, so that people recognise a stranger's attempt."""
     await portal.sign_up()
     (mail,) = with_link(await portal.deliver())
     link = await portal.inspect_activation_link(token_in(mail))
