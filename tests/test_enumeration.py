@@ -1,4 +1,4 @@
-"""Nobody finds out who has an account: whatever is behind an address, the same answers for the same work."""
+"""Nobody finds out who has an account: every address gets the same answers for the same work."""
 
 from __future__ import annotations
 
@@ -64,25 +64,25 @@ if TYPE_CHECKING:
     Settle = Callable[[Iterable[str]], Awaitable["Town"]]
 
 pytestmark = pytest.mark.anyio
-__all__ = ["statements"]  # A fixture, that pytest finds here.
+__all__ = ["statements"]  # A fixture, for pytest to find here.
 
 SCHEMA = graphql.build_schema(sdl())
 PICTURE = re.compile(r'(?<="data:image/png;base64,)[A-Za-z0-9+/=]+')
 ID = re.compile(r'(?<="id":")[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')
-ITS_OWN = {b"content-length", b"x-request-id"}  # The first says no more than the body, the second is random.
+IGNORED_HEADERS = {b"content-length", b"x-request-id"}  # The first follows from the body, the second is random.
 STRANGER = {"firstName": "Alex", "lastName": "Passant", "name": "Passage SARL"}
 RENEW_WITH_SOUND = RENEW_CAPTCHA.replace("captcha { image ", "captcha { image audio ")
 
 
-# --- What may be behind an address ---
+# --- Situations of an address ---
 
 
 async def unknown(owner: Portal, email: str, clock: Clock) -> None:
-    """Nobody has ever given it."""
+    """Nobody has ever entered it."""
 
 
 async def account(owner: Portal, email: str, clock: Clock) -> None:
-    """It has an account, whose registration is gone."""
+    """It has an account, whose registration the purge has deleted."""
     await owner.account(email=email)
     clock.advance(days=8)
     await purge(now=clock())
@@ -90,7 +90,7 @@ async def account(owner: Portal, email: str, clock: Clock) -> None:
 
 
 async def young_account(owner: Portal, email: str, clock: Clock) -> None:
-    """It has an account, whose registration is still there, activated."""
+    """It has an account, whose activated registration still exists."""
     await owner.account(email=email)
     assert await Registration.exists(email_canonical=email, state=RegistrationState.ACTIVATED)
 
@@ -109,23 +109,23 @@ async def waiting(owner: Portal, email: str, clock: Clock) -> None:
 
 
 async def waiting_for_mails(owner: Portal, email: str, clock: Clock) -> None:
-    """A registration waits for its activation, with its mails in the outbox."""
+    """A registration waits for its activation, with its mails still in the outbox."""
     await owner.sign_up(email=email)
 
 
 async def given_up(owner: Portal, email: str, clock: Clock) -> None:
-    """A registration was never activated, and has ended."""
+    """A registration expired without activation."""
     await owner.activation_token(email=email)
     clock.advance(days=7)
 
 
 async def form_alone(owner: Portal, email: str, clock: Clock) -> None:
-    """A form was sent, and no captcha was passed."""
+    """Somebody sent a form and passed no captcha."""
     await owner.create_account(email=email)
 
 
 async def several_attempts(owner: Portal, email: str, clock: Clock) -> None:
-    """Attempts of every kind wait beside each other."""
+    """Attempts of every kind wait side by side."""
     await owner.activation_token(email=email)
     await owner.activation_token(email=email, siret=OTHER_SIRET)
     exhausted = await owner.create_account(email=email)
@@ -136,7 +136,7 @@ async def several_attempts(owner: Portal, email: str, clock: Clock) -> None:
 
 
 async def full_mailbox(owner: Portal, email: str, clock: Clock) -> None:
-    """As many mails have come as may come in an hour, and more are deferred."""
+    """It has got all the mails that it may get in an hour, and more are deferred."""
     for _ in range(7):
         await owner.sign_up(email=email)
         await owner.deliver()
@@ -145,7 +145,7 @@ async def full_mailbox(owner: Portal, email: str, clock: Clock) -> None:
 
 
 async def contact_address(owner: Portal, email: str, clock: Clock) -> None:
-    """An account of another address has it as its contact address."""
+    """An account of another address uses it as its contact address."""
     await owner.account(email=f"contact-of-{email}", contactEmail=email)
 
 
@@ -163,15 +163,15 @@ TODAY = {
     "several attempts": several_attempts,
     "waiting for its mails": waiting_for_mails,
 }
-SPELT_OTHERWISE = {"young account": str.upper, "waiting": str.title, "nobody": str.swapcase}
+OTHER_SPELLINGS = {"young account": str.upper, "waiting": str.title, "nobody": str.swapcase}
 
 
-# --- What a stranger sees ---
+# --- The stranger's view ---
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One answer, and the work that it took, less what is the address itself or random."""
+class Observation:
+    """One answer and the work that it took, without the address and random parts."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -182,7 +182,7 @@ class Seen:
 
 @dataclass
 class Visit:
-    """A stranger, from a network of their own, who tries what an address is told."""
+    """A stranger in their own network, who tries an address."""
 
     situation: str
     email: str
@@ -190,13 +190,13 @@ class Visit:
     captcha: LegibleCaptcha
     answer: Answer = field(default_factory=dict)
     key: str = field(default_factory=new_key)
-    given: set[str] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
     _id: str = ""
     _image: str = ""
 
     async def ask(self, query: str, **variables: Any) -> httpx.Response:
-        """Send *query*; the registration and the picture of its answer are remembered."""
-        self.given |= set(fields_given(query, variables, self.email))
+        """Send *query* and remember the registration and the picture in its answer."""
+        self.tried |= set(inputs_with_email(query, variables, self.email))
         response = await self.http.post("/graphql", json={"query": query, "variables": variables})
         answer = response.json()
         assert "errors" not in answer, answer
@@ -220,30 +220,30 @@ class Visit:
         return await self.ask(RENEW_WITH_SOUND, registrationId=self._id)
 
     async def answer_rightly(self) -> httpx.Response:
-        typed = {"registrationId": self._id, "answer": self.captcha.read(self._image)}
-        return await self.ask(VERIFY_CAPTCHA, input=typed)
+        entered = {"registrationId": self._id, "answer": self.captcha.read(self._image)}
+        return await self.ask(VERIFY_CAPTCHA, input=entered)
 
     async def answer_wrongly(self) -> httpx.Response:
-        typed = {"registrationId": self._id, "answer": wrong(self.captcha.read(self._image))}
-        return await self.ask(VERIFY_CAPTCHA, input=typed)
+        entered = {"registrationId": self._id, "answer": wrong(self.captcha.read(self._image))}
+        return await self.ask(VERIFY_CAPTCHA, input=entered)
 
     async def resend(self) -> httpx.Response:
         return await self.ask(RESEND_ACTIVATION_MAIL, email=self.email)
 
     async def inspect(self, guess: str) -> httpx.Response:
-        return await self.ask(INSPECT_ACTIVATION_LINK, token=self.guesses()[guess])
+        return await self.ask(INSPECT_ACTIVATION_LINK, token=self.guessed_tokens()[guess])
 
     async def check_password(self, guess: str) -> httpx.Response:
         words = [self.email, STRANGER["lastName"]]
-        typed = {"password": PASSWORD, "activationToken": self.guesses()[guess], "personalData": words}
-        return await self.ask(CHECK_PASSWORD, input=typed)
+        entered = {"password": PASSWORD, "activationToken": self.guessed_tokens()[guess], "personalData": words}
+        return await self.ask(CHECK_PASSWORD, input=entered)
 
     async def activate(self, guess: str) -> httpx.Response:
-        typed = {"token": self.guesses()[guess], "password": PASSWORD, "passwordConfirmation": PASSWORD}
-        return await self.ask(ACTIVATE_ACCOUNT, input=typed)
+        entered = {"token": self.guessed_tokens()[guess], "password": PASSWORD, "passwordConfirmation": PASSWORD}
+        return await self.ask(ACTIVATE_ACCOUNT, input=entered)
 
-    def guesses(self) -> dict[str, str]:
-        """What a stranger might take for the token of a link, made of all that a stranger knows."""
+    def guessed_tokens(self) -> dict[str, str]:
+        """Return what a stranger might try as a token, made of everything that a stranger knows."""
         return {
             "nothing": "A" * 43,
             "address": self.email,
@@ -253,15 +253,15 @@ class Visit:
             "digest of the registration": hashlib.sha256(self._id.encode()).hexdigest(),
         }
 
-    def without_own(self, text: str) -> str:
-        """*text*, less ids, pictures, and the address as it was typed: in another spelling it stays."""
+    def without_own_data(self, text: str) -> str:
+        """Return *text* without ids, pictures, and the address in its own spelling; other spellings stay."""
         local_part, _, domain = self.email.partition("@")
         echoed = f"{local_part}@{domain.lower()}"
         return ID.sub("(id)", PICTURE.sub("(picture)", text.replace(echoed, "(address)")))
 
 
-def fields_given(query: str, variables: Answer, email: str) -> Iterator[str]:
-    """Which inputs of which operation *email* is given as, beside the operation itself."""
+def inputs_with_email(query: str, variables: Answer, email: str) -> Iterator[str]:
+    """Yield the operation's name and the path of each input whose value is *email*."""
     (operation, *_) = (node for node in graphql.parse(query).definitions if node.kind == "operation_definition")
     assert isinstance(operation, graphql.OperationDefinitionNode)
     (node,) = operation.selection_set.selections
@@ -269,26 +269,26 @@ def fields_given(query: str, variables: Answer, email: str) -> Iterator[str]:
     assert SCHEMA.mutation_type is not None
     name = node.name.value
     yield name
-    given = get_variable_values(SCHEMA, operation.variable_definitions or (), variables)
-    assert not isinstance(given, list), given
-    arguments = get_argument_values(SCHEMA.mutation_type.fields[name], node, given)
-    yield from (path for path, value in leaves(name, arguments) if value == email and is_of_addresses(path))
+    values = get_variable_values(SCHEMA, operation.variable_definitions or (), variables)
+    assert not isinstance(values, list), values
+    arguments = get_argument_values(SCHEMA.mutation_type.fields[name], node, values)
+    yield from (path for path, value in values_by_path(name, arguments) if value == email and is_address_input(path))
 
 
-def leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+def values_by_path(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, dict):
         yield path, value
         return
     for name, inner in value.items():
-        yield from leaves(f"{path}.{name}", inner)
+        yield from values_by_path(f"{path}.{name}", inner)
 
 
-def is_of_addresses(path: str) -> bool:
+def is_address_input(path: str) -> bool:
     return "mail" in path.rpartition(".")[2].lower()
 
 
 def inputs(path: str, type_: Any) -> Iterator[str]:
-    """Every input under *path*, of input types too."""
+    """Yield the path of every input under *path*, including those of input types."""
     named = graphql.get_named_type(type_)
     if not isinstance(named, graphql.GraphQLInputObjectType):
         yield path
@@ -298,7 +298,7 @@ def inputs(path: str, type_: Any) -> Iterator[str]:
 
 
 class Town:
-    """Addresses in every situation, and a stranger who asks about each."""
+    """Addresses in every situation, and a stranger for each of them."""
 
     def __init__(self, visits: list[Visit], sent: Statements, slow_work: Counter[str], clock: Clock, relay: Relay):
         self.visits = visits
@@ -308,27 +308,27 @@ class Town:
         self.relay = relay
 
     async def see(self, step: Callable[[Visit], Awaitable[httpx.Response]], expected: str) -> None:
-        """Take *step* about each address: all see the same answer, of the type or the code that is *expected*."""
-        seen = [await self._observe(visit, step) for visit in self.visits]
-        told = self.visits[0].answer
-        assert expected in (told["__typename"], told.get("code"), told.get("state")), told
-        for visit, one in zip(self.visits, seen, strict=True):
-            assert one == seen[0], visit.situation
-        if (
-            step is Visit.create and expected == "PendingRegistration"
-        ):  # So that it is known that something was compared.
-            assert seen[0].statements
-            assert seen[0].slow_work["_draw"] == 1
+        """Take *step* for each address; all get the same answer, whose type, code or state is *expected*."""
+        observations = [await self._observe(visit, step) for visit in self.visits]
+        first_answer = self.visits[0].answer
+        assert expected in (first_answer["__typename"], first_answer.get("code"), first_answer.get("state")), (
+            first_answer
+        )
+        for visit, observation in zip(self.visits, observations, strict=True):
+            assert observation == observations[0], visit.situation
+        if step is Visit.create and expected == "PendingRegistration":  # There was something to compare.
+            assert observations[0].statements
+            assert observations[0].slow_work["_draw"] == 1
 
-    async def _observe(self, visit: Visit, step: Callable[[Visit], Awaitable[httpx.Response]]) -> Seen:
+    async def _observe(self, visit: Visit, step: Callable[[Visit], Awaitable[httpx.Response]]) -> Observation:
         self.sent.take()
         self.slow_work.clear()
         response = await step(visit)
         assert response.headers["content-length"] == str(len(response.content))
-        return Seen(
+        return Observation(
             status=response.status_code,
-            headers=[header for header in response.headers.raw if header[0] not in ITS_OWN],
-            body=visit.without_own(response.text),
+            headers=[header for header in response.headers.raw if header[0] not in IGNORED_HEADERS],
+            body=visit.without_own_data(response.text),
             statements=self.sent.take(),
             slow_work=Counter(self.slow_work),
         )
@@ -341,13 +341,13 @@ def captcha() -> LegibleCaptcha:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """With the limits that are the default."""
+    """Return settings with the default limits."""
     return settings.replace(rate_limits="on")
 
 
 @pytest.fixture
 def slow_work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each kind of slow work was done."""
+    """Count each kind of slow work."""
     done: Counter[str] = Counter()
 
     def counted(owner: Any, name: str) -> None:
@@ -372,8 +372,8 @@ def slow_work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 @pytest.fixture
-def watched(statements: Statements, slow_work: Counter[str]) -> tuple[Statements, Counter[str]]:
-    """All work that is counted."""
+def counters(statements: Statements, slow_work: Counter[str]) -> tuple[Statements, Counter[str]]:
+    """Return the counters of statements and of slow work."""
     return statements, slow_work
 
 
@@ -382,10 +382,10 @@ async def app(
     settings: Settings,
     clock: Clock,
     captcha: LegibleCaptcha,
-    watched: tuple[Statements, Counter[str]],
+    counters: tuple[Statements, Counter[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Starlette]:
-    """The application, for which the time of the limits stands still as well."""
+    """Run the application with a clock for the limits that stands still."""
     monkeypatch.setattr("api.limits.rate_limits.time", SimpleNamespace(time=lambda: 1_800_000_000.0))
     built = build_app(settings, clock=clock, captcha=captcha)
     async with built.router.lifespan_context(built):
@@ -394,13 +394,13 @@ async def app(
 
 @pytest.fixture
 def stranger_at(app: Starlette, captcha: LegibleCaptcha) -> Callable[..., Visit]:
-    """Somebody at an address of the network, who knows an e-mail address and nothing else."""
+    """Return a function for a stranger at a network address, who knows one e-mail address and nothing else."""
     return lambda address, situation, email: Visit(situation, email, client_at(app, address), captcha)
 
 
 @pytest.fixture
 def owner_at(app: Starlette, captcha: LegibleCaptcha, relay: Relay, letterbox: Letterbox) -> Callable[[str], Portal]:
-    """Somebody at an address of the network, who reads the mailboxes."""
+    """Return a function for a person at a network address, who reads all mailboxes."""
     return lambda address: Portal(client_at(app, address), captcha=captcha, relay=relay, letterbox=letterbox)
 
 
@@ -408,32 +408,32 @@ def owner_at(app: Starlette, captcha: LegibleCaptcha, relay: Relay, letterbox: L
 def settle(
     owner_at: Callable[[str], Portal],
     stranger_at: Callable[..., Visit],
-    watched: tuple[Statements, Counter[str]],
+    counters: tuple[Statements, Counter[str]],
     clock: Clock,
     relay: Relay,
 ) -> Settle:
-    """Brings addresses into situations, and strangers to each; the first of them to an unknown one."""
+    """Return a function that brings addresses into situations, with a stranger for each, an unknown one first."""
 
-    async def settled(situations: Iterable[str]) -> Town:
+    async def settle_all(situations: Iterable[str]) -> Town:
         visits = []
         for number, situation in enumerate(situations):
             email = f"person{number:02}@exemple.fr"
             await (LONG_AGO | TODAY)[situation](owner_at(f"198.51.100.{number + 1}"), email, clock)
             visits.append(stranger_at(f"203.0.113.{number}", situation, email))
-            if situation in SPELT_OTHERWISE:
-                typed = SPELT_OTHERWISE[situation](email)
-                visits.append(stranger_at(f"203.0.113.{100 + number}", f"{situation}, spelt otherwise", typed))
+            if situation in OTHER_SPELLINGS:
+                entered = OTHER_SPELLINGS[situation](email)
+                visits.append(stranger_at(f"203.0.113.{100 + number}", f"{situation}, other spelling", entered))
         visits.sort(key=lambda visit: visit.situation != UNKNOWN)
-        return Town(visits, *watched, clock, relay)
+        return Town(visits, *counters, clock, relay)
 
-    return settled
-
-
-# --- What the stranger tries ---
+    return settle_all
 
 
-async def the_form(town: Town) -> None:
-    """createAccount: with and without a key, again, otherwise, wrongly, and with the address for contact only."""
+# --- Attempts of the stranger ---
+
+
+async def try_the_form(town: Town) -> None:
+    """Try createAccount with and without a key, repeated, changed, invalid, and with a contact address only."""
     await town.see(Visit.create, "PendingRegistration")
     await town.see(Visit.create_by_key, "PendingRegistration")
     await town.see(Visit.create_by_key, "PendingRegistration")
@@ -448,8 +448,8 @@ async def the_form(town: Town) -> None:
     await town.see(lambda visit: visit.create(emailConfirmation=visit.email, **own), "INVALID_INPUT")
 
 
-async def the_captcha(town: Town) -> None:
-    """renewCaptcha and verifyCaptcha: wrongly, rightly, and after it was passed, before and after the mails."""
+async def try_the_captcha(town: Town) -> None:
+    """Try renewCaptcha and verifyCaptcha, wrongly, rightly, and after success, before and after the mails."""
     await town.see(Visit.create_by_key, "PendingRegistration")
     await town.see(Visit.renew, "PendingRegistration")
     await town.see(Visit.renew_with_sound, "PendingRegistration")
@@ -463,8 +463,8 @@ async def the_captcha(town: Town) -> None:
         await town.relay.deliver_due()
 
 
-async def too_many_wrong_answers(town: Town) -> None:
-    """verifyCaptcha until there is no attempt left, and what comes after."""
+async def try_too_many_wrong_answers(town: Town) -> None:
+    """Try verifyCaptcha until no attempt is left, and then go on."""
     await town.see(Visit.create_by_key, "PendingRegistration")
     for _ in range(4):
         await town.see(Visit.answer_wrongly, "CAPTCHA_REJECTED")
@@ -474,8 +474,8 @@ async def too_many_wrong_answers(town: Town) -> None:
     await town.see(Visit.create_by_key, "CAPTCHA_ATTEMPTS_EXHAUSTED")
 
 
-async def links_again(town: Town) -> None:
-    """resendActivationMail: before and after a registration of the stranger's own, and its mails."""
+async def try_resending_links(town: Town) -> None:
+    """Try resendActivationMail before and after the stranger's own registration and its mails."""
     await town.see(Visit.resend, "ActivationMailRequested")
     await town.see(Visit.create, "PendingRegistration")
     await town.see(Visit.resend, "ActivationMailRequested")
@@ -485,20 +485,20 @@ async def links_again(town: Town) -> None:
     await town.see(Visit.resend, "ActivationMailRequested")
 
 
-async def guesses_at_links(town: Town) -> None:
-    """inspectActivationLink, checkPassword and activateAccount, with what a stranger may take for a token."""
+async def try_guessed_links(town: Town) -> None:
+    """Try inspectActivationLink, checkPassword and activateAccount with guessed tokens."""
     await town.see(Visit.create, "PendingRegistration")
     await town.see(Visit.answer_rightly, "ActivationMailSent")
     await town.relay.deliver_due()
 
-    for guess in town.visits[0].guesses():
+    for guess in town.visits[0].guessed_tokens():
         await town.see(partial(Visit.inspect, guess=guess), "UNKNOWN")
         await town.see(partial(Visit.check_password, guess=guess), "PasswordCheck")
         await town.see(partial(Visit.activate, guess=guess), "ACTIVATION_LINK_UNKNOWN")
 
 
-async def later(town: Town) -> None:
-    """renewCaptcha and verifyCaptcha once a challenge, a captcha's time and a registration's life are over."""
+async def try_late_answers(town: Town) -> None:
+    """Try renewCaptcha and verifyCaptcha after a challenge, a captcha's time and a registration have expired."""
     await town.see(Visit.create_by_key, "PendingRegistration")
     town.clock.advance(minutes=11)
     await town.see(Visit.answer_rightly, "CAPTCHA_EXPIRED")
@@ -516,8 +516,8 @@ async def later(town: Town) -> None:
     await town.see(Visit.resend, "ActivationMailRequested")
 
 
-async def until_it_is_too_much(town: Town) -> None:
-    """createAccount and resendActivationMail, as often as one network may for one address, and once more."""
+async def try_up_to_the_limits(town: Town) -> None:
+    """Try createAccount and resendActivationMail as often as a network may for one address, and once more."""
     for _ in range(10):
         await town.see(Visit.create, "PendingRegistration")
     await town.see(Visit.create, "TOO_MANY_REQUESTS")
@@ -527,29 +527,33 @@ async def until_it_is_too_much(town: Town) -> None:
     await town.see(Visit.answer_rightly, "ActivationMailSent")
 
 
-CHAPTERS = [
-    the_form,
-    the_captcha,
-    too_many_wrong_answers,
-    links_again,
-    guesses_at_links,
-    later,
-    until_it_is_too_much,
+ATTEMPTS = [
+    try_the_form,
+    try_the_captcha,
+    try_too_many_wrong_answers,
+    try_resending_links,
+    try_guessed_links,
+    try_late_answers,
+    try_up_to_the_limits,
 ]
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-async def test_an_address_tells_nothing(settle: Settle, chapter: Callable[[Town], Awaitable[None]]) -> None:
-    """Status, headers, words, order and size of the answers, statements and slow work are those of an unknown one."""
-    await chapter(await settle([*LONG_AGO, *TODAY]))
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+async def test_answers_and_work_are_the_same_for_every_address(
+    settle: Settle, attempt: Callable[[Town], Awaitable[None]]
+) -> None:
+    """Answers to each address equal those to an unknown one in status, headers, body, statements and slow work."""
+    await attempt(await settle([*LONG_AGO, *TODAY]))
 
 
-async def test_an_activation_changes_no_answer(settle: Settle, owner_at: Callable[[str], Portal]) -> None:
-    """Whoever knows a registration's id can't tell whether the person behind its address has activated it."""
+async def test_activation_does_not_change_answers_to_strangers(
+    settle: Settle, owner_at: Callable[[str], Portal]
+) -> None:
+    """A stranger with a registration's id can't tell whether the address's owner has activated it."""
     town = await settle([*LONG_AGO, *TODAY])
     owner = owner_at("198.51.100.99")
     await owner.deliver()
-    await owner.account(email="founder@exemple.fr")  # Else the activations would make the organisation known.
+    await owner.account(email="founder@exemple.fr")  # Otherwise, an activation would make the organisation known.
     await town.see(Visit.create_by_key, "PendingRegistration")
     await town.see(Visit.answer_rightly, "ActivationMailSent")
     for mail in with_link(await owner.deliver()):
@@ -570,20 +574,20 @@ async def test_an_activation_changes_no_answer(settle: Settle, owner_at: Callabl
         await town.relay.deliver_due()
 
 
-# --- What the relay does, later and elsewhere ---
+# --- The relay's work ---
 
 
 @dataclass(frozen=True)
 class Relayed:
-    """The work of one pass over the outbox: statements, mails composed, mails handed on or not."""
+    """The work of one pass over the outbox: statements, composed mails, and mails sent or discarded."""
 
     statements: list[str]
     composed: Counter[str]
-    sent_or_thrown_away: int
+    sent_or_discarded: int
 
 
 class Watch:
-    """Takes note of what the relay does."""
+    """An observer of the relay's work."""
 
     def __init__(self, town: Town, letterbox: Letterbox, composed: Counter[str]) -> None:
         self.visits = town.visits
@@ -591,19 +595,19 @@ class Watch:
         self._letterbox = letterbox
         self._composed = composed
 
-    async def relay_for(self, step: Callable[[Visit], Awaitable[httpx.Response]], expected: str) -> list[Relayed]:
-        """What the relay does after *step* about each address; it is the same."""
-        seen = []
+    async def relay_after(self, step: Callable[[Visit], Awaitable[httpx.Response]], expected: str) -> list[Relayed]:
+        """Take *step* for each address, check that the relay's work is the same, and return it."""
+        passes = []
         for visit in self.visits:
             await step(visit)
             assert visit.answer["__typename"] == expected
-            seen.append(await self.relay())
-        for visit, relayed in zip(self.visits, seen, strict=True):
-            assert relayed == seen[0], visit.situation
-        return seen
+            passes.append(await self.relay())
+        for visit, relayed in zip(self.visits, passes, strict=True):
+            assert relayed == passes[0], visit.situation
+        return passes
 
     def wait(self, **time: int) -> None:
-        """Let some time go by."""
+        """Advance the clock."""
         self._town.clock.advance(**time)
 
     async def relay(self) -> Relayed:
@@ -626,7 +630,8 @@ def relay(settings: Settings, clock: Clock, letterbox: Letterbox) -> Relay:
 
 @pytest.fixture
 def composed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Return how often each mail was composed, counted from now on."""
+    """Count each composed mail, and let mails leave one after the other."""
+    monkeypatch.setattr("api.mail.relay.CONCURRENT_SENDINGS", 1)
     done: Counter[str] = Counter()
 
     def counting(name: str) -> Callable[..., EmailMessage]:
@@ -646,21 +651,21 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.fixture
 def watch(settle: Settle, letterbox: Letterbox, composed: Counter[str]) -> Callable[[Iterable[str]], Awaitable[Watch]]:
-    """Addresses in some situations, whose own mails have left hours ago."""
+    """Return a function that brings addresses into situations and waits until their own mails have left."""
 
-    async def settled(situations: Iterable[str]) -> Watch:
+    async def settle_and_watch(situations: Iterable[str]) -> Watch:
         town = await settle(situations)
-        town.visits = [visit for visit in town.visits if "spelt" not in visit.situation]  # Their mailboxes are others'.
+        town.visits = [visit for visit in town.visits if "spelling" not in visit.situation]  # They share a mailbox.
         for _ in range(3):
             await town.relay.deliver_due()
             town.clock.advance(hours=2)
         return Watch(town, letterbox, composed)
 
-    return settled
+    return settle_and_watch
 
 
 NOBODY = {UNKNOWN, "nobody", "contact address"}
-KNOWN_OR_NOT = [
+SITUATIONS = [
     UNKNOWN,
     "account",
     "young account",
@@ -671,39 +676,39 @@ KNOWN_OR_NOT = [
 ]
 
 
-async def test_the_relay_works_as_much_for_any_request_for_a_link(
+async def test_relay_work_is_the_same_for_every_requested_link(
     watch: Callable[[Iterable[str]], Awaitable[Watch]], letterbox: Letterbox
 ) -> None:
-    """Statements, commits, mails composed and mails handed on or thrown away are the same."""
-    watching = await watch(KNOWN_OR_NOT)
+    """Statements, commits, composed mails, and mails sent or discarded are the same for every address."""
+    watching = await watch(SITUATIONS)
     before = len(letterbox.messages)
-    rounds = [await watching.relay_for(Visit.resend, "ActivationMailRequested") for _ in range(5)]
-    assert {relayed.sent_or_thrown_away for seen in rounds for relayed in seen} == {1}
+    rounds = [await watching.relay_after(Visit.resend, "ActivationMailRequested") for _ in range(5)]
+    assert {relayed.sent_or_discarded for passes in rounds for relayed in passes} == {1}
     assert rounds[0][0].composed == {"activation": 1, "account_exists": 1}
     assert any("INSERT INTO activation_token" in statement for statement in rounds[0][0].statements)
     nobody = sum(visit.situation in NOBODY for visit in watching.visits)
     assert len(letterbox.messages) - before == 5 * (len(watching.visits) - nobody)
 
 
-async def test_the_relay_works_as_much_for_any_sign_up(
+async def test_relay_work_is_the_same_for_every_sign_up(
     watch: Callable[[Iterable[str]], Awaitable[Watch]], letterbox: Letterbox
 ) -> None:
-    """The same after a form and its captcha, again and again, until the mailbox is full and after."""
-    watching = await watch(KNOWN_OR_NOT)
+    """The relay's work after a sign-up is the same for every address, until the mailbox is full and afterwards."""
+    watching = await watch(SITUATIONS)
 
     async def sign_up(visit: Visit) -> httpx.Response:
         await visit.create()
         return await visit.answer_rightly()
 
-    rounds = [await watching.relay_for(sign_up, "ActivationMailSent") for _ in range(8)]
-    assert [seen[0].sent_or_thrown_away for seen in rounds] == [2] * 6 + [0] * 2
+    rounds = [await watching.relay_after(sign_up, "ActivationMailSent") for _ in range(8)]
+    assert [passes[0].sent_or_discarded for passes in rounds] == [2] * 6 + [0] * 2
     assert rounds[0][0].composed == {"summary": 1, "activation": 1, "account_exists": 1}
 
 
-async def test_the_relay_works_as_much_for_as_many_attempts(
+async def test_relay_work_for_several_attempts_is_the_same_with_an_account(
     watch: Callable[[Iterable[str]], Awaitable[Watch]],
 ) -> None:
-    """Where several attempts wait, each gets a new token in any case: with an account, one that nobody is sent."""
+    """Each of several waiting attempts gets a new token, even if an account exists and nobody is sent the token."""
     watching = await watch([UNKNOWN, "account", "young account"])
 
     async def sign_up(visit: Visit) -> httpx.Response:
@@ -711,23 +716,23 @@ async def test_the_relay_works_as_much_for_as_many_attempts(
         return await visit.answer_rightly()
 
     for _ in range(3):
-        await watching.relay_for(sign_up, "ActivationMailSent")
+        await watching.relay_after(sign_up, "ActivationMailSent")
     watching.wait(hours=2)
     before = await ActivationToken.all().count()
-    resent = await watching.relay_for(Visit.resend, "ActivationMailRequested")
+    resent = await watching.relay_after(Visit.resend, "ActivationMailRequested")
     assert sum("INSERT INTO activation_token" in statement for statement in resent[0].statements) == 1
     assert await ActivationToken.all().count() - before == 3 * len(watching.visits)
 
 
 @sqlite_only
-async def test_every_operation_is_tried(settle: Settle, stranger_at: Callable[..., Visit]) -> None:
-    """Each mutation of the contract, and each of its inputs for an address, is in the tests of this file."""
+async def test_every_mutation_and_address_input_is_tried(settle: Settle, stranger_at: Callable[..., Visit]) -> None:
+    """The tests of this file use each mutation of the contract, and each of its inputs for an address."""
     town = await settle([])
-    given = set()
-    for number, chapter in enumerate(CHAPTERS):
+    tried = set()
+    for number, attempt in enumerate(ATTEMPTS):
         town.visits = [stranger_at(f"203.0.113.{number}", UNKNOWN, "camille.durand@exemple.fr")]
-        await chapter(town)
-        given |= town.visits[0].given
+        await attempt(town)
+        tried |= town.visits[0].tried
     expected = set()
     for type_ in (SCHEMA.query_type, SCHEMA.mutation_type):
         assert type_ is not None
@@ -735,5 +740,5 @@ async def test_every_operation_is_tried(settle: Settle, stranger_at: Callable[..
             if type_ is SCHEMA.mutation_type:
                 expected.add(name)
             paths = {path for arg, value in field_.args.items() for path in inputs(f"{name}.{arg}", value.type)}
-            expected |= {path for path in paths if is_of_addresses(path)}
-    assert given == expected
+            expected |= {path for path in paths if is_address_input(path)}
+    assert tried == expected
