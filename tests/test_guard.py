@@ -1,4 +1,4 @@
-"""Limits of documents, the cache of valid ones, and errors that tell no secret and no hint."""
+"""The limits of documents, the cache of valid documents, and errors that reveal neither secrets nor hints."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def nested(depth: int) -> str:
     return "{ __schema { types " + "{ ofType " * (depth - 3) + "{ name }" + " }" * (depth - 1)
 
 
-def chain(length: int, spread: str, last: str) -> str:
+def chain_of_fragments(length: int, spread: str, last: str) -> str:
     """Return *length* fragments, each of which spreads the next one in the form of *spread*."""
     links = [f"fragment F{n} on Query {{ {spread.replace('NEXT', f'...F{n + 1}')} }}" for n in range(length)]
     return " ".join(["{ ...F0 }", *links, f"fragment F{length} on Query {{ {last} }}"])
@@ -83,7 +83,7 @@ def chain(length: int, spread: str, last: str) -> str:
         "{ terms { " + "version url surveyConsentVersion " * 70 + "} }",
         "{ " + "terms { url } " * 30 + "}",
         "{ " + "terms { url } identifierTypes { label } " * 30 + "}",
-        chain(50, "__typename NEXT", "__typename"),
+        chain_of_fragments(50, "__typename NEXT", "__typename"),
         *[
             CREATE_ACCOUNT,
             RENEW_CAPTCHA,
@@ -100,8 +100,8 @@ def chain(length: int, spread: str, last: str) -> str:
         'mutation { ...F } fragment F on Mutation { renewCaptcha(registrationId: "1") { __typename } }',
     ],
 )
-def test_document_up_to_the_limits_passes(documents: Documents, text: str) -> None:
-    """Every document that a client has reason to send is within the limits."""
+def test_document_within_the_limits_is_accepted(documents: Documents, text: str) -> None:
+    """Every document that a client has a reason to send is within the limits."""
     assert documents.get(text).tree == graphql.parse(text)
 
 
@@ -120,8 +120,8 @@ RENEWAL = 'renewCaptcha(registrationId: "1") { __typename }'
         "{ ...F } fragment F on Query { " + aliases(21) + " }",
         "{ ...F ...F ...F } fragment F on Query { " + aliases(7) + " }",
         "{ ... on Query { " + aliases(21) + " } }",
-        chain(5, "NEXT NEXT", "a: __typename"),
-        chain(50, "NEXT NEXT", "a: __typename"),
+        chain_of_fragments(5, "NEXT NEXT", "a: __typename"),
+        chain_of_fragments(50, "NEXT NEXT", "a: __typename"),
         "{ __schema { types { " + " ".join(f"a{number}: name" for number in range(21)) + " } } }",
         "{ __typename } query Other { " + aliases(21) + " }",
         "{ " + "terms { url } " * 31 + "}",
@@ -153,7 +153,7 @@ RENEWAL = 'renewCaptcha(registrationId: "1") { __typename }'
     ids=lambda text: text[:60],
 )
 def test_document_over_a_limit_is_refused(documents: Documents, text: str) -> None:
-    """Depth, aliases and root fields are counted inside fragments too. Tokens are counted first."""
+    """Depth, aliases and root fields inside fragments count too. Tokens are counted first."""
     assert codes(documents, text) == {"LIMIT_EXCEEDED"}
 
 
@@ -167,8 +167,8 @@ def test_document_over_a_limit_is_refused(documents: Documents, text: str) -> No
         ('{ a("Parsing aborted.")', "GRAPHQL_PARSE_FAILED"),
     ],
 )
-def test_other_mistakes_are_not_taken_for_limits(documents: Documents, text: str, code: str) -> None:
-    """A document that is wrong in another way gets the code of that mistake."""
+def test_other_mistakes_keep_their_own_code(documents: Documents, text: str, code: str) -> None:
+    """A document with another mistake gets the code of that mistake, not LIMIT_EXCEEDED."""
     assert codes(documents, text) == {code}
 
 
@@ -177,10 +177,10 @@ def test_other_mistakes_are_not_taken_for_limits(documents: Documents, text: str
     ("opening", "closing"), [("query ($a: ", ") { terms { url } }"), ("{ terms(language: ", ") { url } }")]
 )
 @pytest.mark.parametrize(("left", "right"), [("[", "]"), ("{ a: ", "}")])
-async def test_deep_values_are_refused_at_any_depth(
+async def test_deep_values_are_refused(
     http: httpx.AsyncClient, opening: str, closing: str, *, left: str, right: str
 ) -> None:
-    """A deep value is refused, whether the parser or the validation gives up first."""
+    """The parser or the validation refuses a deep value, at any depth up to 250."""
     for depth in range(5, 250, 5):
         query = f"{opening}{left * depth}Int{right * depth}{closing}"
         answer = await http.post("/graphql", json={"query": query})
@@ -188,11 +188,11 @@ async def test_deep_values_are_refused_at_any_depth(
 
 
 @pytest.mark.parametrize("spread", ["NEXT NEXT", "__typename NEXT __typename NEXT", "NEXT ... on Query { NEXT }"])
-def test_fragments_that_spread_fragments_take_little_work(spread: str) -> None:
-    """Twice as many fragments take about twice the work, though the selections that they stand for are squared."""
+def test_nested_fragments_do_not_square_the_work(spread: str) -> None:
+    """Twice as many nested fragments take less than four times the work, though they select four times the fields."""
 
     def work(length: int) -> int:
-        text = chain(length, spread, "__typename")
+        text = chain_of_fragments(length, spread, "__typename")
 
         def answer() -> None:
             document = Documents(graphql_schema, introspection=True).get(text)
@@ -200,15 +200,15 @@ def test_fragments_that_spread_fragments_take_little_work(spread: str) -> None:
 
         return calls_of(answer)
 
-    work(1)  # Work that is done once in a process, such as compiling patterns, is done here.
+    work(1)  # Do the work that a process does only once, such as compiling patterns.
     assert work(24) < 4 * work(12)
 
 
-def test_aliases_in_many_fragments_are_counted_in_little_work() -> None:
-    """A document of 2⁵⁰ aliases is refused without counting them one by one."""
+def test_work_of_counting_aliases_in_nested_fragments_is_bounded() -> None:
+    """A document of 2⁵⁰ aliases is refused without counting each of them."""
 
     def work(length: int) -> int:
-        text = chain(length, "NEXT NEXT", "a: __typename")
+        text = chain_of_fragments(length, "NEXT NEXT", "a: __typename")
         return calls_of(lambda: refusal(Documents(graphql_schema, introspection=True), text))
 
     work(6)
@@ -227,20 +227,20 @@ def test_aliases_in_many_fragments_are_counted_in_little_work() -> None:
         "{ ...F } fragment F on Query { a: __schema { __typename } }",
     ],
 )
-def test_introspection_is_a_setting(text: str) -> None:
-    """Introspection is on or off, wherever in the document it is."""
+def test_introspection_can_be_disabled(text: str) -> None:
+    """The setting applies to introspection anywhere in a document."""
     assert Documents(graphql_schema, introspection=True).get(text)
     assert codes(Documents(graphql_schema, introspection=False), text) == {"GRAPHQL_VALIDATION_FAILED"}
 
 
 @pytest.mark.parametrize("text", ["{ __typename terms { __typename url } }", CREATE_ACCOUNT, FIND_ORGANISATIONS])
-def test_names_of_types_are_no_introspection(text: str) -> None:
+def test_typename_works_without_introspection(text: str) -> None:
     """Clients can ask for __typename without introspection."""
     assert Documents(graphql_schema, introspection=False).get(text)
 
 
-def test_introspection_is_not_nested() -> None:
-    """A document can't ask for the fields of types of fields of types: that would be millions of lines."""
+def test_nested_introspection_is_refused() -> None:
+    """A document can't ask for fields of types of fields of types, which would give millions of lines."""
     text = "{ __schema { types { " + "fields { type { " * 3 + "name" + " } }" * 3 + " } } }"
     assert codes(Documents(graphql_schema, introspection=True), text) == {"GRAPHQL_VALIDATION_FAILED"}
 
@@ -252,39 +252,39 @@ def queries(count: int) -> list[str]:
     return [f"query Q{number} {{ __typename }}" for number in range(count)]
 
 
-def kept(documents: Documents) -> list[str]:
+def cached_texts(documents: Documents) -> list[str]:
     return list(documents._cache)
 
 
-def test_cache_is_bounded(documents: Documents) -> None:
-    """The cache keeps the documents that were used last, up to its size."""
+def test_cache_keeps_the_last_used_documents_up_to_its_size(documents: Documents) -> None:
+    """The cache is bounded: it drops the documents whose last use is oldest."""
     texts = queries(MAX_CACHED_DOCUMENTS + 10)
     first = documents.get(texts[0])
     for text in texts:
         documents.get(text)
         assert documents.get(texts[0]) is first
-    assert len(kept(documents)) == MAX_CACHED_DOCUMENTS
-    assert set(kept(documents)) == {texts[0], *texts[-MAX_CACHED_DOCUMENTS + 1 :]}
+    assert len(cached_texts(documents)) == MAX_CACHED_DOCUMENTS
+    assert set(cached_texts(documents)) == {texts[0], *texts[-MAX_CACHED_DOCUMENTS + 1 :]}
 
 
-def test_long_documents_are_not_kept(documents: Documents) -> None:
-    """The cache keeps no document of more than 10,000 characters."""
+def test_long_documents_are_not_cached(documents: Documents) -> None:
+    """The cache holds no document of more than 10,000 characters."""
     long, longest = (f"{{ __typename }}{' ' * (length - 14)}" for length in (10_001, 10_000))
     documents.get(long)
     documents.get(longest)
-    assert kept(documents) == [longest]
+    assert cached_texts(documents) == [longest]
 
 
 @pytest.mark.parametrize("text", ["{", "{ nothing }", "{ " + aliases(21) + " }"])
-def test_refused_documents_are_not_kept(documents: Documents, text: str) -> None:
-    """A refused document takes no room in the cache, and is refused again."""
+def test_refused_documents_are_not_cached(documents: Documents, text: str) -> None:
+    """A refused document takes no space in the cache, and is refused again."""
     assert refusal(documents, text)
-    assert kept(documents) == []
+    assert cached_texts(documents) == []
     assert refusal(documents, text)
 
 
 @pytest.mark.parametrize(
-    ("text", "is_kept"),
+    ("text", "is_cached"),
     [
         ('mutation { checkPassword(input: {password: "Secret-42"}) { __typename } }', False),
         ('mutation { checkPassword(input: {password: """Secret-42"""}) { __typename } }', False),
@@ -297,13 +297,13 @@ def test_refused_documents_are_not_kept(documents: Documents, text: str) -> None
         (CHECK_PASSWORD, True),
     ],
 )
-def test_secrets_are_not_kept(documents: Documents, text: str, is_kept: bool) -> None:
-    """A mutation with a text written into it, which may be a password, is not cached."""
+def test_mutations_with_literal_texts_are_not_cached(documents: Documents, text: str, is_cached: bool) -> None:
+    """A mutation with a text written into it is not cached: the text may be a password."""
     documents.get(text)
-    assert kept(documents) == ([text] if is_kept else [])
+    assert cached_texts(documents) == ([text] if is_cached else [])
 
 
-def test_document_is_checked_once(documents: Documents) -> None:
+def test_cached_document_is_not_checked_again(documents: Documents) -> None:
     """The second time, a document is neither parsed nor validated."""
     assert calls_of(lambda: documents.get(FIND_ORGANISATION)) > 1_000
     assert calls_of(lambda: documents.get(FIND_ORGANISATION)) < 5
@@ -322,7 +322,9 @@ def test_document_is_checked_once(documents: Documents) -> None:
         ("query A { __typename } query B { __typename }", None),
     ],
 )
-async def test_cached_answer_is_the_same(http: httpx.AsyncClient, query: str, variables: Answer | None) -> None:
+async def test_cached_document_gets_the_same_answer(
+    http: httpx.AsyncClient, query: str, variables: Answer | None
+) -> None:
     """The second answer to a request has the same bytes as the first, except for the id of the request."""
     first, second = [await http.post("/graphql", json={"query": query, "variables": variables}) for _ in range(2)]
     assert first.status_code == second.status_code
@@ -350,7 +352,7 @@ async def test_cached_answer_is_the_same(http: httpx.AsyncClient, query: str, va
         "{ a(b: .5) }",
     ],
 )
-def test_errors_give_no_hints(documents: Documents, text: str) -> None:
+def test_document_errors_suggest_no_names(documents: Documents, text: str) -> None:
     """No error of a document suggests a name."""
     messages = [error.message for error in refusal(documents, text)]
     assert messages
@@ -361,7 +363,7 @@ def test_errors_give_no_hints(documents: Documents, text: str) -> None:
 @pytest.mark.parametrize(
     "identifier", [{"typ": "SIRET", "value": "1"}, {"type": "SIRETT", "value": "1"}, {"type": "siret", "value": "1"}]
 )
-async def test_input_errors_give_no_hints(http: httpx.AsyncClient, identifier: Answer) -> None:
+async def test_variable_errors_suggest_no_names(http: httpx.AsyncClient, identifier: Answer) -> None:
     """No error of a variable suggests a name."""
     body = {"query": FIND_ORGANISATION, "variables": {"identifier": identifier}}
     answer = await http.post("/graphql", json=body)
@@ -370,8 +372,8 @@ async def test_input_errors_give_no_hints(http: httpx.AsyncClient, identifier: A
 
 
 @pytest.mark.parametrize("count", [5, 6, 60])
-def test_errors_are_few(documents: Documents, count: int) -> None:
-    """Of many errors, five are told, and that there are more."""
+def test_at_most_five_errors_are_reported(documents: Documents, count: int) -> None:
+    """An answer reports at most five errors, and says if there are more."""
     errors = refusal(documents, "{ " + " ".join(f"wrong{number}" for number in range(count)) + " }")
     assert len(errors) == (5 if count == 5 else 6)
     assert all((error.extensions or {})["code"] == "GRAPHQL_VALIDATION_FAILED" for error in errors)
@@ -450,7 +452,7 @@ WRONG_DOCUMENTS = [
 ]
 
 
-def log_of_the_service(caplog: pytest.LogCaptureFixture) -> str:
+def service_log(caplog: pytest.LogCaptureFixture) -> str:
     """Return everything that was logged, except by the test's own HTTP client."""
     return "\n".join(
         f"{record.getMessage()} {record.exc_text or ''}"
@@ -460,19 +462,23 @@ def log_of_the_service(caplog: pytest.LogCaptureFixture) -> str:
 
 
 @sqlite_only
-async def test_wrong_variables_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """A secret in a wrong place or of a wrong type is in no answer and in no log."""
+async def test_secrets_in_wrong_variables_are_never_repeated(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A secret in a wrong place or of a wrong type appears in no answer and no log."""
     caplog.set_level(logging.DEBUG)
     for query, variables in WRONG_VARIABLES:
         response = await http.post("/graphql", json={"query": query, "variables": variables})
         assert response.status_code == 400, (variables, response.text)
         assert SECRET not in response.text, (variables, response.text)
-    assert SECRET not in log_of_the_service(caplog)
+    assert SECRET not in service_log(caplog)
 
 
 @sqlite_only
-async def test_wrong_documents_do_not_come_back(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """A secret in a document that is wrong, there or in another place, is in no answer and in no log."""
+async def test_secrets_in_wrong_documents_are_never_repeated(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A secret in a document with a mistake, there or elsewhere, appears in no answer and no log."""
     caplog.set_level(logging.DEBUG)
     for query in WRONG_DOCUMENTS:
         response = await http.post("/graphql", json={"query": query})
@@ -480,19 +486,19 @@ async def test_wrong_documents_do_not_come_back(http: httpx.AsyncClient, caplog:
         assert SECRET not in response.text, (query, response.text)
         assert SECRET[:8] not in response.text, (query, response.text)
         assert SECRET[-8:] not in response.text, (query, response.text)
-    assert SECRET not in log_of_the_service(caplog)
+    assert SECRET not in service_log(caplog)
 
 
 @sqlite_only
 @pytest.mark.parametrize("part", ["{0}", '{{"query": "{0}"', '["{0}"]', '{{"query": {{"{0}": 1}}}}', '"{0}"'])
-async def test_malformed_body_does_not_come_back(
+async def test_malformed_body_is_never_repeated(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, part: str
 ) -> None:
     """No answer and no log quotes a malformed body."""
     caplog.set_level(logging.DEBUG)
     response = await http.post("/graphql", content=part.format(SECRET), headers={"Content-Type": "application/json"})
     assert response.status_code == 400
-    assert SECRET not in response.text + log_of_the_service(caplog)
+    assert SECRET not in response.text + service_log(caplog)
 
 
 MIN_DISTINCT_LENGTH = 4
@@ -501,7 +507,7 @@ AWKWARD = 'Été "au\n\\lac'
 
 @pytest.fixture
 async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve an application whose password check and look-ups fail, and quote their arguments."""
+    """Serve an application whose password check and look-ups fail and quote their arguments."""
 
     def fail(password: str, *_: object) -> None:
         try:
@@ -521,10 +527,10 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 @sqlite_only
 @pytest.mark.parametrize("inline", [False, True])
 @pytest.mark.parametrize("password", [SECRET, AWKWARD, "'", "abcd", "{0}%s"])
-async def test_failure_that_quotes_a_password_is_logged_without(
+async def test_failure_that_quotes_a_password_is_logged_without_it(
     failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, password: str, inline: bool
 ) -> None:
-    """The log has no words of an exception, which may quote a password."""
+    """The log omits the message of an exception, which may quote a password."""
     caplog.set_level(logging.DEBUG)
     query, variables = CHECK, {"input": {"password": password}}
     if inline:
@@ -532,7 +538,7 @@ async def test_failure_that_quotes_a_password_is_logged_without(
         query, variables = f"mutation {{ checkPassword(input: {{password: {literal}}}) {{ __typename }} }}", {}
     response = await failing.post("/graphql", json={"query": query, "variables": variables})
     (error,) = response.json()["errors"]
-    log = log_of_the_service(caplog)
+    log = service_log(caplog)
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert error["extensions"]["reference"] in log
     assert "builtins.RuntimeError, because of builtins.KeyError" in log
@@ -543,11 +549,13 @@ async def test_failure_that_quotes_a_password_is_logged_without(
 
 
 @sqlite_only
-async def test_failure_tells_its_kind_and_place(failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """The log of a failure has its class and its place."""
+async def test_failure_is_logged_with_its_class_and_place(
+    failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log of a failure names its class and its place in the code."""
     variables = {"identifier": {"type": "SIRET", "value": "73282932000074"}}
     await failing.post("/graphql", json={"query": FIND_ORGANISATION, "variables": variables})
-    log = log_of_the_service(caplog)
+    log = service_log(caplog)
     assert "RuntimeError" in log
     assert "tests/test_guard.py" in log
 
@@ -564,29 +572,29 @@ NULLS_FOR_DEFAULTS = (
 
 @sqlite_only
 @pytest.mark.parametrize("query", NULLS_FOR_DEFAULTS)
-async def test_null_for_a_default_is_the_callers_mistake(
+async def test_null_for_a_default_is_bad_user_input(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, query: str
 ) -> None:
-    """A null that graphql-core finds only at its field is BAD_USER_INPUT, and logs nothing of the document."""
+    """A null that graphql-core finds only at its field is BAD_USER_INPUT; the log has nothing of the document."""
     caplog.set_level(logging.DEBUG)
     response = await http.post("/graphql", json={"query": query.format(secret=SECRET), "variables": {"l": None}})
     (error,) = response.json()["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert error["path"] == ["activateAccount"]
-    log = log_of_the_service(caplog)
+    log = service_log(caplog)
     assert SECRET[:8] not in log + response.text
     assert SECRET[-8:] not in log + response.text
 
 
 @sqlite_only
-async def test_access_log_has_no_query_string(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """The access log has method, path, status and time, and no input."""
+async def test_access_log_has_no_input(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """The access log has method, path, status and time, but no input."""
     caplog.set_level(logging.INFO)
     query = f'{{ organisation(identifier: {{type: AUTRE, value: "{SECRET}"}}) {{ __typename }} }}'
     await http.get("/graphql", params={"query": query})
     await http.post("/graphql", json={"query": query})
     await http.get(f"/nowhere?{SECRET}")
-    log = log_of_the_service(caplog)
+    log = service_log(caplog)
     assert "GET '/graphql' 200" in log
     assert "POST '/graphql' 200" in log
     assert "GET (unknown path) 404" in log
@@ -594,8 +602,10 @@ async def test_access_log_has_no_query_string(http: httpx.AsyncClient, caplog: p
 
 
 @sqlite_only
-async def test_access_log_is_one_line_a_request(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_access_log_has_one_line_for_each_request(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     """A path can't forge a line of the log."""
     caplog.set_level(logging.INFO)
     await http.get("/%0A2026-11-23%20INFO%20all%20is%20well")
-    assert "\n" not in log_of_the_service(caplog).strip()
+    assert "\n" not in service_log(caplog).strip()
