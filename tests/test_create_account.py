@@ -1,4 +1,4 @@
-"""createAccount: what is accepted and how it is stored, what is refused, and what nobody is told."""
+"""createAccount: input that is accepted and its stored form, input that is refused, and answers that tell nothing."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.anyio
 IDENTIFIER = "organisation.identifier.value"
 LONG_DOMAIN = f"{'d' * 63}.{'e' * 63}.{'f' * 61}"
 MAX_EMAIL_LENGTH = f"{'a' * 64}@{LONG_DOMAIN}"
-UNDER_254_AS_TYPED = f"{'a' * 64}@{'é' * 50}.{'è' * 50}.{'ê' * 50}.exemple.fr"
+UNDER_254_AS_ENTERED = f"{'a' * 64}@{'é' * 50}.{'è' * 50}.{'ê' * 50}.exemple.fr"
 DECOMPOSED = "e\N{COMBINING ACUTE ACCENT}"
 ZERO_WIDTH_NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
 KNOWN, UNKNOWN = "known@exemple.fr", "nobody@exemple.fr"
 
 
 async def create(portal: Portal, **changes: Any) -> Answer:
-    """Call createAccount with whatever a program can send, lone surrogates too."""
+    """Call createAccount with any text that a program can send, lone surrogates too."""
     return await portal.call_in_ascii(CREATE_ACCOUNT, {"input": form(**changes)})
 
 
@@ -43,7 +43,7 @@ async def stored(answer: Answer) -> Registration:
 
 
 def problems(answer: Answer) -> list[tuple[str, str]]:
-    """Field and code of each problem; a field is given by its path, with dots."""
+    """Return the field and the code of each problem. The field is its path, joined by dots."""
     assert (answer["__typename"], answer["code"]) == ("InvalidInput", "INVALID_INPUT"), answer
     assert all(problem["message"] for problem in answer["fields"])
     return [(".".join(problem["path"]), problem["code"]) for problem in answer["fields"]]
@@ -53,11 +53,11 @@ def organisation(type_: str, value: str, name: str | None = "Exemple") -> Answer
     return {"organisation": {"identifier": {"type": type_, "value": value}, "name": name}}
 
 
-# --- What is accepted, and how it is stored ---
+# --- Accepted input and its stored form ---
 
 
 @pytest.mark.parametrize(
-    ("field", "typed", "column", "expected"),
+    ("field", "entered", "column", "expected"),
     [
         ("email", "  Camille.DURAND@Exemple.FR ", "email", "Camille.DURAND@exemple.fr"),
         ("email", "  Camille.DURAND@Exemple.FR ", "email_canonical", "camille.durand@exemple.fr"),
@@ -96,16 +96,16 @@ def organisation(type_: str, value: str, name: str | None = "Exemple") -> Answer
     ],
     ids=lambda value: ascii(value)[:30],
 )
-async def test_entries_are_stored_normalised(
-    portal: Portal, field: str, typed: object, column: str, expected: object
+async def test_input_is_stored_in_one_normal_form(
+    portal: Portal, field: str, entered: object, column: str, expected: object
 ) -> None:
-    """What can be meant by an entry is accepted, and stored in one form; an optional blank is nothing."""
-    registration = await stored(await create(portal, **{field: typed}))
+    """Each spelling of a value is stored in one form. A blank optional field is stored as null."""
+    registration = await stored(await create(portal, **{field: entered}))
     assert getattr(registration, column) == expected
 
 
 @pytest.mark.parametrize(
-    ("type_", "typed", "value"),
+    ("type_", "entered", "value"),
     [
         ("SIRET", "356 000 000 49837", "35600000049837"),
         ("UE_HORS_FRANCE", "de 136.695-976", "DE136695976"),
@@ -116,29 +116,31 @@ async def test_entries_are_stored_normalised(
         ("PARTICULIER", "part-000123", "PART-000123"),
     ],
 )
-async def test_every_identifier_type_is_accepted(portal: Portal, type_: str, typed: str, value: str) -> None:
-    """An identifier of any type is stored and shown in its canonical form, however it was typed."""
-    answer = await portal.create_account(**organisation(type_, typed))
+async def test_identifier_of_every_type_is_stored_in_canonical_form(
+    portal: Portal, type_: str, entered: str, value: str
+) -> None:
+    """An identifier of any type, in any spelling, is stored and shown in its canonical form."""
+    answer = await portal.create_account(**organisation(type_, entered))
     shown = answer["organisation"]["identifier"]
     assert (shown["type"], shown["value"]) == (type_, value)
     assert (await stored(answer)).identifier_value == value
 
 
 @pytest.mark.parametrize("confirmation", ["CAMILLE@CAFÉ.FR", " camille@xn--caf-dma.fr "])
-async def test_confirmation_may_be_typed_otherwise(portal: Portal, confirmation: str) -> None:
-    """The confirmation holds where it names the same address, in whatever letter case and form of the domain."""
+async def test_confirmation_is_compared_as_an_address(portal: Portal, confirmation: str) -> None:
+    """The confirmation may differ in letter case and in the form of the domain."""
     await stored(await portal.create_account(email="Camille@café.fr", emailConfirmation=confirmation))
 
 
-async def test_what_is_left_out_has_its_default(portal: Portal) -> None:
-    """Without a contact address the sign-in address serves; no consent is taken for granted; mails are in French."""
+async def test_omitted_fields_have_defaults(portal: Portal) -> None:
+    """The contact address defaults to the sign-in address, consent to no, and the language to French."""
     account = await portal.account(email="Camille@Exemple.fr")
     assert account["contactEmail"] == account["email"] == "Camille@exemple.fr"
     assert (account["phone"], account["surveyConsent"], account["language"]) == (None, False, "FR")
 
 
-async def test_addresses_are_shown_with_their_own_letters(portal: Portal) -> None:
-    """Stored and mailed in A-labels, a domain is shown with the letters that were typed, wherever an address is."""
+async def test_domain_with_accents_is_mailed_in_ascii_and_shown_with_accents(portal: Portal) -> None:
+    """Every answer and mail shows the domain as it was entered. Mails go to its A-labels."""
     email, contact = "Camille@métropole-été.fr", "contact@Métropole-ÉTÉ.fr"
     pending = await portal.create_account(email=email, contactEmail=contact)
     sent = await portal.verify_captcha(pending["id"], portal.captcha.answer)
@@ -155,8 +157,8 @@ async def test_addresses_are_shown_with_their_own_letters(portal: Portal) -> Non
     assert (await portal.resend_activation_mail(email))["email"] == email
 
 
-async def test_what_was_entered_arrives(portal: Portal) -> None:
-    """What was entered stands in the summary and in the account, in its stored form."""
+async def test_input_reaches_the_summary_and_the_account(portal: Portal) -> None:
+    """The summary and the account contain the input in its stored form."""
     await portal.sign_up(
         phone="06 12 34 56 78", contactEmail="Compta@EXEMPLE.fr", surveyConsent=True, language="EN", name="Exemple  SA"
     )
@@ -170,8 +172,8 @@ async def test_what_was_entered_arrives(portal: Portal) -> None:
 # --- The answer ---
 
 
-async def test_answer_says_how_to_go_on(portal: Portal) -> None:
-    """The answer has a captcha to read, and says how often and until when it can be tried."""
+async def test_answer_has_a_captcha_with_its_attempts_and_deadline(portal: Portal) -> None:
+    """The answer has a legible captcha, and the number of attempts and the deadline for it."""
     answer = await portal.create_account()
     captcha = answer.pop("captcha")
     assert (answer["state"], answer["attemptsLeft"]) == ("AWAITING_CAPTCHA", 5)
@@ -182,8 +184,8 @@ async def test_answer_says_how_to_go_on(portal: Portal) -> None:
     assert portal.captcha.answer not in json.dumps(answer | {"captcha": captcha["imageDescription"]})
 
 
-async def test_unknown_organisation_will_be_founded(portal: Portal) -> None:
-    """An organisation that nobody knows is announced as new."""
+async def test_unknown_organisation_is_announced_as_new(portal: Portal) -> None:
+    """The answer announces an organisation that nobody knows as new."""
     answer = await portal.create_account(language="EN")
     assert answer["organisation"] == {
         "identifier": {"type": "SIRET", "value": SIRET, "formatted": "732 829 320 00074"},
@@ -192,8 +194,8 @@ async def test_unknown_organisation_will_be_founded(portal: Portal) -> None:
     }
 
 
-async def test_organisation_on_the_portal_will_be_joined(portal: Portal) -> None:
-    """An organisation that is on the portal needs no name, and is announced without the one that was declared."""
+async def test_organisation_on_the_portal_is_announced_without_its_declared_name(portal: Portal) -> None:
+    """An organisation on the portal needs no name, and the answer does not reveal the declared one."""
     await portal.account(email=KNOWN, name="Exemple SA")
     answer = await portal.create_account(name=None, language="EN")
     known = answer["organisation"]["organisation"]
@@ -202,8 +204,8 @@ async def test_organisation_on_the_portal_will_be_joined(portal: Portal) -> None
     assert (await stored(answer)).organisation_name is None
 
 
-async def test_the_name_in_the_register_stands(portal: Portal) -> None:
-    """The register's name is shown and stored, whatever was declared."""
+async def test_name_in_the_register_replaces_the_declared_name(portal: Portal) -> None:
+    """The register's name is shown and stored in the place of the declared one."""
     await register(name="VILLE DE NANTES")
     answer = await portal.create_account(name="Nantes, ma ville", language="EN")
     known = answer["organisation"]["organisation"]
@@ -214,8 +216,10 @@ async def test_the_name_in_the_register_stands(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize(("declared", "expected"), [(None, None), (" ", None), ("Chez  Camille", "Chez Camille")])
-async def test_register_without_a_name(portal: Portal, declared: str | None, expected: str | None) -> None:
-    """Where the register gives no name, one may be declared and none has to be."""
+async def test_name_is_optional_if_the_register_has_none(
+    portal: Portal, declared: str | None, expected: str | None
+) -> None:
+    """If the register has no name, the applicant may declare one but need not."""
     await register(name=None)
     answer = await portal.create_account(name=declared)
     assert answer["organisation"]["organisation"]["name"] is None
@@ -223,14 +227,14 @@ async def test_register_without_a_name(portal: Portal, declared: str | None, exp
 
 
 async def test_closed_establishment_is_refused(portal: Portal) -> None:
-    """Nobody signs up for an establishment that is closed according to the register."""
+    """An establishment that is closed according to the register is refused."""
     await register(name="VILLE DE NANTES", status=OrganisationStatus.CLOSED)
     assert problems(await portal.create_account()) == [(IDENTIFIER, "ORGANISATION_CLOSED")]
 
 
 @pytest.mark.parametrize("type_", ["AUTRE", "PARTICULIER"])
-async def test_what_identifies_nobody_is_always_new(portal: Portal, type_: str) -> None:
-    """A value that can't be looked up is never said to be on the portal, though an account has founded it."""
+async def test_private_identifier_is_always_announced_as_new(portal: Portal, type_: str) -> None:
+    """An identifier that can't be looked up is announced as new, even if an account with it exists."""
     await portal.account(email=KNOWN, **organisation(type_, "X-1"))
     answer = await portal.create_account(language="EN", **organisation(type_, "X-1"))
     assert answer["organisation"]["organisation"] is None
@@ -239,22 +243,22 @@ async def test_what_identifies_nobody_is_always_new(portal: Portal, type_: str) 
 
 @pytest.mark.parametrize("name", [None, "", "Camille", "https://exemple.fr", "\ud800"])
 async def test_natural_person_has_no_organisation_name(portal: Portal, name: str | None) -> None:
-    """A natural person needs no name of an organisation, and whatever is sent as one goes nowhere."""
+    """A natural person needs no organisation name. A name that is sent anyway is dropped."""
     answer = await create(portal, **organisation("PARTICULIER", "X-1", name))
     assert (await stored(answer)).organisation_name is None
 
 
-async def test_name_that_does_not_stand_goes_nowhere(portal: Portal) -> None:
-    """Where the register's name stands, not even characters that no database takes do harm in the declared one."""
+async def test_replaced_name_is_not_validated(portal: Portal) -> None:
+    """If the register's name replaces the declared one, even a lone surrogate in the latter does no harm."""
     await register(name="VILLE DE NANTES")
     assert (await stored(await create(portal, name="\ud800"))).organisation_name == "VILLE DE NANTES"
 
 
-# --- What is refused ---
+# --- Refused input ---
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("address of 255", {"email": f"{MAX_EMAIL_LENGTH}f"}, "email", "TOO_LONG"),
-    ("address of 254 as typed", {"email": UNDER_254_AS_TYPED}, "email", "EMAIL_INVALID"),
+    ("address of 254 as entered", {"email": UNDER_254_AS_ENTERED}, "email", "EMAIL_INVALID"),
     ("local part of 65", {"email": f"{'a' * 65}@exemple.fr"}, "email", "EMAIL_INVALID"),
     ("no at sign", {"email": "camille.exemple.fr"}, "email", "EMAIL_INVALID"),
     ("accent in the local part", {"email": "camillé@exemple.fr"}, "email", "EMAIL_INVALID"),
@@ -312,8 +316,10 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(
     ("changes", "field", "code"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-async def test_field_is_refused(portal: Portal, changes: dict[str, Any], field: str, code: str) -> None:
-    """What is wrong with one field is told by its path and its code, and nothing is stored."""
+async def test_wrong_field_is_refused_with_its_path_and_code(
+    portal: Portal, changes: dict[str, Any], field: str, code: str
+) -> None:
+    """The refusal names the path and the code of a wrong field, and nothing is stored."""
     answer = await create(portal, **changes)
     assert problems(answer) == [(field, code)]
     assert answer["fields"][0]["path"] == field.split(".")
@@ -344,7 +350,7 @@ QUOTED = [
     ({"contactEmail": "evil-site.com/login@evil-site.com"}, "/"),
     ({"contactEmail": "o'john.me@exemple.fr"}, "john.me"),
 ]
-TAKEN = [
+ORDINARY = [
     {"lastName": "J.DUPONT"},
     {"lastName": "J.-P. Durand"},
     {"lastName": "St.John"},
@@ -372,23 +378,23 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("changes", "quoted"), QUOTED, ids=[ascii(text)[:30] for _, text in QUOTED])
-async def test_refusal_names_what_it_means(portal: Portal, changes: dict[str, Any], quoted: str) -> None:
-    """What would become a link or a phone number in a mail, or can't be stored, is quoted in both languages."""
+async def test_refusal_quotes_the_offending_part(portal: Portal, changes: dict[str, Any], quoted: str) -> None:
+    """The message quotes the part that would be a link or a phone number in a mail, or can't be stored."""
     for language, (before, after) in {"EN": ("“", "”"), "FR": ("«\u202f", "\u202f»")}.items():
         (problem,) = (await create(portal, language=language, **changes))["fields"]
         assert f"{before}{quoted}{after}" in problem["message"]
 
 
-@pytest.mark.parametrize("changes", TAKEN, ids=lambda changes: ascii(next(iter(changes.values())))[:30])
-async def test_ordinary_name_is_taken(portal: Portal, changes: dict[str, Any]) -> None:
-    """A slash, an initial, a number or an apostrophe that no mail program makes a link of is fine, and stored."""
+@pytest.mark.parametrize("changes", ORDINARY, ids=lambda changes: ascii(next(iter(changes.values())))[:30])
+async def test_ordinary_name_is_accepted(portal: Portal, changes: dict[str, Any]) -> None:
+    """Slashes, initials, numbers and apostrophes that no mail program makes a link of are stored."""
     registration = await stored(await create(portal, **changes))
     names = {registration.last_name, registration.organisation_name, registration.contact_email}
     assert set(changes.values()) <= names
 
 
-async def test_empty_form_is_told_what_is_required(portal: Portal) -> None:
-    """Every field that must be filled in says so; optional ones don't."""
+async def test_empty_required_fields_are_reported(portal: Portal) -> None:
+    """Each required field of an empty form is reported, and no optional one."""
     answer = await portal.create_account(
         email="", firstName="", lastName="", phone="", contactEmail="", termsVersion="", siret="", name=""
     )
@@ -396,15 +402,15 @@ async def test_empty_form_is_told_what_is_required(portal: Portal) -> None:
     assert problems(answer) == [(field, "REQUIRED") for field in fields]
 
 
-def test_every_code_has_a_case() -> None:
-    """Each code that a sign-up form can meet has a test of its own; a new one asks for another."""
+def test_every_field_code_is_tested() -> None:
+    """Each code of a sign-up form has a test here. A new code fails this test until it has one."""
     elsewhere = {code.value for code in FieldProblemCode if code.value.startswith("PASSWORD_")} | {"TOO_MANY_ITEMS"}
     tested = {code for *_, code in REFUSED} | {"ORGANISATION_CLOSED"}
     assert tested == {code.value for code in FieldProblemCode} - elsewhere
 
 
-async def test_all_problems_come_at_once(portal: Portal) -> None:
-    """A form that is wrong throughout is told all of it at once, in the order of its fields."""
+async def test_all_problems_are_reported_at_once_in_field_order(portal: Portal) -> None:
+    """One answer reports all problems of a form, in the order of its fields."""
     answer = await portal.create_account(
         email="camille",
         emailConfirmation="kamille",
@@ -447,10 +453,10 @@ async def test_all_problems_come_at_once(portal: Portal) -> None:
         ("FR", "en", False),
     ],
 )
-async def test_language_of_messages(
+async def test_messages_follow_the_input_language_then_the_header(
     portal: Portal, asked: str | None, header: str | None, speaks_english: bool
 ) -> None:
-    """Words are French, unless the header asks for English; what the input asks for counts before the header."""
+    """The input's language counts first, then the header's. The default is French."""
     refused = await portal.create_account(accept=header, language=asked, firstName="x" * 101)
     assert refused["message"] == (
         "Some fields need your attention." if speaks_english else "Certains champs sont à corriger."
@@ -464,11 +470,11 @@ async def test_language_of_messages(
     assert (await stored(accepted)).language == ("en" if speaks_english else "fr")
 
 
-# --- What nobody is told ---
+# --- Answers that don't tell whether an account exists ---
 
 
 async def observed(caplog: pytest.LogCaptureFixture, email: str, call: Awaitable[Answer]) -> tuple[str, list[str]]:
-    """What an answer says, less what is a caller's own or random, and the statements that it took."""
+    """Return an answer without its random and personal parts, and the SQL statements that it took."""
     caplog.clear()
     with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
         answer = await call
@@ -478,8 +484,8 @@ async def observed(caplog: pytest.LogCaptureFixture, email: str, call: Awaitable
     return re.sub(own, "…", json.dumps(answer, ensure_ascii=False)), statements
 
 
-async def walk(portal: Portal, caplog: pytest.LogCaptureFixture, email: str) -> list[tuple[str, list[str]]]:
-    """What is seen of every step that names an address: the captcha is answered wrongly, rightly, and again."""
+async def observe_sign_up(portal: Portal, caplog: pytest.LogCaptureFixture, email: str) -> list[tuple[str, list[str]]]:
+    """Return the observed answer of each step that names an address, with wrong, right and repeated captcha answers."""
     key, verify, captcha = new_key(), portal.verify_captcha, portal.captcha
     seen = [await observed(caplog, email, portal.create_account(email=email, idempotencyKey=key)) for _ in range(2)]
     id_ = str((await Registration.get(email=email, state="AWAITING_CAPTCHA")).id)
@@ -490,14 +496,16 @@ async def walk(portal: Portal, caplog: pytest.LogCaptureFixture, email: str) -> 
     return seen
 
 
-async def test_nobody_learns_who_has_an_account(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
-    """Every step says the same, and takes the same statements, for an address with an account and one without."""
+async def test_known_and_unknown_address_get_the_same_answers_by_the_same_statements(
+    portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each step gives the same answer by the same statements with and without an account."""
     await portal.account(email=KNOWN, siret=OTHER_SIRET)
-    assert await walk(portal, caplog, KNOWN) == await walk(portal, caplog, UNKNOWN)
+    assert await observe_sign_up(portal, caplog, KNOWN) == await observe_sign_up(portal, caplog, UNKNOWN)
 
 
-async def test_letter_case_makes_no_other_address(portal: Portal) -> None:
-    """Attempts under two spellings of one address are one address's: once one is activated, the other is superseded."""
+async def test_spellings_of_one_address_share_one_account(portal: Portal) -> None:
+    """When an attempt under one spelling is activated, the attempt under the other is superseded."""
     first = await portal.activation_token(email="Camille@exemple.fr")
     second = await portal.activation_token(email="camille@EXEMPLE.fr", siret=OTHER_SIRET)
     assert (await portal.activate_account(first))["account"]["email"] == "Camille@exemple.fr"
@@ -506,7 +514,7 @@ async def test_letter_case_makes_no_other_address(portal: Portal) -> None:
 
 
 async def test_nothing_is_mailed_before_the_captcha(portal: Portal) -> None:
-    """A form alone sends no mail to anybody."""
+    """A form without a solved captcha sends no mail to anybody."""
     await portal.create_account(contactEmail="compta@exemple.fr")
     assert await OutboxMessage.all().count() == 0
     assert await portal.deliver() == []
