@@ -1,4 +1,4 @@
-"""createAccount with an idempotency key: the same request again is the same registration."""
+"""createAccount with an idempotency key: a repeated request leads to the same registration."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ FILLED_IN: dict[str, Any] = {
 
 
 async def request(portal: Portal, **changes: Any) -> Answer:
-    """A whole form under KEY, with *changes*."""
+    """Send a complete form under KEY, with *changes*."""
     return await portal.create_account(**{"idempotencyKey": KEY} | FILLED_IN | changes)
 
 
-# --- The same request again ---
+# --- The same request repeated ---
 
 
-async def test_same_request_gives_the_same_registration(portal: Portal, clock: Clock) -> None:
-    """The same request finds the registration that it started, and lengthens nothing."""
+async def test_repeated_request_returns_the_same_registration(portal: Portal, clock: Clock) -> None:
+    """A repeated request returns the registration that the first one started, with the same expiry."""
     first = await request(portal)
     clock.advance(minutes=10)
     again = await request(portal)
@@ -52,33 +52,33 @@ async def test_same_request_gives_the_same_registration(portal: Portal, clock: C
     assert await Registration.all().count() == 1
 
 
-async def test_captcha_is_fresh(portal: Portal, clock: Clock) -> None:
-    """The same request brings a challenge of its own, and the earlier one can't be answered any more."""
-    first, earlier = await request(portal), portal.captcha.answer
+async def test_repeated_request_brings_a_fresh_captcha(portal: Portal, clock: Clock) -> None:
+    """A repeated request brings a new challenge with ten minutes of its own, which can be answered."""
+    first, previous = await request(portal), portal.captcha.answer
     clock.advance(minutes=5)
     again, newest = await request(portal), portal.captcha.answer
     assert again["captcha"]["image"] != first["captcha"]["image"]
     assert again["captcha"]["expiresAt"] == "2026-11-23T09:45:00Z"
-    assert earlier != newest
+    assert previous != newest
     assert (await portal.verify_captcha(first["id"], newest))["__typename"] == "ActivationMailSent"
 
 
-async def test_earlier_challenge_is_void(portal: Portal) -> None:
-    """The right answer to the challenge before is a wrong answer to the fresh one."""
-    first, earlier = await request(portal), portal.captcha.answer
+async def test_repeated_request_voids_the_previous_captcha(portal: Portal) -> None:
+    """After a repeated request, the right answer to the previous challenge is wrong."""
+    first, previous = await request(portal), portal.captcha.answer
     await request(portal)
-    assert (await portal.verify_captcha(first["id"], earlier))["code"] == "CAPTCHA_REJECTED"
+    assert (await portal.verify_captcha(first["id"], previous))["code"] == "CAPTCHA_REJECTED"
 
 
-async def test_attempts_are_neither_lost_nor_won_back(portal: Portal) -> None:
-    """The same request costs no attempt, and gives back none."""
+async def test_repeated_request_changes_no_count_of_attempts(portal: Portal) -> None:
+    """A repeated request neither uses up an attempt nor gives one back."""
     first = await request(portal)
     await portal.verify_captcha(first["id"], portal.captcha.wrong_answer)
     assert [(await request(portal))["attemptsLeft"] for _ in range(2)] == [4, 4]
 
 
-async def test_used_up_attempts_stay_used_up(portal: Portal) -> None:
-    """Where no attempts are left, the same request says so and brings no captcha."""
+async def test_repeated_request_without_attempts_brings_no_captcha(portal: Portal) -> None:
+    """A repeated request says that no attempts are left, and brings no captcha."""
     first = await request(portal)
     for _ in range(5):
         await portal.verify_captcha(first["id"], portal.captcha.wrong_answer)
@@ -88,7 +88,7 @@ async def test_used_up_attempts_stay_used_up(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize(
-    "retyped",
+    "respelled",
     [
         {"email": f" {EMAIL}", "emailConfirmation": f"{EMAIL}\n"},
         {"emailConfirmation": EMAIL.upper()},
@@ -103,14 +103,14 @@ async def test_used_up_attempts_stay_used_up(portal: Portal) -> None:
         {"idempotencyKey": f" {KEY.upper()} "},
     ],
 )
-async def test_same_entries_typed_otherwise_are_the_same_request(portal: Portal, retyped: dict[str, Any]) -> None:
-    """What counts is what was meant, not how it was typed."""
+async def test_input_spelled_differently_is_the_same_request(portal: Portal, respelled: dict[str, Any]) -> None:
+    """Requests are compared in their normal form: blanks, letter case and notation don't matter."""
     first = await request(portal)
-    assert (await request(portal, **retyped)).get("id") == first["id"]
+    assert (await request(portal, **respelled)).get("id") == first["id"]
 
 
-async def test_register_that_changed_meanwhile_makes_no_conflict(portal: Portal) -> None:
-    """The same request stays the same while the register learns the organisation's name."""
+async def test_change_of_the_register_causes_no_conflict(portal: Portal) -> None:
+    """A request stays the same when the register learns the organisation's name."""
     first = await request(portal)
     await register(name="EXEMPLE")
     assert (await request(portal)).get("id") == first["id"]
@@ -136,8 +136,8 @@ async def test_register_that_changed_meanwhile_makes_no_conflict(portal: Portal)
         {"organisation": {"identifier": {"type": "AUTRE", "value": "73282932000074"}, "name": "Exemple SA"}},
     ],
 )
-async def test_other_input_is_a_conflict(portal: Portal, changes: dict[str, Any]) -> None:
-    """A key that comes back with other entries is refused, and what it began goes on undisturbed."""
+async def test_other_input_under_the_same_key_is_a_conflict(portal: Portal, changes: dict[str, Any]) -> None:
+    """Other input under a used key is refused. The registration under that key continues undisturbed."""
     first = await request(portal)
     refused = await request(portal, **changes)
     assert (refused["__typename"], refused["code"]) == ("IdempotencyConflict", "IDEMPOTENCY_CONFLICT")
@@ -152,15 +152,17 @@ async def test_other_input_is_a_conflict(portal: Portal, changes: dict[str, Any]
         ("EN", "This request was sent before, with other data."),
     ],
 )
-async def test_conflict_is_told_in_words(portal: Portal, language: str, message: str) -> None:
-    """The refusal has words in the caller's language."""
+async def test_conflict_message_is_in_the_callers_language(portal: Portal, language: str, message: str) -> None:
+    """The refusal has a message in the caller's language."""
     await request(portal)
     assert (await request(portal, language=language, firstName="Camilla"))["message"] == message
 
 
 @pytest.mark.parametrize("keys", [(KEY, new_key()), (None, None), ("", " ")])
-async def test_other_key_or_none_is_another_request(portal: Portal, keys: tuple[str | None, str | None]) -> None:
-    """Only a key makes two requests one: without it, or under another, the same entries start again."""
+async def test_other_key_or_none_starts_another_registration(
+    portal: Portal, keys: tuple[str | None, str | None]
+) -> None:
+    """The same input without a key, or under another one, starts another registration."""
     first, second = [await request(portal, idempotencyKey=key) for key in keys]
     assert first["id"] != second["id"]
     assert await Registration.all().count() == 2
@@ -168,18 +170,18 @@ async def test_other_key_or_none_is_another_request(portal: Portal, keys: tuple[
 
 @pytest.mark.parametrize("key", ["again", "1", KEY[:-1], f"{KEY}0", f"{KEY[:-1]}g", f"{KEY[:8]}\0{KEY[9:]}"])
 async def test_key_must_be_a_uuid(portal: Portal, key: str) -> None:
-    """A key that could be anybody's is refused: it has to be a UUID."""
+    """A key that is no UUID is refused, because other callers could choose the same."""
     refused = await request(portal, idempotencyKey=key)
     assert [(problem["path"], problem["code"]) for problem in refused["fields"]] == [
         (["idempotencyKey"], "INVALID_FORMAT")
     ]
 
 
-# --- Once the captcha holds, and in the end ---
+# --- After verification, activation and expiry ---
 
 
-async def test_verified_registration_is_told_and_sends_nothing(portal: Portal) -> None:
-    """Once the captcha holds, the same request says so: no captcha, and no mail but the two that were promised."""
+async def test_repeated_request_after_verification_sends_no_further_mail(portal: Portal) -> None:
+    """After verification, a repeated request says so, and brings neither a captcha nor further mails."""
     first = await request(portal)
     await portal.verify_captcha(first["id"], portal.captcha.answer)
     assert len(await portal.deliver()) == 2
@@ -189,22 +191,22 @@ async def test_verified_registration_is_told_and_sends_nothing(portal: Portal) -
     assert await OutboxMessage.all().count() == 2
 
 
-async def test_activation_is_not_told(portal: Portal) -> None:
-    """Whether an account has come of it, the same request does not say: it answers as before the activation."""
+async def test_repeated_request_does_not_reveal_the_activation(portal: Portal) -> None:
+    """A repeated request gives the same answer before and after the activation."""
     token = await portal.activation_token(idempotencyKey=KEY, name="Exemple SA", **FILLED_IN)
     before = await request(portal)
     await portal.activate_account(token)
     after = await request(portal)
     assert after["state"] == "VERIFIED"
-    assert {**after, "organisation": None} == {**before, "organisation": None}  # Which is on the portal now.
+    assert {**after, "organisation": None} == {**before, "organisation": None}  # The organisation is on the portal now.
     assert await portal.deliver() == []
 
 
 @pytest.mark.parametrize(("verified", "life"), [(False, {"minutes": 30}), (True, {"days": 7})])
-async def test_key_lives_as_long_as_its_registration(
+async def test_key_is_free_once_its_registration_has_expired(
     portal: Portal, clock: Clock, verified: bool, life: dict[str, float]
 ) -> None:
-    """A key is free again when its registration has expired, and not a second before."""
+    """A key becomes free at the second in which its registration expires."""
     first = await request(portal)
     if verified:
         await portal.verify_captcha(first["id"], portal.captcha.answer)
@@ -220,29 +222,29 @@ async def test_key_lives_as_long_as_its_registration(
 # --- At once ---
 
 
-async def test_five_at_once_are_one(portal: Portal) -> None:
-    """The same request five times at once starts one registration, and all five learn its id."""
+async def test_simultaneous_equal_requests_start_one_registration(portal: Portal) -> None:
+    """Five equal requests at once start one registration, and all return its id."""
     answers = await asyncio.gather(*(request(portal) for _ in range(5)))
     assert {answer["__typename"] for answer in answers} == {"PendingRegistration"}
     (registration,) = await Registration.all()
     assert {answer["id"] for answer in answers} == {str(registration.id)}
 
 
-async def test_five_at_once_that_differ_are_one_and_four_conflicts(portal: Portal) -> None:
-    """Of different requests that race for a key one wins it, and the others are told of the conflict."""
+async def test_simultaneous_different_requests_start_one_registration(portal: Portal) -> None:
+    """Of five different requests at once under one key, one starts a registration. The others get a conflict."""
     names = ("Anne", "Brice", "Chloé", "David", "Emma")
     answers = await asyncio.gather(*(request(portal, firstName=name) for name in names))
     assert sorted(answer["__typename"] for answer in answers) == ["IdempotencyConflict"] * 4 + ["PendingRegistration"]
     assert await Registration.all().count() == 1
 
 
-# --- What is stored of it ---
+# --- Storage ---
 
 
 async def test_key_and_input_are_stored_as_keyed_digests(
     portal: Portal, settings: Settings, clock: Clock, captcha: KnownCaptcha
 ) -> None:
-    """Of key and input only digests are stored, and under another secret key they are others."""
+    """Only digests of the key and of the input are stored, and they depend on the secret key."""
     await request(portal)
     other = build_app(settings.replace(secret_key=SecretStr("f" * 32)), clock=clock, captcha=captcha)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://localhost") as http:
