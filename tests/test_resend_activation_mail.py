@@ -1,4 +1,4 @@
-"""resendActivationMail: always the same answer, and a mail only where something waits."""
+"""resendActivationMail: always the same answer, and a mail only if a registration or an account is there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EMAIL = "camille.durand@exemple.fr"
 
 
 async def resend(portal: Portal, email: str = EMAIL) -> list[EmailMessage]:
-    """Ask for the mail again; what arrives."""
+    """Ask for the mail again. Return the mails that arrive."""
     assert (await portal.resend_activation_mail(email))["__typename"] == "ActivationMailRequested"
     return await portal.deliver()
 
@@ -34,8 +34,8 @@ def tokens_in(mail: EmailMessage) -> list[str]:
 # --- The answer ---
 
 
-async def test_answer_never_tells_what_waits(portal: Portal) -> None:
-    """An address is told the same whether nothing, a form, a verified registration or an account is there."""
+async def test_answer_does_not_reveal_registrations_or_accounts(portal: Portal) -> None:
+    """The answer is the same for nothing, a form, a verified registration and an account."""
     addresses = {name: f"{name}@exemple.fr" for name in ("nobody", "started", "waiting", "member")}
     await portal.create_account(email=addresses["started"])
     await portal.activation_token(email=addresses["waiting"])
@@ -53,8 +53,8 @@ async def test_answer_never_tells_what_waits(portal: Portal) -> None:
     ("accept", "beginning"),
     [(None, "Si une inscription attend"), ("fr-FR, en", "Si une"), ("en, fr;q=0.9", "If a registration is awaiting")],
 )
-async def test_language_is_the_header_s(portal: Portal, accept: str | None, beginning: str) -> None:
-    """The answer speaks the language of the header, French without one."""
+async def test_answer_is_in_the_language_of_the_header(portal: Portal, accept: str | None, beginning: str) -> None:
+    """The answer is in the language of the header, or in French without one."""
     answer = await portal.resend_activation_mail(EMAIL, accept=accept)
     assert answer["message"].startswith(beginning)
 
@@ -70,8 +70,8 @@ async def test_language_is_the_header_s(portal: Portal, accept: str | None, begi
     ],
     ids=["blank", "too long", "no address", "Kelvin sign", "header"],
 )
-async def test_what_is_no_address_is_refused(portal: Portal, email: str, code: str, message: str) -> None:
-    """What can't be an address is told so, in the words of the form, and nothing is promised."""
+async def test_invalid_address_is_refused_as_in_the_form(portal: Portal, email: str, code: str, message: str) -> None:
+    """An invalid address is refused with the form's code and words, and no message is stored."""
     answer = await portal.resend_activation_mail(email, accept="en")
     assert (answer["__typename"], answer["code"]) == ("InvalidInput", "INVALID_INPUT")
     (problem,) = answer["fields"]
@@ -81,16 +81,16 @@ async def test_what_is_no_address_is_refused(portal: Portal, email: str, code: s
 
 
 async def test_lone_surrogate_is_refused(portal: Portal) -> None:
-    """Characters that no database and no mail header takes are refused like others."""
+    """An address with a lone surrogate, which no database can store, is refused with a code."""
     answer = await portal.call_in_ascii(RESEND_ACTIVATION_MAIL, {"email": "camille\ud800@exemple.fr"})
     assert [problem["code"] for problem in answer["fields"]] == ["INVALID_CHARACTERS"]
 
 
-# --- Where a registration waits ---
+# --- With a registration ---
 
 
-async def test_new_link_works_and_so_does_the_earlier(portal: Portal, clock: Clock) -> None:
-    """A new link lives for an hour of its own, and takes nothing from the one before."""
+async def test_new_link_leaves_the_first_link_usable(portal: Portal, clock: Clock) -> None:
+    """A new link works for an hour of its own. The first link works until its own hour is over."""
     first = await portal.activation_token()
     clock.advance(minutes=30)
     (mail,) = await resend(portal)
@@ -103,24 +103,24 @@ async def test_new_link_works_and_so_does_the_earlier(portal: Portal, clock: Clo
     assert (await portal.activate_account(second))["__typename"] == "AccountActivated"
 
 
-async def test_earlier_link_activates_too(portal: Portal) -> None:
-    """Whoever finds the first mail after all can use its link; the new one is used up with it."""
+async def test_first_link_activates_after_a_resend(portal: Portal) -> None:
+    """The first link still activates the account after a resend, and then the new one is used up too."""
     first = await portal.activation_token()
     (mail,) = await resend(portal)
     assert (await portal.activate_account(first))["__typename"] == "AccountActivated"
     assert (await portal.activate_account(token_in(mail)))["code"] == "ACTIVATION_LINK_USED"
 
 
-async def test_mail_goes_to_the_stored_address_in_its_language(portal: Portal) -> None:
-    """However the request is typed and whatever language it speaks, the mail is the registration's own."""
+async def test_mail_uses_the_stored_address_and_language(portal: Portal) -> None:
+    """The mail has the registration's spelling of the address and its language, not the request's."""
     await portal.activation_token(email="Camille.Durand@exemple.fr", language="EN")
     assert (await portal.resend_activation_mail("CAMILLE.DURAND@Exemple.FR", accept="fr"))["message"].startswith("Si")
     (mail,) = await portal.deliver()
     assert (mail["To"], mail["Subject"]) == ("Camille.Durand@exemple.fr", "Activate your account")
 
 
-async def test_several_attempts_get_one_mail(portal: Portal) -> None:
-    """Each attempt that waits has a link of its own in one mail, under the name of its organisation."""
+async def test_several_registrations_get_one_mail(portal: Portal) -> None:
+    """One mail has a link for each verified registration, under the name of its organisation."""
     await portal.sign_up(siret=SIRET, name="Exemple SA")
     await portal.sign_up(siret=OTHER_SIRET, name="Autre SARL")
     await portal.create_account(siret="35600000049837", name="Sans captcha")
@@ -140,7 +140,7 @@ async def test_several_attempts_get_one_mail(portal: Portal) -> None:
 
 
 async def test_link_can_be_asked_for_within_seven_days(portal: Portal, clock: Clock) -> None:
-    """Long after its first link has expired, a registration still gets a new one."""
+    """A registration gets a new link until its seven days are over."""
     await portal.sign_up()
     await portal.deliver()
     clock.advance(days=7, seconds=-1)
@@ -148,42 +148,42 @@ async def test_link_can_be_asked_for_within_seven_days(portal: Portal, clock: Cl
     assert (await portal.activate_account(token_in(mail)))["__typename"] == "AccountActivated"
 
 
-# --- Where nothing does ---
+# --- Without a registration ---
 
 
-async def test_nothing_waits_after_seven_days(portal: Portal, clock: Clock) -> None:
-    """After seven days there is nothing to activate, and no mail."""
+async def test_no_mail_leaves_after_seven_days(portal: Portal, clock: Clock) -> None:
+    """After seven days the registration has expired, and no mail leaves."""
     await portal.sign_up()
     await portal.deliver()
     clock.advance(days=7)
     assert await resend(portal) == []
 
 
-async def test_nobody_gets_no_mail(portal: Portal) -> None:
-    """An address that never signed up gets nothing: the promise is closed without a word."""
+async def test_unknown_address_gets_no_mail(portal: Portal) -> None:
+    """An address that never signed up gets no mail. Its message is discarded."""
     assert await resend(portal) == []
     assert (await OutboxMessage.get()).state is MessageState.DISCARDED
 
 
 async def test_form_without_captcha_gets_no_mail(portal: Portal) -> None:
-    """A form whose captcha has not been passed makes nobody mail to its address."""
+    """A registration whose captcha was not passed gets no mail."""
     started = await portal.create_account()
     await portal.verify_captcha(started["id"], portal.captcha.wrong_answer)
     assert await resend(portal) == []
 
 
 async def test_contact_address_gets_no_mail(portal: Portal) -> None:
-    """Links go to the sign-in address only; to ask under the contact address brings nothing."""
+    """A contact address gets no link: links go to the sign-in address only."""
     await portal.sign_up(contactEmail="compta@exemple.fr")
     await portal.deliver()
     assert await resend(portal, "compta@exemple.fr") == []
 
 
-# --- Where there is an account ---
+# --- With an account ---
 
 
-async def test_owner_of_an_account_is_told(portal: Portal) -> None:
-    """Who has an account is told so at the stored address and in the account's language, and gets no link."""
+async def test_account_holder_gets_a_mail_without_a_link(portal: Portal) -> None:
+    """The mail says that the account exists, at its stored address and in its language, without a link."""
     await portal.account(email="Camille.Durand@exemple.fr", language="EN")
     answer: Answer = await portal.resend_activation_mail("cAMILLE.dURAND@EXEMPLE.fr", accept="fr")
     assert answer["email"] == "cAMILLE.dURAND@exemple.fr"
@@ -193,8 +193,8 @@ async def test_owner_of_an_account_is_told(portal: Portal) -> None:
     assert tokens_in(mail) == []
 
 
-async def test_attempts_beside_an_account_get_no_link(portal: Portal) -> None:
-    """Once the address has its account, an attempt that was verified before gets no link any more."""
+async def test_registrations_beside_an_account_get_no_link(portal: Portal) -> None:
+    """Once the address has an account, its other verified registrations get no link."""
     await portal.activation_token(siret=OTHER_SIRET)
     await portal.account()
     (mail,) = await resend(portal)
