@@ -1,4 +1,4 @@
-"""renewCaptcha and verifyCaptcha: answers that come late, again, or many at once."""
+"""renewCaptcha and verifyCaptcha: right, wrong, late, repeated and simultaneous answers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ NO_REGISTRATION = ["6f1b8f9e-97e6-4b0b-a7a3-8f4b5b8f5d11", "", "x", "1" * 5000, 
 
 
 @pytest.fixture
-def lettered(captcha: KnownCaptcha, monkeypatch: pytest.MonkeyPatch) -> None:
+def letters_as_answer(captcha: KnownCaptcha, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make LETTERS the answer to every challenge."""
     ids = iter(range(1000))
     monkeypatch.setattr(captcha, "new_challenge", lambda: Challenge(id=f"{next(ids):032}", answer=LETTERS))
 
 
 async def begin(portal: Portal) -> str:
-    """Start a registration, and return its id."""
+    """Start a registration. Return its id."""
     registration_id: str = (await portal.create_account(email=EMAIL))["id"]
     return registration_id
 
@@ -59,7 +59,7 @@ def kind(answer: Answer) -> tuple[str, str | None]:
 
 
 async def test_renewal_brings_a_fresh_captcha(portal: Portal, clock: Clock) -> None:
-    """Another picture, with its own ten minutes, costs no attempt and lengthens nothing."""
+    """A renewal brings another picture for ten minutes. It costs no attempt and extends no registration."""
     first = await portal.create_account()
     clock.advance(minutes=5)
     renewed = await portal.renew_captcha(first["id"])
@@ -71,22 +71,22 @@ async def test_renewal_brings_a_fresh_captcha(portal: Portal, clock: Clock) -> N
     assert kind(await portal.verify_captcha(first["id"], portal.captcha.answer)) == ("ActivationMailSent", None)
 
 
-async def test_renewal_voids_the_earlier_challenge(portal: Portal) -> None:
-    """The answer to the picture before is wrong from then on."""
-    registration_id, earlier = await begin(portal), portal.captcha.answer
+async def test_renewal_voids_the_previous_challenge(portal: Portal) -> None:
+    """After a renewal, the answer to the previous picture is wrong."""
+    registration_id, previous = await begin(portal), portal.captcha.answer
     await portal.renew_captcha(registration_id)
-    assert kind(await portal.verify_captcha(registration_id, earlier)) == ("CaptchaRejected", "CAPTCHA_REJECTED")
+    assert kind(await portal.verify_captcha(registration_id, previous)) == ("CaptchaRejected", "CAPTCHA_REJECTED")
 
 
 async def test_challenge_never_outlives_its_registration(portal: Portal, clock: Clock) -> None:
-    """A picture that is shown late ends with the registration."""
+    """A challenge expires no later than its registration."""
     registration_id = await begin(portal)
     clock.advance(minutes=25)
     assert (await portal.renew_captcha(registration_id))["captcha"]["expiresInSeconds"] == 300
 
 
-async def test_renewal_wins_back_no_attempt(portal: Portal) -> None:
-    """An attempt that was lost stays lost, and where none is left there is no other picture."""
+async def test_renewal_gives_back_no_attempt(portal: Portal) -> None:
+    """A renewal gives back no attempt, and brings no picture when none is left."""
     registration_id = await begin(portal)
     await answer_wrongly(portal, registration_id)
     assert (await portal.renew_captcha(registration_id))["attemptsLeft"] == 4
@@ -96,8 +96,8 @@ async def test_renewal_wins_back_no_attempt(portal: Portal) -> None:
     assert renewed["captcha"] is None
 
 
-async def test_captcha_that_was_passed_can_not_be_renewed(portal: Portal) -> None:
-    """Once the captcha holds there is none to renew, before the activation as after it."""
+async def test_solved_captcha_is_not_renewed(portal: Portal) -> None:
+    """A solved captcha is not renewed, neither before nor after the activation."""
     token = await portal.activation_token()
     registration_id = str((await Registration.get()).id)
     before = await portal.renew_captcha(registration_id)
@@ -108,8 +108,8 @@ async def test_captcha_that_was_passed_can_not_be_renewed(portal: Portal) -> Non
 
 
 @pytest.mark.parametrize("registration_id", NO_REGISTRATION, ids=brief)
-async def test_unknown_registration_is_told_so(portal: Portal, registration_id: str) -> None:
-    """Both operations say that a text is no registration's id."""
+async def test_unknown_registration_is_not_found(portal: Portal, registration_id: str) -> None:
+    """Both operations answer an unknown or malformed id with REGISTRATION_NOT_FOUND."""
     entered = {"registrationId": registration_id, "answer": "123456"}
     assert kind(await portal.call_in_ascii(RENEW_CAPTCHA, {"registrationId": registration_id})) == NOT_FOUND
     assert kind(await portal.call_in_ascii(VERIFY_CAPTCHA, {"input": entered})) == NOT_FOUND
@@ -122,10 +122,10 @@ async def test_unknown_registration_is_told_so(portal: Portal, registration_id: 
         ("en", "This registration does not exist", "You have 4 attempts left.", "Two e-mails are on their way to"),
     ],
 )
-async def test_language_is_the_header_s(
+async def test_messages_are_in_the_language_of_the_header(
     portal: Portal, language: str | None, not_found: str, rejected: str, sent: str
 ) -> None:
-    """Messages are French, unless the header asks for English; the language of the mails has no part in it."""
+    """Messages follow the header, and are French by default. The language of the mails does not matter."""
     registration_id = (await portal.create_account(language="FR" if language else "EN"))["id"]
 
     async def verify(answer: str) -> str:
@@ -139,8 +139,8 @@ async def test_language_is_the_header_s(
     assert (await verify(portal.captcha.answer)).startswith(sent)
 
 
-async def test_sound_is_made_where_it_is_selected(portal: Portal) -> None:
-    """A challenge can be heard, at the start and when it is renewed: a WAV as a data URL."""
+async def test_captcha_has_a_sound_if_it_is_selected(portal: Portal) -> None:
+    """A new and a renewed challenge have a sound, as a WAV in a data URL, if the query selects it."""
     selected = "{ ... on PendingRegistration { id captcha { audio } } }"
     query = f"mutation ($input: CreateAccountInput!) {{ createAccount(input: $input) {selected} }}"
     started = await portal.call(query, {"input": form()})
@@ -154,11 +154,11 @@ async def test_sound_is_made_where_it_is_selected(portal: Portal) -> None:
     assert started["captcha"]["audio"] != renewed["captcha"]["audio"]
 
 
-# --- verifyCaptcha: the right answer ---
+# --- verifyCaptcha: right answers ---
 
 
-async def test_right_answer_promises_two_mails(portal: Portal) -> None:
-    """The right answer says where the mails go, to the address as it was entered, and how long the link works."""
+async def test_right_answer_sends_two_mails(portal: Portal) -> None:
+    """A right answer names the address as entered and the link's lifetime, and two mails leave."""
     registration_id = (await portal.create_account(email=" Camille.Durand@exemple.fr", language="EN"))["id"]
     entered = {"input": {"registrationId": registration_id, "answer": portal.captcha.answer}}
     assert await portal.call(VERIFY_CAPTCHA, entered, language="en") == {
@@ -172,22 +172,22 @@ async def test_right_answer_promises_two_mails(portal: Portal) -> None:
     assert {mail["To"] for mail in mails} == {"Camille.Durand@exemple.fr"}
 
 
-@pytest.mark.usefixtures("lettered")
+@pytest.mark.usefixtures("letters_as_answer")
 @pytest.mark.parametrize("entered", ["ktrxwq", " KTR XWQ ", "K\u00a0T\u202fR\tXWQ\n", "ＫＴＲＸＷＱ", "kT\u200brxWq"])
-async def test_letter_case_blanks_and_width_do_not_matter(portal: Portal, entered: str) -> None:
-    """Letter case, blanks and width make no answer wrong."""
+async def test_letter_case_blanks_and_width_of_an_answer_do_not_matter(portal: Portal, entered: str) -> None:
+    """An answer is right in any letter case and width, with any blanks."""
     assert kind(await portal.verify_captcha(await begin(portal), entered)) == ("ActivationMailSent", None)
 
 
-async def test_full_width_digits_are_digits(portal: Portal) -> None:
-    """Digits from a Japanese keyboard are right too."""
+async def test_full_width_digits_are_accepted(portal: Portal) -> None:
+    """Full-width digits from a Japanese keyboard are right."""
     registration_id = await begin(portal)
     full_width = "".join(chr(ord(digit) + 0xFEE0) for digit in portal.captcha.answer)
     assert kind(await portal.verify_captcha(registration_id, full_width)) == ("ActivationMailSent", None)
 
 
-async def test_right_answer_again_has_no_second_effect(portal: Portal) -> None:
-    """The right answer sent again is told the same, and no second pair of mails leaves."""
+async def test_repeated_right_answer_sends_no_further_mail(portal: Portal) -> None:
+    """A repeated right answer gets the same reply and sends no further mail."""
     registration_id, right = await begin(portal), portal.captcha.answer
     first = await portal.verify_captcha(registration_id, right)
     assert len(await portal.deliver()) == 2
@@ -196,8 +196,8 @@ async def test_right_answer_again_has_no_second_effect(portal: Portal) -> None:
     assert await OutboxMessage.all().count() == 2
 
 
-async def test_right_answer_again_after_the_activation(portal: Portal) -> None:
-    """Even then the same is told: nobody learns that an account has come of it."""
+async def test_repeated_right_answer_does_not_reveal_the_activation(portal: Portal) -> None:
+    """A right answer gets the same reply before and after the activation."""
     registration_id, right = await begin(portal), portal.captcha.answer
     first = await portal.verify_captcha(registration_id, right)
     await portal.deliver()
@@ -205,9 +205,9 @@ async def test_right_answer_again_after_the_activation(portal: Portal) -> None:
     assert await portal.verify_captcha(registration_id, right) == first
 
 
-@pytest.mark.usefixtures("lettered")
+@pytest.mark.usefixtures("letters_as_answer")
 async def test_answer_is_stored_as_a_digest_only(portal: Portal) -> None:
-    """No column of the row has the answer, before and after it was given."""
+    """No column of the registration contains the answer, before and after verification."""
     registration_id = await begin(portal)
     (before,) = await Registration.all().values()
     await portal.verify_captcha(registration_id, LETTERS)
@@ -220,7 +220,7 @@ async def test_answer_is_stored_as_a_digest_only(portal: Portal) -> None:
 async def test_registration_and_messages_are_committed_together(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the second message can't be stored nothing has happened, and the same answer can be sent again."""
+    """If the second message can't be stored, nothing changes, and the same answer works again later."""
     registration_id, right = await begin(portal), portal.captcha.answer
     enqueue, calls = OutboxMessage.enqueue, iter(range(10))
 
@@ -239,11 +239,11 @@ async def test_registration_and_messages_are_committed_together(
     assert await OutboxMessage.all().count() == 2
 
 
-# --- verifyCaptcha: the wrong answer ---
+# --- verifyCaptcha: wrong answers ---
 
 
 async def test_wrong_answer_costs_an_attempt(portal: Portal) -> None:
-    """A wrong answer leaves one attempt less, and brings a fresh picture that can be answered."""
+    """A wrong answer uses up one attempt and brings a fresh picture that can be answered."""
     first = await portal.create_account()
     rejected = await answer_wrongly(portal, first["id"])
     registration = rejected["registration"]
@@ -255,7 +255,7 @@ async def test_wrong_answer_costs_an_attempt(portal: Portal) -> None:
 
 
 async def test_wrong_answer_voids_its_challenge(portal: Portal) -> None:
-    """A challenge can be answered once: its right answer comes too late after a wrong one."""
+    """After a wrong answer, the right answer to the same challenge is wrong too."""
     registration_id, right = await begin(portal), portal.captcha.answer
     await answer_wrongly(portal, registration_id)
     assert (await portal.verify_captcha(registration_id, right))["registration"]["attemptsLeft"] == 3
@@ -265,14 +265,14 @@ async def test_wrong_answer_voids_its_challenge(portal: Portal) -> None:
     "entered", ["", " ", "0", "9" * 5000, "\0", "' OR '1'='1", "\ufdfa" * 1000, "\ud800"], ids=brief
 )
 async def test_any_other_text_is_a_wrong_answer(portal: Portal, entered: str) -> None:
-    """Any other text, even an odd one, is a wrong answer like any other."""
+    """Any other text, even an odd one, is an ordinary wrong answer."""
     variables = {"input": {"registrationId": await begin(portal), "answer": entered}}
     rejected = await portal.call_in_ascii(VERIFY_CAPTCHA, variables)
     assert (rejected["code"], rejected["registration"]["attemptsLeft"]) == ("CAPTCHA_REJECTED", 4)
 
 
-async def test_five_wrong_answers_are_the_end(portal: Portal) -> None:
-    """The fifth wrong answer is the last: no picture follows, and not even the right answer counts."""
+async def test_no_answer_counts_after_five_wrong_ones(portal: Portal) -> None:
+    """After five wrong answers no picture follows, and even the right answer is refused."""
     registration_id = await begin(portal)
     rejected = [await answer_wrongly(portal, registration_id) for _ in range(4)]
     last_shown = portal.captcha.answer
@@ -288,15 +288,15 @@ async def test_five_wrong_answers_are_the_end(portal: Portal) -> None:
     assert await OutboxMessage.all().count() == 0
 
 
-async def test_the_last_attempt_can_be_right(portal: Portal) -> None:
-    """After four wrong answers the fifth still counts."""
+async def test_fifth_attempt_can_be_right(portal: Portal) -> None:
+    """A right answer after four wrong ones is accepted."""
     registration_id = await begin(portal)
     await answer_wrongly(portal, registration_id, 4)
     assert kind(await portal.verify_captcha(registration_id, portal.captcha.answer)) == ("ActivationMailSent", None)
 
 
 async def test_wrong_answer_after_the_right_one_changes_nothing(portal: Portal) -> None:
-    """Once the captcha holds a wrong answer is refused, and undoes nothing."""
+    """After verification, a wrong answer is refused and changes nothing."""
     registration_id, right = await begin(portal), portal.captcha.answer
     sent = await portal.verify_captcha(registration_id, right)
     rejected = await portal.verify_captcha(registration_id, portal.captcha.wrong_answer)
@@ -307,20 +307,20 @@ async def test_wrong_answer_after_the_right_one_changes_nothing(portal: Portal) 
     assert len(await portal.deliver()) == 2
 
 
-async def test_answer_holds_for_its_own_registration_only(portal: Portal) -> None:
-    """The right answer to one registration's picture is of no use for another's."""
+async def test_answer_is_valid_for_its_own_registration_only(portal: Portal) -> None:
+    """The right answer to one registration's picture is wrong for another registration."""
     first, answer = await begin(portal), portal.captcha.answer
     second = await begin(portal)
     assert (await portal.verify_captcha(second, answer))["code"] == "CAPTCHA_REJECTED"
     assert kind(await portal.verify_captcha(first, answer)) == ("ActivationMailSent", None)
 
 
-# --- verifyCaptcha: too late ---
+# --- verifyCaptcha: late answers ---
 
 
 @pytest.mark.parametrize("right", [True, False])
 async def test_challenge_expires_after_ten_minutes(portal: Portal, clock: Clock, right: bool) -> None:
-    """An answer that comes after ten minutes, right or wrong, costs no attempt and brings a fresh picture."""
+    """An answer after ten minutes costs no attempt, right or wrong, and brings a fresh picture."""
     registration_id = await begin(portal)
     clock.advance(minutes=10)
     entered = portal.captcha.answer if right else portal.captcha.wrong_answer
@@ -331,15 +331,15 @@ async def test_challenge_expires_after_ten_minutes(portal: Portal, clock: Clock,
     assert kind(await portal.verify_captcha(registration_id, portal.captcha.answer)) == ("ActivationMailSent", None)
 
 
-async def test_challenge_holds_for_ten_minutes(portal: Portal, clock: Clock) -> None:
-    """An answer in the last of the ten minutes is in time."""
+async def test_challenge_is_valid_for_ten_minutes(portal: Portal, clock: Clock) -> None:
+    """An answer in the last second of the ten minutes is accepted."""
     registration_id = await begin(portal)
     clock.advance(minutes=9, seconds=59)
     assert kind(await portal.verify_captcha(registration_id, portal.captcha.answer)) == ("ActivationMailSent", None)
 
 
 async def test_registration_can_be_verified_for_thirty_minutes(portal: Portal, clock: Clock) -> None:
-    """In the thirtieth minute the captcha can still be passed."""
+    """The captcha can be solved in the last of the thirty minutes."""
     registration_id = await begin(portal)
     clock.advance(minutes=29)
     await portal.renew_captcha(registration_id)
@@ -347,7 +347,7 @@ async def test_registration_can_be_verified_for_thirty_minutes(portal: Portal, c
 
 
 async def test_registration_expires_after_thirty_minutes(portal: Portal, clock: Clock) -> None:
-    """After thirty minutes there is no registration any more, even if its picture is fresh."""
+    """After thirty minutes the registration is not found, even if its picture is fresh."""
     registration_id = await begin(portal)
     clock.advance(minutes=29)
     await portal.renew_captcha(registration_id)
@@ -357,15 +357,15 @@ async def test_registration_expires_after_thirty_minutes(portal: Portal, clock: 
     assert await OutboxMessage.all().count() == 0
 
 
-# --- Many at once ---
+# --- Simultaneous answers ---
 
 
 async def at_once(portal: Portal, registration_id: str, answers: list[str]) -> list[Answer]:
     return await asyncio.gather(*(portal.verify_captcha(registration_id, answer) for answer in answers))
 
 
-async def test_ten_wrong_answers_at_once_are_five_attempts(portal: Portal) -> None:
-    """Wrong answers that race are counted one by one: five lose an attempt, and the rest find none left."""
+async def test_simultaneous_wrong_answers_use_up_five_attempts(portal: Portal) -> None:
+    """Of ten simultaneous wrong answers, five use up an attempt each. The others find none left."""
     registration_id = await begin(portal)
     answers = await at_once(portal, registration_id, ["wrong"] * 10)
     assert {answer["__typename"] for answer in answers} == {"CaptchaRejected"}
@@ -373,8 +373,8 @@ async def test_ten_wrong_answers_at_once_are_five_attempts(portal: Portal) -> No
     assert (await Registration.get()).captcha_failures == 5
 
 
-async def test_challenge_is_consumed_once(portal: Portal, clock: Clock) -> None:
-    """Of two answers that were judged by the same challenge one counts, and the other changes nothing."""
+async def test_challenge_is_used_once(portal: Portal, clock: Clock) -> None:
+    """Of several answers to one challenge, one counts. The others change nothing."""
     await begin(portal)
     first, second, third = [await Registration.get() for _ in range(3)]
     following = StoredChallenge(id="following", digest="0" * 64, expires_at=clock.now + timedelta(minutes=10))
@@ -385,8 +385,8 @@ async def test_challenge_is_consumed_once(portal: Portal, clock: Clock) -> None:
     assert (registration.state, registration.captcha_failures) == (RegistrationState.AWAITING_CAPTCHA, 1)
 
 
-async def test_ten_right_answers_at_once_send_two_mails(portal: Portal) -> None:
-    """Right answers that race are all told that it worked, and the mails are promised once."""
+async def test_simultaneous_right_answers_send_two_mails(portal: Portal) -> None:
+    """Ten simultaneous right answers all succeed, and two mails leave."""
     registration_id = await begin(portal)
     answers = await at_once(portal, registration_id, [portal.captcha.answer] * 10)
     assert {answer["__typename"] for answer in answers} == {"ActivationMailSent"}
@@ -396,7 +396,7 @@ async def test_ten_right_answers_at_once_send_two_mails(portal: Portal) -> None:
 
 @pytest.mark.parametrize("place", [0, 5, 9])
 async def test_one_right_answer_among_wrong_ones_has_one_outcome(portal: Portal, place: int) -> None:
-    """A right answer that races wrong ones passes or comes too late, and everything agrees on which."""
+    """A right answer among simultaneous wrong ones succeeds or fails; answers, state and mails agree on it."""
     registration_id, right = await begin(portal), portal.captcha.answer
     entered = ["wrong"] * 9
     entered.insert(place, right)
@@ -409,8 +409,8 @@ async def test_one_right_answer_among_wrong_ones_has_one_outcome(portal: Portal,
     assert await OutboxMessage.all().count() == (2 if passed else 0)
 
 
-async def test_renewals_that_race_an_answer_never_half_count(portal: Portal) -> None:
-    """A right answer that races renewals passes or is one wrong attempt: never half of it."""
+async def test_answer_that_races_renewals_succeeds_or_fails_completely(portal: Portal) -> None:
+    """A right answer during renewals succeeds, or counts as one wrong attempt."""
     registration_id, right = await begin(portal), portal.captcha.answer
     renewals = [portal.renew_captcha(registration_id) for _ in range(4)]
     answer, *renewed = await asyncio.gather(portal.verify_captcha(registration_id, right), *renewals)
