@@ -1,4 +1,4 @@
-"""organisation, organisations, identifierTypes: what is known of an identifier, and what anybody may see of it."""
+"""organisation, organisations and identifierTypes: public facts about an identifier, and its types."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ FORMATTED_SIRET = "732 829 320 00074"
 
 
 async def find_all(portal: Portal, *identifiers: tuple[str, str], language: str | None = None) -> Answer:
-    typed = [{"type": type_, "value": value} for type_, value in identifiers]
-    return await portal.call(FIND_ORGANISATIONS, {"identifiers": typed, "language": language})
+    inputs = [{"type": type_, "value": value} for type_, value in identifiers]
+    return await portal.call(FIND_ORGANISATIONS, {"identifiers": inputs, "language": language})
 
 
-# --- What is known ---
+# --- Known and unknown organisations ---
 
 
-async def test_open_establishment_is_found(portal: Portal) -> None:
-    """What the register says of an open establishment is told, with what a newcomer may do."""
+async def test_open_establishment_is_found_in_the_register(portal: Portal) -> None:
+    """The answer has the register's facts about an open establishment, and says that a newcomer can found it."""
     await register()
     found = await portal.find_organisation(SIRET, language="EN")
     assert found.pop("id")
@@ -66,16 +66,16 @@ async def test_open_establishment_is_found(portal: Portal) -> None:
     }
 
 
-async def test_closed_establishment_is_told(portal: Portal) -> None:
-    """That an establishment is closed is said before anybody fills in the rest of the form."""
+async def test_closed_establishment_is_announced_as_closed(portal: Portal) -> None:
+    """The look-up says that an establishment is closed, before the form is filled in."""
     await register(status=OrganisationStatus.CLOSED)
     found = await portal.find_organisation(SIRET, language="FR")
     assert (found["__typename"], found["status"]) == ("Organisation", "CLOSED")
     assert found["message"] == "Cet établissement est fermé d’après le répertoire national."
 
 
-async def test_name_that_is_not_published_is_not_told(portal: Portal) -> None:
-    """A holder who has opted out of publication is found, without name and place."""
+async def test_unpublished_name_and_place_are_hidden(portal: Portal) -> None:
+    """An establishment whose holder has opted out of publication is found without name and place."""
     await register(name=None, postal_code=None, city=None)
     found = await portal.find_organisation(SIRET)
     assert (found["__typename"], found["status"]) == ("Organisation", "ACTIVE")
@@ -95,8 +95,8 @@ async def test_name_that_is_not_published_is_not_told(portal: Portal) -> None:
         ),
     ],
 )
-async def test_unknown_identifier_is_told(portal: Portal, language: str, message: str) -> None:
-    """A well-formed identifier that nobody knows comes back in its canonical form."""
+async def test_unknown_identifier_is_returned_in_canonical_form(portal: Portal, language: str, message: str) -> None:
+    """A valid identifier that nobody knows is returned in its canonical form."""
     await register(OTHER_SIRET)
     assert await portal.find_organisation(" 732.829.320-00074 ", language=language) == {
         "__typename": "OrganisationNotFound",
@@ -107,7 +107,7 @@ async def test_unknown_identifier_is_told(portal: Portal, language: str, message
 
 
 async def test_declared_organisation_is_found_without_its_name(portal: Portal, clock: Clock) -> None:
-    """An organisation that no register confirms is on the portal for all to see; the declared name is not."""
+    """The look-up says that a declared organisation is on the portal, and hides its declared name."""
     identifier = {"identifier": {"type": "UE_HORS_FRANCE", "value": VAT_NUMBER}, "name": "Beispiel GmbH"}
     await portal.account(organisation=identifier)
     clock.advance(days=1)
@@ -127,8 +127,8 @@ async def test_declared_organisation_is_found_without_its_name(portal: Portal, c
     }
 
 
-async def test_id_stays_when_an_organisation_joins_the_portal(portal: Portal) -> None:
-    """An organisation has one id: in the register, in a registration, in a membership, and on the portal."""
+async def test_organisation_has_one_id_everywhere(portal: Portal) -> None:
+    """An organisation has one id: in look-ups, registrations and memberships, on the portal or not."""
     await register()
     before = await portal.find_organisation(SIRET)
     registration = await portal.create_account()
@@ -145,8 +145,8 @@ async def test_id_stays_when_an_organisation_joins_the_portal(portal: Portal) ->
     assert len(ids) == 1
 
 
-async def test_closed_goes_before_on_the_portal(portal: Portal) -> None:
-    """Of an establishment on the portal that has closed since, the message says that it is closed."""
+async def test_message_says_closed_rather_than_on_the_portal(portal: Portal) -> None:
+    """For a closed establishment that is on the portal, the message says that it is closed."""
     await portal.account()
     await register(status=OrganisationStatus.CLOSED)
     found = await portal.find_organisation(SIRET, language="EN")
@@ -155,8 +155,8 @@ async def test_closed_goes_before_on_the_portal(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("type_", ["AUTRE", "PARTICULIER"])
-async def test_what_identifies_nobody_is_never_found(portal: Portal, type_: str) -> None:
-    """Whether somebody signed up under a private identifier is nobody's business."""
+async def test_private_identifier_is_never_found(portal: Portal, type_: str) -> None:
+    """A look-up never reveals that somebody signed up under a private identifier."""
     identifier = {"identifier": {"type": type_, "value": "PART-000123"}, "name": "Exemple"}
     await portal.account(organisation=identifier)
     assert (await portal.find_organisation("PART-000123", type_))["__typename"] == "OrganisationNotFound"
@@ -164,18 +164,18 @@ async def test_what_identifies_nobody_is_never_found(portal: Portal, type_: str)
     assert [item["__typename"] for item in listed["items"]] == ["OrganisationNotFound"]
 
 
-async def test_types_do_not_mix(portal: Portal) -> None:
+async def test_same_value_under_another_type_is_another_organisation(portal: Portal) -> None:
     """The same characters under another type are another organisation."""
     await portal.account(organisation={"identifier": {"type": "TAHITI", "value": "123456789"}, "name": "Exemple"})
     assert (await portal.find_organisation("123456789", "TAHITI"))["onPortal"] is True
     assert (await portal.find_organisation("123456789", "RIDET"))["__typename"] == "OrganisationNotFound"
 
 
-# --- Many at once ---
+# --- Lists ---
 
 
-async def test_answers_come_in_the_order_asked(portal: Portal) -> None:
-    """Each identifier has its own answer, in its place, duplicates too."""
+async def test_list_is_answered_in_the_order_of_the_identifiers(portal: Portal) -> None:
+    """Each identifier of a list, duplicates included, has its answer at its own position."""
     await register()
     await register(OTHER_SIRET, name="LA POSTE")
     listed = await find_all(
@@ -203,23 +203,23 @@ async def test_answers_come_in_the_order_asked(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 100])
-async def test_up_to_a_hundred_are_answered(portal: Portal, count: int) -> None:
-    """From none to a hundred identifiers fit into one call."""
+async def test_list_of_up_to_a_hundred_is_answered(portal: Portal, count: int) -> None:
+    """A list of 0 to 100 identifiers is answered."""
     listed = await find_all(portal, *[("SIRET", SIRET)] * count)
     assert [item["__typename"] for item in listed["items"]] == ["OrganisationNotFound"] * count
 
 
 @sqlite_only
 @pytest.mark.parametrize(("language", "message"), [("FR", "100 éléments au plus."), ("EN", "At most 100 items.")])
-async def test_more_than_a_hundred_are_refused(portal: Portal, language: str, message: str) -> None:
-    """The hundred and first is refused with all others, and the answer says where and why."""
+async def test_list_of_more_than_a_hundred_is_refused(portal: Portal, language: str, message: str) -> None:
+    """A list of 101 identifiers is refused as a whole, with the field and the code."""
     refused = await find_all(portal, *[("SIRET", SIRET)] * 101, language=language)
     assert refused["__typename"] == "InvalidInput"
     assert refused["code"] == "INVALID_INPUT"
     assert refused["fields"] == [{"path": ["identifiers"], "code": "TOO_MANY_ITEMS", "message": message}]
 
 
-# --- What can't be an identifier ---
+# --- Invalid identifiers ---
 
 INVALID: list[tuple[str, str, FieldProblemCode]] = [
     ("SIRET", " . - ", FieldProblemCode.REQUIRED),
@@ -232,17 +232,17 @@ INVALID: list[tuple[str, str, FieldProblemCode]] = [
 
 
 def test_every_problem_of_an_identifier_is_tested() -> None:
-    """A problem that is new is missed here until it is tested."""
+    """A new problem of identifiers fails here until it is tested."""
     assert {problem for _, _, problem in INVALID} == IDENTIFIER_PROBLEMS
 
 
 @sqlite_only
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize(("type_", "value", "problem"), INVALID)
-async def test_each_problem_is_told_in_the_callers_language(
+async def test_invalid_identifier_gets_its_reason_in_the_callers_language(
     portal: Portal, *, type_: str, value: str, problem: FieldProblemCode, language: Language
 ) -> None:
-    """What can't be an identifier is told by its reason, its words, and the value as it came."""
+    """An invalid identifier gets its reason, a message in the caller's language, and its unchanged value."""
     expected = {
         "__typename": "InvalidIdentifier",
         "code": "IDENTIFIER_INVALID",
@@ -256,14 +256,14 @@ async def test_each_problem_is_told_in_the_callers_language(
     assert listed["items"] == [expected]
 
 
-def test_words_of_the_problems_differ() -> None:
-    """No two problems have the same words, and no language borrows those of another."""
+def test_each_problem_has_its_own_words_in_each_language() -> None:
+    """No two problems have the same words, in the same or in different languages."""
     words = [translate(language, f"field-{problem}") for language in Language for problem in IDENTIFIER_PROBLEMS]
     assert len(set(words)) == len(words)
 
 
 @pytest.mark.parametrize(
-    ("typed", "echoed"),
+    ("entered", "echoed"),
     [
         ("x" * 50, "x" * 50),
         ("x" * 51, "x" * 50),
@@ -280,9 +280,11 @@ def test_words_of_the_problems_differ() -> None:
     ],
     ids=lambda text: ascii(text)[:30],
 )
-async def test_value_that_is_none_comes_back_as_it_came(http: httpx.AsyncClient, typed: str, echoed: str) -> None:
-    """Whatever was typed, fifty characters of it come back, and no database or encoder stumbles over it."""
-    identifiers = [{"type": type_, "value": typed} for type_ in ("SIRET", "HORS_UE")]
+async def test_invalid_value_is_returned_cut_to_fifty_characters(
+    http: httpx.AsyncClient, entered: str, echoed: str
+) -> None:
+    """The first fifty characters of an invalid value are returned. No character makes the service fail."""
+    identifiers = [{"type": type_, "value": entered} for type_ in ("SIRET", "HORS_UE")]
     for query, variables in (
         (FIND_ORGANISATION, {"identifier": identifiers[0]}),
         (FIND_ORGANISATIONS, {"identifiers": identifiers}),
@@ -294,12 +296,12 @@ async def test_value_that_is_none_comes_back_as_it_came(http: httpx.AsyncClient,
             assert (item["__typename"], item["value"]) == ("InvalidIdentifier", echoed)
 
 
-# --- Look-ups together ---
+# --- Shared queries ---
 
 
 @pytest.fixture
-async def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many identifiers each query of the database was about."""
+async def looked_up_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of identifiers in each query of the database."""
     sizes: list[int] = []
     find_organisations = organisation.find_organisations
 
@@ -312,7 +314,7 @@ async def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-async def counted_http(batches: list[int], settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def counted_http(looked_up_batches: list[int], settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(build_app(settings)) as client:
         yield client
 
@@ -320,49 +322,55 @@ async def counted_http(batches: list[int], settings: Settings) -> AsyncIterator[
 LOOK_UP = {"query": FIND_ORGANISATION, "variables": {"identifier": {"type": "SIRET", "value": SIRET}}}
 
 
-async def test_list_is_one_query(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
-    """A hundred identifiers are looked up together."""
+async def test_list_is_looked_up_in_one_query(counted_http: httpx.AsyncClient, looked_up_batches: list[int]) -> None:
+    """A list of a hundred identifiers takes one query."""
     variables = {"identifiers": [{"type": "RIDET", "value": f"{1_000_000_000 + number}"} for number in range(100)]}
     await counted_http.post("/graphql", json={"query": FIND_ORGANISATIONS, "variables": variables})
-    assert batches == [100]
+    assert looked_up_batches == [100]
 
 
-async def test_aliases_are_one_query(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
-    """Look-ups of one request are made together."""
+async def test_aliases_are_looked_up_in_one_query(
+    counted_http: httpx.AsyncClient, looked_up_batches: list[int]
+) -> None:
+    """All look-ups of one request take one query."""
     field = 'organisation(identifier: {{type: RIDET, value: "{}"}}) {{ __typename }}'
     query = "{" + " ".join(f"a{number}: {field.format(1_000_000_000 + number)}" for number in range(20)) + "}"
     answer = await counted_http.post("/graphql", json={"query": query})
     assert len(answer.json()["data"]) == 20
-    assert batches == [20]
+    assert looked_up_batches == [20]
 
 
-async def test_requests_of_one_moment_share_queries(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
-    """Fifty callers at once take a few queries, and each gets its own answer."""
+async def test_simultaneous_requests_share_queries(
+    counted_http: httpx.AsyncClient, looked_up_batches: list[int]
+) -> None:
+    """Fifty simultaneous callers take at most five queries, and each gets its own answer."""
     await asyncio.gather(
         *(
             counted_http.post("/graphql", json={"query": FIND_ORGANISATION, "variables": {"identifier": identifier}})
             for identifier in ({"type": "RIDET", "value": f"{1_000_000_000 + number}"} for number in range(50))
         )
     )
-    assert sum(batches) == 50
-    assert len(batches) <= 5
+    assert sum(looked_up_batches) == 50
+    assert len(looked_up_batches) <= 5
 
 
-async def test_same_question_of_one_moment_is_asked_once(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
-    """Callers who ask for the same identifier at once share its answer."""
+async def test_simultaneous_equal_look_ups_share_an_answer(
+    counted_http: httpx.AsyncClient, looked_up_batches: list[int]
+) -> None:
+    """Simultaneous look-ups of one identifier share its answer."""
     answers = await asyncio.gather(*(counted_http.post("/graphql", json=LOOK_UP) for _ in range(50)))
     assert len({answer.text for answer in answers}) == 1
-    assert sum(batches) <= 5
+    assert sum(looked_up_batches) <= 5
 
 
-async def test_nothing_is_remembered(counted_http: httpx.AsyncClient, batches: list[int]) -> None:
-    """Sharing is of the moment only: what has changed since is seen at once."""
+async def test_look_up_shows_changes_at_once(counted_http: httpx.AsyncClient, looked_up_batches: list[int]) -> None:
+    """A look-up shows a change of the register at once: no answer is kept for later."""
     before = (await counted_http.post("/graphql", json=LOOK_UP)).json()
     await register()
     after = (await counted_http.post("/graphql", json=LOOK_UP)).json()
     assert before["data"]["organisation"]["__typename"] == "OrganisationNotFound"
     assert after["data"]["organisation"]["name"] == "EXEMPLE SA"
-    assert batches == [1, 1]
+    assert looked_up_batches == [1, 1]
 
 
 # --- Identifier types ---
@@ -386,7 +394,7 @@ async def identifier_types(portal: Portal, language: str) -> list[Answer]:
 @sqlite_only
 @pytest.mark.parametrize("language", ["FR", "EN"])
 async def test_every_type_is_described(portal: Portal, language: str) -> None:
-    """A form finds each type, in the order in which to list them, with all that it needs."""
+    """Each type is listed, in the order for a form, with all fields that a form needs."""
     types = await identifier_types(portal, language)
     assert [info["type"] for info in types] == [type_.value for type_ in IdentifierType]
     for info in types:
@@ -401,8 +409,8 @@ async def test_every_type_is_described(portal: Portal, language: str) -> None:
 
 
 @sqlite_only
-async def test_examples_are_accepted_as_they_stand(portal: Portal) -> None:
-    """Each example passes the pattern and the server, as a person would copy it."""
+async def test_examples_of_types_are_valid(portal: Portal) -> None:
+    """Each type's example passes its published pattern and the server."""
     for info in await identifier_types(portal, "FR"):
         left = info["example"].translate(dict.fromkeys(map(ord, info["ignoredCharacters"])))
         assert re.search(info["pattern"], left), info
@@ -412,8 +420,8 @@ async def test_examples_are_accepted_as_they_stand(portal: Portal) -> None:
 
 
 @sqlite_only
-async def test_types_are_told_in_the_callers_language(portal: Portal) -> None:
-    """The hints are sentences of the language asked for: by argument, else by header, else French."""
+async def test_types_are_described_in_the_callers_language(portal: Portal) -> None:
+    """The descriptions are in the language of the argument, else of the header, else in French."""
     french, english = [await identifier_types(portal, language) for language in ("FR", "EN")]
     assert all(one["formatHint"] != other["formatHint"] for one, other in zip(french, english, strict=True)), (
         "each hint is translated"
@@ -425,8 +433,8 @@ async def test_types_are_told_in_the_callers_language(portal: Portal) -> None:
 
 
 @sqlite_only
-async def test_argument_goes_before_the_header(portal: Portal) -> None:
-    """A language that is asked for by name is the one that is answered in."""
+async def test_language_argument_overrides_the_header(portal: Portal) -> None:
+    """The language of the argument counts before that of the header."""
     variables = {"identifier": {"type": "SIRET", "value": SIRET}, "language": "EN"}
     found = await portal.call(FIND_ORGANISATION, variables, language="fr")
     assert found["message"].startswith("No organisation is known")
