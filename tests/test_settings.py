@@ -1,4 +1,4 @@
-"""What an operator may set: mistakes are named one by one, secrets are quoted nowhere, production refuses risks."""
+"""Settings: each mistake gets its line, no secret is quoted, and production refuses risks."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ PRODUCTION = {
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, and an environment without settings."""
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and an environment without settings."""
     for name in list(os.environ):
         if name.upper().startswith("GUICHET_"):
             monkeypatch.delenv(name)
@@ -126,8 +126,10 @@ WRONG: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda text: str(text)[:50])
-def test_wrong_setting_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """A mistake is one line that names the setting, says what is expected, and quotes no password."""
+def test_wrong_setting_is_refused_in_one_line_without_its_secret(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """One line names the wrong setting and the expected value, and quotes no password."""
     choose(monkeypatch, **{name: value})
     (line,) = refusals()
     assert line.startswith(f"GUICHET_{name}: ")
@@ -137,12 +139,12 @@ def test_wrong_setting_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 def test_every_setting_that_can_be_wrong_is_tested() -> None:
-    """A setting that is new is missed here until its mistakes are tested; any text will do for a key."""
+    """A new setting fails here until its mistakes are tested. The secret key may be any text."""
     assert {name.lower() for name, _ in WRONG} == set(Settings.model_fields) - {"secret_key"}
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("mail.example.org", "mail.example.org"),
         ("Métropole.example", "xn--mtropole-b1a.example"),
@@ -150,21 +152,23 @@ def test_every_setting_that_can_be_wrong_is_tested() -> None:
         ("[IPv6:2001:DB8::1]", "[IPv6:2001:db8::1]"),
     ],
 )
-def test_name_for_mail_servers(monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
-    """EHLO may say a domain, which goes in ASCII, or an address in brackets."""
+def test_ehlo_name_is_a_domain_in_ascii_or_an_address_in_brackets(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: str
+) -> None:
+    """EHLO takes a domain, which is converted to ASCII, or an address in brackets."""
     choose(monkeypatch, MAIL_URL="smtp://mail.example.org", MAIL_HELO_NAME=name)
-    assert load_settings().mail_helo_name == said
+    assert load_settings().mail_helo_name == expected
 
 
-def test_every_mistake_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An operator mends all mistakes at once, not one at each start."""
+def test_all_mistakes_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All mistakes are reported at one start, each on its own line."""
     choose(monkeypatch, RELAY="yes", CAPTCHA="sound", MAIL_FROM="nobody")
     assert [line.partition(":")[0] for line in refusals()] == ["GUICHET_MAIL_FROM", "GUICHET_RELAY", "GUICHET_CAPTCHA"]
 
 
 @pytest.mark.parametrize("url", [url for name, url in WRONG if SECRET in url])
-def test_cause_of_a_mistake_quotes_nothing(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Nor is the password in what a traceback would show."""
+def test_traceback_of_a_mistake_quotes_no_secret(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Neither the error nor its cause, which a traceback would show, contains the password."""
     for name in ("DATABASE_URL", "MAIL_URL", "RATE_LIMIT_URL"):
         choose(monkeypatch, **{name: url})
     with pytest.raises(SettingsError) as refused:
@@ -177,14 +181,14 @@ def test_cause_of_a_mistake_quotes_nothing(monkeypatch: pytest.MonkeyPatch, url:
     assert SECRET not in str(wrong.value)
 
 
-def test_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that is set to nothing is as good as not set."""
+def test_empty_setting_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable with an empty value counts as unset."""
     choose(monkeypatch, **{name.upper(): "" for name in Settings.model_fields})
     assert load_settings().model_dump(exclude={"secret_key"}) == Settings().model_dump(exclude={"secret_key"})
 
 
-def test_misspelt_setting_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that looks like a setting and is none can be told; letter case doesn't matter."""
+def test_unknown_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable with the prefix of settings that is none is reported. Letter case doesn't matter."""
     choose(monkeypatch, DATABASE="sqlite://x.db", RELAYS="off", RELAY="off")
     monkeypatch.setenv("guichet_mail_from", "no-reply@example.org")
     monkeypatch.setenv("Guichet_colour", "blue")
@@ -207,8 +211,8 @@ KUBERNETES = {
 }
 
 
-def test_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Kubernetes sets for a service of this name is not misspelt; a port that somebody has set is."""
+def test_variables_of_kubernetes_are_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that Kubernetes sets for a service of this name are ignored. A port set by hand is reported."""
     for name, value in KUBERNETES.items():
         monkeypatch.setenv(name, value)
     assert unknown_settings() == []
@@ -216,7 +220,7 @@ def test_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch) ->
     assert unknown_settings() == ["GUICHET_PORT", "GUICHET_PORTS", "GUICHET_SERVICE_HOSTS"]
 
 
-# --- What settings mean ---
+# --- The meaning of settings ---
 
 
 @pytest.mark.parametrize(
@@ -235,8 +239,10 @@ def test_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch) ->
         ),
     ],
 )
-def test_mail_url_is_read(monkeypatch: pytest.MonkeyPatch, url: str, destination: Maildir | SmtpServer) -> None:
-    """Each form of the URL leads where the table of settings says, encrypted unless it says otherwise."""
+def test_mail_url_names_server_port_encryption_and_user(
+    monkeypatch: pytest.MonkeyPatch, url: str, destination: Maildir | SmtpServer
+) -> None:
+    """Each form of the mail URL has its meaning. Mails are encrypted unless the URL says otherwise."""
     choose(monkeypatch, MAIL_URL=url)
     assert load_settings().mail_url == destination
 
@@ -252,13 +258,13 @@ def test_mail_url_is_read(monkeypatch: pytest.MonkeyPatch, url: str, destination
         ("10.0.0.1", False),
     ],
 )
-def test_loopback_is_known(host: str, expected: bool) -> None:
-    """Only this machine counts as loopback."""
+def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:
+    """Only names and addresses of this machine count as loopback."""
     assert is_loopback(host) is expected
 
 
-def test_lists_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists are written with commas, blanks as one likes."""
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists are separated by commas, with or without blanks."""
     choose(
         monkeypatch, TRUSTED_PROXIES=" 10.0.0.0/8,192.0.2.1, ", CORS_ORIGINS="https://a.example , http://b.example:1"
     )
@@ -268,7 +274,7 @@ def test_lists_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings that get into a log or a traceback don't give their secrets away."""
+    """No text form of the settings contains a secret."""
     choose(
         monkeypatch,
         SECRET_KEY=f"{SECRET}-{'k' * 32}",
@@ -285,7 +291,7 @@ def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def production(monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None]) -> None:
-    """Settings that production accepts, but for *changes*; None takes one away."""
+    """Set what production accepts, with *changes*; None removes a setting."""
     for name, value in {**PRODUCTION, **changes}.items():
         if value is not None:
             choose(monkeypatch, **{name: value})
@@ -315,13 +321,13 @@ def production(monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None
         {"RATE_LIMIT_URL": "async+redis://127.0.0.1:6379"},
     ],
 )
-def test_production_runs_on_what_is_secure(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], elsewhere: Path
+def test_production_accepts_secure_settings(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], empty_folder: Path
 ) -> None:
     """Complete and secure settings are accepted, and nothing is written to the disk."""
     production(monkeypatch, changes)
     assert load_settings().environment is Environment.PRODUCTION
-    assert list(elsewhere.iterdir()) == []
+    assert list(empty_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -375,10 +381,10 @@ def test_production_runs_on_what_is_secure(
         ({"CORS_ORIGINS": "https://a.example, http://portal.example.org"}, "CORS_ORIGINS", "use https:// origins"),
     ],
 )
-def test_production_refuses_what_is_insecure(
+def test_production_refuses_insecure_settings(
     monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None], name: str, remedy: str
 ) -> None:
-    """Each risk is refused at start, in one line that names its remedy and no secret."""
+    """Each risk is refused at start, in one line with its remedy and without secrets."""
     production(monkeypatch, changes)
     (line,) = refusals()
     assert line.startswith(f"GUICHET_{name}: ")
@@ -386,8 +392,8 @@ def test_production_refuses_what_is_insecure(
     assert SECRET not in line
 
 
-def test_production_refuses_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An operator who sets nothing but the environment learns all that is missing."""
+def test_production_reports_all_missing_settings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start with nothing but the environment reports all missing settings."""
     choose(monkeypatch, ENVIRONMENT="production")
     assert [line.partition(":")[0] for line in refusals()] == [
         "GUICHET_DATABASE_URL",
@@ -398,8 +404,8 @@ def test_production_refuses_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     ]
 
 
-def test_workers_in_production_share_their_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several processes need a Redis for their limits; one doesn't, nor does development."""
+def test_several_workers_in_production_need_a_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several workers in production need a Redis for their limits. One worker and development don't."""
     production(monkeypatch, {})
     assert load_settings(workers=1)
     (line,) = refusals(workers=2)
@@ -427,15 +433,15 @@ def test_workers_in_production_share_their_counts(monkeypatch: pytest.MonkeyPatc
 def test_production_warns_of_connections_without_encryption(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], warned_of: list[str]
 ) -> None:
-    """Who goes without encryption over a network and says so is warned, and not refused."""
+    """An explicit choice of an unencrypted connection over a network causes a warning."""
     production(monkeypatch, changes)
     warnings = list(risky_settings(load_settings()))
     assert [warning.partition(":")[0] for warning in warnings] == [f"GUICHET_{name}" for name in warned_of]
     assert SECRET not in str(warnings)
 
 
-def test_development_accepts_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What production refuses helps the developers of clients."""
+def test_development_accepts_what_production_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Development accepts the risky settings that help the developers of clients."""
     choose(
         monkeypatch,
         CAPTCHA="fixed:ABC123",
@@ -452,8 +458,8 @@ def test_development_accepts_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- The development's own key ---
 
 
-def test_development_makes_itself_a_key_once() -> None:
-    """The key is long, the same at the next start, and nobody else on the machine can read it."""
+def test_development_creates_a_private_key_once() -> None:
+    """Development creates a long key that only its owner can read, and uses it again at the next start."""
     key = load_settings().key
     assert len(key) >= 32
     assert stat.S_IMODE(SECRET_KEY_FILE.stat().st_mode) == 0o600
@@ -461,32 +467,32 @@ def test_development_makes_itself_a_key_once() -> None:
     assert [file.name for file in SECRET_KEY_FILE.parent.iterdir()] == [SECRET_KEY_FILE.name]
 
 
-def test_key_that_can_not_be_used_is_one_line(elsewhere: Path) -> None:
-    """Where the key can be neither read nor made, the line says so and what to do."""
-    (elsewhere / "var").write_text("no folder")
+def test_unusable_key_file_is_reported_in_one_line(empty_folder: Path) -> None:
+    """A key file that can't be read or created is reported in one line."""
+    (empty_folder / "var").write_text("no folder")
     (line,) = refusals()
     assert line.startswith("GUICHET_SECRET_KEY: var/secret-key can't be used (")
-    (elsewhere / "var").unlink()
-    (elsewhere / "var").mkdir()
-    (elsewhere / "var" / "secret-key").touch()
+    (empty_folder / "var").unlink()
+    (empty_folder / "var").mkdir()
+    (empty_folder / "var" / "secret-key").touch()
     (line,) = refusals()
     assert "it is empty" in line
 
 
-def test_files_that_others_can_read_are_told(elsewhere: Path) -> None:
-    """What was written by an earlier version with rights for others is named, with the command that takes them away."""
+def test_files_that_other_users_can_read_are_reported(empty_folder: Path) -> None:
+    """A file that other users can read is reported, with the command that closes it."""
     settings = load_settings()
     assert open_files(settings) == []
-    (elsewhere / "var" / "guichet.db").touch(mode=0o644)
+    (empty_folder / "var" / "guichet.db").touch(mode=0o644)
     (warning,) = open_files(settings)
     assert warning == "var/guichet.db is open to other users of this machine: chmod go= var/guichet.db"
 
 
-def test_key_that_is_set_is_used(monkeypatch: pytest.MonkeyPatch, elsewhere: Path) -> None:
-    """Where a key is set, none is made."""
+def test_configured_key_is_used_and_none_is_created(monkeypatch: pytest.MonkeyPatch, empty_folder: Path) -> None:
+    """If a key is configured, none is created."""
     choose(monkeypatch, SECRET_KEY="0123456789abcdef0123456789abcdef")
     assert load_settings().key == b"0123456789abcdef0123456789abcdef"
-    assert list(elsewhere.iterdir()) == []
+    assert list(empty_folder.iterdir()) == []
 
 
 AT_ONCE = """
@@ -501,12 +507,12 @@ print(load_settings().key.decode())
 
 
 @pytest.mark.process
-def test_processes_that_start_together_share_the_key(elsewhere: Path) -> None:
-    """Whichever comes first makes the key; all use it."""
+def test_processes_that_start_together_share_the_key(empty_folder: Path) -> None:
+    """Of several processes that start together, the first creates the key, and all use it."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     processes = [
         subprocess.Popen(  # noqa: S603  # Our own program.
-            [sys.executable, "-c", AT_ONCE], stdout=subprocess.PIPE, text=True, env=environment, cwd=elsewhere
+            [sys.executable, "-c", AT_ONCE], stdout=subprocess.PIPE, text=True, env=environment, cwd=empty_folder
         )
         for _ in range(4)
     ]
