@@ -1,4 +1,4 @@
-"""import-sirene, register status: what INSEE's files say becomes what the register knows, and nothing else does."""
+"""import-sirene and register status: how INSEE's files become the register."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ MILLION = 1_000_000
 
 
 async def names() -> dict[str, str | None]:
-    """The names of all that the register knows, by SIRET."""
+    """Return the name of each entry of the register, by SIRET."""
     return {entry.siret: entry.name for entry in await RegisterEntry.all()}
 
 
 async def load_cases(
     folder: Path, cases: Iterable[tuple[Row, Row]], format_: Format
 ) -> tuple[Summary, list[RegisterEntry | None]]:
-    """Import a company for each case, with changes to its two rows; what the register knows of each."""
+    """Import a company for each case, with changes to its two rows. Return the entry of each in the register."""
     changes = list(enumerate(cases))
     establishments = [establishment(siret(number), **of_establishment) for number, (of_establishment, _) in changes]
     units = [legal_unit(siren(number), **of_unit) for number, (_, of_unit) in changes]
@@ -68,7 +68,7 @@ async def load_cases(
 
 
 def companies(count: int, *, first: int = 0) -> tuple[list[Row], list[Row]]:
-    """Some establishments, each of a legal unit of its own."""
+    """Return *count* establishments, each of its own legal unit, and these units."""
     numbers = range(first, first + count)
     return [establishment(siret(number)) for number in numbers], [legal_unit(siren(number)) for number in numbers]
 
@@ -78,8 +78,10 @@ def companies(count: int, *, first: int = 0) -> tuple[list[Row], list[Row]]:
 
 @each_format
 @pytest.mark.parametrize("older", [True, False], ids=["older columns", "newer columns"])
-async def test_every_published_form_is_read(tmp_path: Path, portal: Portal, *, older: bool, format_: Format) -> None:
-    """Zipped CSV or Parquet, of this year or of years ago: callers are told the same."""
+async def test_every_published_format_gives_the_same_register(
+    tmp_path: Path, portal: Portal, *, older: bool, format_: Format
+) -> None:
+    """Zipped CSV and Parquet, with older or newer columns, give the same answers to callers."""
     summary = await load(sirene_files(tmp_path, older=older, format_=format_))
     assert (summary.establishments, summary.legal_units, summary.loaded) == (1, 1, 1)
     found = await portal.find_organisation(SIRET, language="EN")
@@ -100,8 +102,8 @@ async def test_every_published_form_is_read(tmp_path: Path, portal: Portal, *, o
 
 @sqlite_only
 @each_format
-async def test_columns_are_known_by_their_names(tmp_path: Path, stored: None, format_: Format) -> None:
-    """Columns in another order, and columns that nobody has heard of, change nothing."""
+async def test_columns_are_found_by_name_in_any_order(tmp_path: Path, stored: None, format_: Format) -> None:
+    """The order of columns and unknown columns change nothing."""
 
     def shuffled(stock: Stock, row: Row) -> Path:
         columns = ["nouvelleVariable", *reversed(stock.columns), "AUTRE variable é"]
@@ -118,13 +120,13 @@ async def test_columns_are_known_by_their_names(tmp_path: Path, stored: None, fo
     ("line_end", "encoding", "ended"),
     [("\r\n", "utf-8", True), ("\n", "utf-8-sig", True), ("\n", "utf-8", False), ("\r\n", "utf-8-sig", False)],
 )
-async def test_lines_may_end_otherwise(
+async def test_other_line_ends_and_byte_order_marks_are_accepted(
     tmp_path: Path, stored: None, *, line_end: str, encoding: str, ended: bool
 ) -> None:
-    """Lines of Windows, a byte order mark, and a last line without an end are read as what they mean."""
+    """CRLF, a byte order mark and a last line without an end change nothing."""
     paths = []
     for stock, row in ((ESTABLISHMENTS, establishment(**{SIGN: "L'EXEMPLE"})), (LEGAL_UNITS, legal_unit())):
-        columns = sorted(stock.columns, key=SIGN.__eq__)  # Last, where the end of the line must not stick to it.
+        columns = sorted(stock.columns, key=SIGN.__eq__)  # The last value must not contain the end of the line.
         text = csv_text(columns, records(columns, [row]), line_end=line_end)
         text = text if ended else text.removesuffix(line_end)
         paths.append(tmp_path / stock.name)
@@ -135,14 +137,14 @@ async def test_lines_may_end_otherwise(
 
 @sqlite_only
 @pytest.mark.parametrize("bytes_at_once", [1, 100, 5_000])
-async def test_records_are_whole_wherever_a_file_is_cut(
+async def test_chunks_of_a_file_may_end_anywhere_in_a_record(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
 ) -> None:
-    """A stretch of the unpacked file may end in a letter, in a line feed between quotes, or between two quotes."""
+    """A chunk may end within a letter, at a line feed between quotes, or between two quotes."""
     monkeypatch.setattr(zipped_csv, "CHUNK_BYTES", bytes_at_once)
-    told = ["É" * 9, '"', '""', "\n", '\n"\n', 'A\r\n"B", C', "A,\n\n,", "\n" * 9]
+    signs = ["É" * 9, '"', '""', "\n", '\n"\n', 'A\r\n"B", C', "A,\n\n,", "\n" * 9]
     establishments, units = companies(400)
-    for row, name in zip(establishments, itertools.cycle(told), strict=False):
+    for row, name in zip(establishments, itertools.cycle(signs), strict=False):
         row[SIGN] = f"<{name}>"
     await load(sirene_files(tmp_path, establishments, units))
     assert await names() == {row["siret"]: " ".join(row[SIGN].split()) for row in establishments}
@@ -153,10 +155,10 @@ async def test_records_are_whole_wherever_a_file_is_cut(
     ("line_end", "within"),
     [("\n", "A\nB"), ("\n", "A\r\nB"), ("\n", "\nA"), ("\r\n", "A\nB"), ("\r\n", "A\r\nB"), ("\r\n", "A\rB")],
 )
-async def test_line_ends_within_a_value_say_nothing_of_others(
+async def test_line_ends_within_a_value_do_not_change_those_of_the_file(
     tmp_path: Path, stored: None, line_end: str, within: str
 ) -> None:
-    """How lines end is told by the header, whatever stands between the first quotes that are read."""
+    """The header's line end is that of the file, with any line end between the first quotes."""
     columns, rows = LEGAL_UNITS.columns, [legal_unit(siren(number), **{DENOMINATION: within}) for number in range(3)]
     made = sirene_files(tmp_path, companies(3)[0])
     made.legal_units.write_bytes(zipped(csv_text(columns, records(columns, rows), line_end=line_end).encode()))
@@ -165,10 +167,10 @@ async def test_line_ends_within_a_value_say_nothing_of_others(
 
 
 @sqlite_only
-async def test_quote_inside_a_value_is_a_part_of_it(
+async def test_undoubled_quote_inside_a_value_spoils_no_record(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Quotes that nobody has doubled leave the records after them what they are."""
+    """A quote inside a plain value is part of it, and the records after it are read correctly."""
     establishments, units = companies(3_000)
     for row in establishments[::3]:
         row[SIGN] = "DU PORT\nBATIMENT B"
@@ -187,8 +189,8 @@ async def test_quote_inside_a_value_is_a_part_of_it(
     "name",
     ["E.csv", "E.zip", "E.parquet", "mes données", 'l\'été "26"', "[2026]", "[!0-9]*?", "a?b", "{x,y}", "100%", "~"],
 )
-async def test_file_names_mean_nothing(tmp_path: Path, stored: None, name: str, format_: Format) -> None:
-    """A file is known by its content. Its name and that of its folder may be any, and stand for no other file."""
+async def test_files_and_folders_may_have_any_name(tmp_path: Path, stored: None, name: str, format_: Format) -> None:
+    """A file is recognised by its content, with any name, and its name is never read as a pattern."""
     made = sirene_files(tmp_path, format_=format_)
     folder = tmp_path / name
     folder.mkdir()
@@ -198,8 +200,8 @@ async def test_file_names_mean_nothing(tmp_path: Path, stored: None, name: str, 
 
 
 @sqlite_only
-async def test_files_are_read_beside_each_other(tmp_path: Path, stored: None) -> None:
-    """The import succeeds if either file is read first, or both at once, even if they are of two forms."""
+async def test_files_are_read_at_once_in_any_order(tmp_path: Path, stored: None) -> None:
+    """The import succeeds if either file is read first or both at once, in equal or different formats."""
     archive, parquet = (sirene_files(tmp_path, format_=format_) for format_ in Format)
     mixed = SireneFiles(archive.establishments, parquet.legal_units)
     for files in (archive, parquet, mixed) * 5:
@@ -214,8 +216,8 @@ USUAL_OF_UNIT = "denominationUsuelle1UniteLegale"
 OF_ESTABLISHMENT, OF_UNIT = "statutDiffusionEtablissement", "statutDiffusionUniteLegale"
 ALL_SIGNS = {SIGN: "CHEZ CAMILLE", USUAL: "CAMILLE DURAND CONSEIL"}
 
-# What the rows of establishment and unit say, and the name that is told.
-GIVEN: dict[str, tuple[Row, Row, str | None]] = {
+# The changes to the rows of an establishment and its unit, and the name that is loaded.
+NAME_SOURCES: dict[str, tuple[Row, Row, str | None]] = {
     "sign first": ({SIGN: "L'EXEMPLE", USUAL: "USUEL"}, {ACRONYM: "EX", USUAL_OF_UNIT: "UNITÉ"}, "L'EXEMPLE"),
     "then the usual name": ({USUAL: "USUEL"}, {ACRONYM: "EX", USUAL_OF_UNIT: "UNITÉ"}, "USUEL"),
     "then the denomination": ({}, {USUAL_OF_UNIT: "UNITÉ"}, "EXEMPLE SA"),
@@ -259,8 +261,8 @@ GIVEN: dict[str, tuple[Row, Row, str | None]] = {
     },
 }
 
-# What the file says, and the name that is told.
-WRITTEN: dict[str, tuple[str, str | None]] = {
+# The name in the file, and the name that is loaded.
+NAME_SPELLINGS: dict[str, tuple[str, str | None]] = {
     "quotes and commas": ("\"A\", B; 'C'", "\"A\", B; 'C'"),
     "letters of France": ("ÇA & LÀ, ŒUVRE N° 5 €", "ÇA & LÀ, ŒUVRE N° 5 €"),
     "other letters": ("ΑΘΗΝΑ 東京 😀", "ΑΘΗΝΑ 東京 😀"),
@@ -292,26 +294,30 @@ WRITTEN: dict[str, tuple[str, str | None]] = {
 
 
 @each_format
-async def test_name_is_the_one_that_people_know(tmp_path: Path, stored: None, format_: Format) -> None:
-    """Sign, usual name, denomination and acronym come in their order; persons and who has opted out have no name."""
-    _, found = await load_cases(tmp_path, ((of_place, of_unit) for of_place, of_unit, _ in GIVEN.values()), format_)
-    told = {case: entry and entry.name for case, entry in zip(GIVEN, found, strict=True)}
-    assert told == {case: name for case, (_, _, name) in GIVEN.items()}
+async def test_name_is_chosen_by_precedence_and_hidden_for_persons(
+    tmp_path: Path, stored: None, format_: Format
+) -> None:
+    """Sign, usual name, denomination: the first counts. Persons and those who opted out have no name."""
+    _, found = await load_cases(
+        tmp_path, ((of_place, of_unit) for of_place, of_unit, _ in NAME_SOURCES.values()), format_
+    )
+    loaded = {case: entry and entry.name for case, entry in zip(NAME_SOURCES, found, strict=True)}
+    assert loaded == {case: name for case, (_, _, name) in NAME_SOURCES.items()}
 
 
 @each_format
-async def test_names_are_told_as_they_are_written(tmp_path: Path, stored: None, format_: Format) -> None:
-    """Any character of a name comes through, but for those that no line of text has, and at most 200 of them."""
-    _, found = await load_cases(tmp_path, (({SIGN: written}, {}) for written, _ in WRITTEN.values()), format_)
-    told = {case: entry and entry.name for case, entry in zip(WRITTEN, found, strict=True)}
-    assert told == {case: name for case, (_, name) in WRITTEN.items()}
+async def test_names_keep_their_characters(tmp_path: Path, stored: None, format_: Format) -> None:
+    """A name keeps its first 200 characters, except those that don't belong in a line of text."""
+    _, found = await load_cases(tmp_path, (({SIGN: written}, {}) for written, _ in NAME_SPELLINGS.values()), format_)
+    loaded = {case: entry and entry.name for case, entry in zip(NAME_SPELLINGS, found, strict=True)}
+    assert loaded == {case: name for case, (_, name) in NAME_SPELLINGS.items()}
 
 
 # --- Place and status ---
 
 CODE, CITY = "codePostalEtablissement", "libelleCommuneEtablissement"
 STATE, UNIT_STATE = "etatAdministratifEtablissement", "etatAdministratifUniteLegale"
-# What the establishment's row says, and the place that is told.
+# The changes to an establishment's row, and the place that is loaded.
 PLACES: list[tuple[Row, tuple[str | None, str | None]]] = [
     ({CODE: "01000", CITY: "BOURG-EN-BRESSE"}, ("01000", "BOURG-EN-BRESSE")),
     ({CODE: "2A004", CITY: "L'HAŸ-LES-ROSES"}, ("2A004", "L'HAŸ-LES-ROSES")),
@@ -323,7 +329,7 @@ PLACES: list[tuple[Row, tuple[str | None, str | None]]] = [
     ({CODE: "1" * 20, CITY: "A" * 99 + " B"}, ("1" * 10, "A" * 99)),
 ]
 
-# The states of an establishment and of its unit, and what is told.
+# The states of an establishment and of its unit, and the status that is loaded.
 STATES: list[tuple[str, str, OrganisationStatus | None]] = [
     ("A", "A", OrganisationStatus.ACTIVE),
     ("F", "A", OrganisationStatus.CLOSED),
@@ -336,53 +342,55 @@ STATES: list[tuple[str, str, OrganisationStatus | None]] = [
 
 
 @each_format
-async def test_place_is_told_as_far_as_it_is_public(tmp_path: Path, stored: None, format_: Format) -> None:
-    """Postal code and town are the establishment's; who is not published at all has none."""
+async def test_place_is_loaded_as_far_as_it_is_public(tmp_path: Path, stored: None, format_: Format) -> None:
+    """Postal code and town are the establishment's, and are empty if it is not published."""
     _, found = await load_cases(tmp_path, ((changes, {}) for changes, _ in PLACES), format_)
     assert [entry and (entry.postal_code, entry.city) for entry in found] == [place for _, place in PLACES]
 
 
 @each_format
-async def test_status_is_that_of_both(tmp_path: Path, stored: None, format_: Format) -> None:
-    """Closed is what has closed, or belongs to what has ceased; what is neither open nor closed is left out."""
+async def test_status_is_closed_if_the_establishment_or_its_unit_is(
+    tmp_path: Path, stored: None, format_: Format
+) -> None:
+    """An entry is closed if the establishment or its unit is. An establishment without a state is skipped."""
     changes = (({STATE: state}, {UNIT_STATE: of_unit}) for state, of_unit, _ in STATES)
     summary, found = await load_cases(tmp_path, changes, format_)
     assert [entry and entry.status for entry in found] == [status for _, _, status in STATES]
     assert (summary.stateless, summary.repeated, summary.loaded, summary.closed) == (2, 0, 5, 3)
 
 
-# --- Rows that come again, rows in any order, rows without their unit ---
+# --- Repeated rows, rows in any order, rows without their unit ---
 
 MORNING, AFTERNOON = "2026-10-20T08:15:30", "2026-10-20T17:00:00"
 TREATED, UNIT_TREATED = "dateDernierTraitementEtablissement", "dateDernierTraitementUniteLegale"
 
 
 @each_format
-@pytest.mark.parametrize("order", [1, -1], ids=["last is later", "first is later"])
+@pytest.mark.parametrize("order", [1, -1], ids=["last is newer", "first is newer"])
 @pytest.mark.parametrize(
-    ("earlier", "later"),
+    ("older_day", "newer_day"),
     [("2026-01-31T23:59:59", "2026-02-01T00:00:00"), ("", "1999-12-31T00:00:00"), (MORNING, AFTERNOON)],
     ids=["days", "none and one", "hours"],
 )
-async def test_row_that_was_treated_last_counts(
-    tmp_path: Path, stored: None, *, earlier: str, later: str, order: int, format_: Format
+async def test_row_with_the_latest_treatment_counts(
+    tmp_path: Path, stored: None, *, older_day: str, newer_day: str, order: int, format_: Format
 ) -> None:
-    """The row of the last treatment is taken of several for one SIRET or SIREN, and the others are counted."""
-    days = [earlier, later][::order]
+    """Of several rows for one SIRET or SIREN, the one treated last is loaded. The others are counted."""
+    days = [older_day, newer_day][::order]
     rows = [establishment(**{CITY: day or "NONE", TREATED: day}) for day in days]
     units = [legal_unit(**{DENOMINATION: day or "NONE", UNIT_TREATED: day}) for day in days]
     summary = await load(sirene_files(tmp_path, rows, units, format_=format_))
     entry = await RegisterEntry.get()
-    assert (entry.city, entry.name) == (later, later)
+    assert (entry.city, entry.name) == (newer_day, newer_day)
     assert (summary.establishments, summary.legal_units, summary.loaded, summary.repeated) == (2, 2, 1, 1)
 
 
 @each_format
 @pytest.mark.parametrize("order", [1, -1])
-async def test_of_equal_rows_the_one_that_tells_less_counts(
+async def test_most_private_of_simultaneous_rows_counts(
     tmp_path: Path, stored: None, *, order: int, format_: Format
 ) -> None:
-    """Nobody is named who has opted out, or is a person, in one of two rows of the same moment."""
+    """Of two rows treated at the same moment, the one that hides more is loaded."""
     partly, hidden = {OF_ESTABLISHMENT: "P"}, {OF_ESTABLISHMENT: "N"}
     establishments = [
         establishment(siret(n), **more)
@@ -401,11 +409,11 @@ LA_POSTE = OTHER_SIRET[:9]
 
 
 def lopsided() -> tuple[list[Row], list[Row]]:
-    """La Poste with many establishments, a few neighbours, the first number and the last, in no order."""
+    """Return many establishments of La Poste, a few neighbours, and the lowest and highest numbers, in random order."""
     others = [siret(number, place) for number in range(0, 40_000, 1_000) for place in (1, 2)]
     sirets = [f"{LA_POSTE}{nic:05}" for nic in range(400)] + others + ["00000000100000", "99999999999999"]
     units = [legal_unit(number, **{DENOMINATION: f"UNIT {number}"}) for number in {full[:9] for full in sirets}]
-    random.Random(7).shuffle(sirets)  # noqa: S311  # Nobody has to guess it.
+    random.Random(7).shuffle(sirets)  # noqa: S311  # It needs no secrecy.
     return [establishment(full) for full in sirets], units
 
 
@@ -413,10 +421,10 @@ def lopsided() -> tuple[list[Row], list[Row]]:
 @pytest.mark.parametrize(
     ("rows", "step"), [(1, 1), (7, 1), (100, 10_000), (400, 1_000), (10_000, 10_000)], ids=lambda value: f"{value:,}"
 )
-async def test_slices_meet_without_gap_or_overlap(
+async def test_each_establishment_is_loaded_once_by_any_slices(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, *, rows: int, step: int, format_: Format
 ) -> None:
-    """Each establishment is loaded once, with the name of its own unit, for any number of slices."""
+    """Each establishment is loaded once, with its own unit's name, for any size of slices."""
     monkeypatch.setattr(staging, "ROWS_OF_A_SLICE", rows)
     monkeypatch.setattr(staging, "SIRENS_OF_A_STEP", step)
     establishments, units = lopsided()
@@ -426,8 +434,10 @@ async def test_slices_meet_without_gap_or_overlap(
 
 
 @each_format
-async def test_establishment_without_its_unit_is_found(tmp_path: Path, portal: Portal, format_: Format) -> None:
-    """Where the other file lacks the unit, the establishment is known, and nobody can tell whether it has a name."""
+async def test_establishment_without_its_unit_is_loaded_without_a_name(
+    tmp_path: Path, portal: Portal, format_: Format
+) -> None:
+    """An establishment whose unit is missing is loaded without a name, and counted."""
     establishments = [establishment(), establishment(OTHER_SIRET, **ALL_SIGNS)]
     summary = await load(sirene_files(tmp_path, establishments, [legal_unit()], format_=format_))
     found = await portal.find_organisation(OTHER_SIRET)
@@ -437,7 +447,7 @@ async def test_establishment_without_its_unit_is_found(tmp_path: Path, portal: P
 
 @each_format
 async def test_files_that_do_not_belong_together_are_refused(tmp_path: Path, stored: None, format_: Format) -> None:
-    """Where not one establishment has its unit, the files are of different things, and nothing is replaced."""
+    """If no establishment has its unit, the files are refused, and the register stays."""
     await load(sirene_files(tmp_path))
     before = await names()
     for units in ([], [legal_unit(siren(1))]):
@@ -470,10 +480,10 @@ FUTURE = f"{TODAY + timedelta(days=1)}T00:00:00"
         ((FUTURE, FUTURE), str(TODAY), str(TODAY)),
     ],
 )
-async def test_edition_is_told(
+async def test_edition_is_the_named_day_or_the_latest_treatment(
     tmp_path: Path, portal: Portal, *, treated: tuple[str, str], named: str | None, expected: str, format_: Format
 ) -> None:
-    """`asOf` is the day that was named, else that of the latest treatment in both files that is not to come."""
+    """`asOf` is the day named by the operator, else the latest treatment in both files that is not in the future."""
     rows = [establishment(**{TREATED: treated[0]})], [legal_unit(**{UNIT_TREATED: treated[1]})]
     edition = date.fromisoformat(named) if named else None
     summary = await load(sirene_files(tmp_path, *rows, format_=format_), edition=edition)
@@ -484,19 +494,21 @@ async def test_edition_is_told(
 @sqlite_only
 @each_format
 @pytest.mark.parametrize("treated", ["", FUTURE])
-async def test_register_without_a_day_is_refused(tmp_path: Path, stored: None, treated: str, format_: Format) -> None:
-    """Where no row says when it was treated, the operator has to name the day."""
+async def test_files_without_a_day_need_a_named_edition(
+    tmp_path: Path, stored: None, treated: str, format_: Format
+) -> None:
+    """If no row has a day of treatment, the operator must name the edition."""
     rows = [establishment(**{TREATED: treated})], [legal_unit(**{UNIT_TREATED: treated})]
     with pytest.raises(ImportRefusedError, match=r"name the edition with --edition$"):
         await load(sirene_files(tmp_path, *rows, format_=format_))
     assert await RegisterEdition.current() is None
 
 
-# --- The register before, and after ---
+# --- The replaced register ---
 
 
-async def test_import_replaces_all(tmp_path: Path, portal: Portal) -> None:
-    """A later import changes, adds and removes entries, and callers see it at once, with its own day."""
+async def test_import_replaces_the_whole_register(tmp_path: Path, portal: Portal) -> None:
+    """An import changes, adds and removes entries. Callers see it at once, with its day."""
     first = [establishment(), establishment(siret(0))], [legal_unit(), legal_unit(siren(0))]
     await load(sirene_files(tmp_path, *first), edition=date(2026, 10, 1))
     assert (await portal.find_organisation(siret(0)))["__typename"] == "Organisation"
@@ -523,10 +535,10 @@ async def test_import_replaces_all(tmp_path: Path, portal: Portal) -> None:
     ],
 )
 @pytest.mark.parametrize("what", ["entries", "legal units"])
-async def test_shrinking_has_to_be_accepted(
+async def test_register_shrinks_by_more_than_a_tenth_only_if_accepted(
     tmp_path: Path, stored: None, *, what: str, before: int, after: int, accepted: bool, loaded: bool
 ) -> None:
-    """A register that would lose more than a tenth stays as it was, unless the operator says that this is right."""
+    """An import that would remove more than a tenth is refused, unless the operator accepts it."""
     await load(sirene_files(tmp_path, *companies(before)))
     establishments, units = companies(max(before, after), first=50)
     rows = (establishments[:after] * 2, units) if what == "entries" else (establishments, units[:after])
@@ -542,7 +554,7 @@ async def test_shrinking_has_to_be_accepted(
 async def test_empty_register_is_never_accepted(
     tmp_path: Path, stored: None, state: str | None, format_: Format
 ) -> None:
-    """Not even who accepts any shrinking gets a register of nothing."""
+    """An import without establishments is refused, even if the operator accepts shrinking."""
     await load(sirene_files(tmp_path))
     rows = [] if state is None else [establishment(**{STATE: state})]
     with pytest.raises(ImportRefusedError, match=r"^There is no establishment to load$"):
@@ -550,11 +562,11 @@ async def test_empty_register_is_never_accepted(
     assert await names() == {SIRET: "EXEMPLE SA"}
 
 
-# --- Who signs up ---
+# --- Sign-up ---
 
 
-async def test_sign_up_goes_by_what_was_imported(tmp_path: Path, portal: Portal) -> None:
-    """Nobody signs up for a closed establishment; the register's name stands; one that it lacks may be declared."""
+async def test_sign_up_uses_the_imported_register(tmp_path: Path, portal: Portal) -> None:
+    """A closed establishment is refused. The register's name counts; where it has none, the declared one does."""
     establishments = [establishment(), establishment(OTHER_SIRET, **{STATE: "F"})]
     await load(sirene_files(tmp_path, establishments, [legal_unit(), legal_unit(LA_POSTE)]))
     refused = await portal.create_account(siret=OTHER_SIRET)
@@ -572,7 +584,7 @@ async def test_sign_up_goes_by_what_was_imported(tmp_path: Path, portal: Portal)
 
 @pytest.fixture
 def guichet(tmp_path: Path, database_url: str) -> Guichet:
-    """The program in a folder of its own, with a database that is migrated."""
+    """The program in its own folder, with a migrated database."""
     folder = tmp_path / "service"
     folder.mkdir()
     return Guichet(folder, DATABASE_URL=database_url)
@@ -584,7 +596,7 @@ def table(out: str) -> dict[str, str]:
 
 
 def varied() -> tuple[list[Row], list[Row]]:
-    """Rows of every kind that the summary tells apart."""
+    """Return rows of every kind that the summary distinguishes."""
     establishments, units = companies(8)
     establishments[1] = establishment(siret(1), **{STATE: "F"})
     establishments[2] = establishment(siret(2), **{OF_ESTABLISHMENT: "P"})
@@ -594,13 +606,13 @@ def varied() -> tuple[list[Row], list[Row]]:
 
 
 @each_format
-def test_import_is_told(tmp_path: Path, guichet: Guichet, format_: Format) -> None:
-    """The command says what it does while it does it, and in the end what was read, loaded and left out."""
+def test_import_prints_its_stages_and_a_summary(tmp_path: Path, guichet: Guichet, format_: Format) -> None:
+    """The command prints each stage as it begins, and a summary of rows read, loaded and skipped."""
     done = guichet.run("import-sirene", *options(sirene_files(tmp_path, *varied(), format_=format_)))
     assert done.code == 0, done.err
-    told = table(done.out)
-    assert re.fullmatch(r"\d+\.\d s", told.pop("Duration"))
-    assert told == {
+    printed = table(done.out)
+    assert re.fullmatch(r"\d+\.\d s", printed.pop("Duration"))
+    assert printed == {
         "Edition": "2026-10-20",
         "Read": "10 establishments, 7 legal units",
         "Loaded": "7",
@@ -616,8 +628,8 @@ def test_import_is_told(tmp_path: Path, guichet: Guichet, format_: Format) -> No
 
 
 @sqlite_only
-def test_import_tells_what_it_has_replaced(tmp_path: Path, guichet: Guichet) -> None:
-    """An older edition in the place of a newer one may be meant, or may be the wrong file: it is said."""
+def test_import_names_the_edition_that_it_replaced(tmp_path: Path, guichet: Guichet) -> None:
+    """The summary names the replaced edition, and asks about it if that was newer."""
     files = options(sirene_files(tmp_path, *varied()))
     for edition, replaced in (
         ("2026-09-30", "nothing: this is the first edition"),
@@ -630,18 +642,18 @@ def test_import_tells_what_it_has_replaced(tmp_path: Path, guichet: Guichet) -> 
         assert table(done.out)["Replaced"] == replaced
 
 
-def test_register_tells_its_state(tmp_path: Path, guichet: Guichet) -> None:
-    """`register status` says that there is no register yet, or of which day it is, how old, and what is in it."""
+def test_register_status_shows_the_edition_or_that_there_is_none(tmp_path: Path, guichet: Guichet) -> None:
+    """`register status` shows day, age and counts of the edition, or that none was imported."""
     done = guichet.run("register", "status")
     assert (done.code, done.out) == (0, "No register has been imported: see guichet import-sirene --help\n")
     # Near midnight, the clock of the command may be a day ahead.
     day = datetime.now(UTC).date() - timedelta(days=40)
     imported = guichet.run("import-sirene", "--edition", str(day), *options(sirene_files(tmp_path, *varied())))
     assert imported.code == 0, imported.err
-    told = table(guichet.run("register", "status").out)
-    assert told.pop("Age") in {"40 days", "41 days"}
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", told.pop("Imported"))
-    assert told == {"Edition": str(day), "Entries": "7", "ACTIVE": "6", "CLOSED": "1", "Not publishable": "2"}
+    printed = table(guichet.run("register", "status").out)
+    assert printed.pop("Age") in {"40 days", "41 days"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", printed.pop("Imported"))
+    assert printed == {"Edition": str(day), "Entries": "7", "ACTIVE": "6", "CLOSED": "1", "Not publishable": "2"}
 
 
 @sqlite_only
@@ -656,10 +668,10 @@ def test_register_tells_its_state(tmp_path: Path, guichet: Guichet) -> None:
         (None, "--legal-units"),
     ],
 )
-def test_bad_usage_of_the_import_is_exit_code_2(
+def test_wrong_options_of_the_import_are_exit_code_2(
     tmp_path: Path, guichet: Guichet, wrong: Sequence[str] | None, named: str
 ) -> None:
-    """A day to come or of no calendar, an option that isn't one, and one that is missing: nothing is read."""
+    """An impossible or future day, an unknown option or a missing one is refused before anything is read."""
     whole = options(sirene_files(tmp_path))
     done = guichet.run("import-sirene", *(whole[:2] if wrong is None else [*whole, *wrong]))
     assert (done.code, done.out) == (2, "")
@@ -669,8 +681,8 @@ def test_bad_usage_of_the_import_is_exit_code_2(
 
 
 @sqlite_only
-def test_shrinking_on_the_command_line(tmp_path: Path, guichet: Guichet) -> None:
-    """Files that would shrink the register too much end in one line and exit code 1; the option accepts them."""
+def test_refused_shrinking_is_one_line_and_exit_code_1(tmp_path: Path, guichet: Guichet) -> None:
+    """A register that would shrink too much is refused in one line. The option accepts it."""
     ten, five = companies(10), companies(5, first=20)
     refusal = "The register would shrink from 10 legal units to 5: if that is right, say --accept-shrinking"
     for rows, option, code in ((ten, [], 0), (five, [], 1), (five, ["--accept-shrinking"], 0)):
@@ -679,16 +691,16 @@ def test_shrinking_on_the_command_line(tmp_path: Path, guichet: Guichet) -> None
         assert (done.err.splitlines()[-1] == f"The register stays as it was. {refusal}") == bool(code)
 
 
-# --- Many ---
+# --- A large register ---
 
-MEASURED = """
+MEASURE_MEMORY = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
 sys.exit(code)
 """
-# The first eight digits tell the number of the unit: see `LargeEdition`.
-CHECKED = """
+# The first eight digits are the number of the unit: see `LargeEdition`.
+COUNTS_AND_ERRORS = """
 SELECT count(*) AS entries, count(*) FILTER (WHERE status = 'CLOSED') AS closed, count(DISTINCT city) AS cities,
        count(*) FILTER (WHERE name IS DISTINCT FROM CASE WHEN unit % 8 < 5 THEN 'EXEMPLE ' || unit || ' SA' END
                               || CASE unit % 8 WHEN 1 THEN ' (EX)' ELSE '' END) AS wrong
@@ -697,12 +709,12 @@ FROM (SELECT *, substr(siret, 1, 8)::int - 10000000 AS unit FROM register_entry)
 
 
 @postgres_only
-def test_a_million_in_bounded_memory(tmp_path: Path, guichet: Guichet, database_url: str) -> None:
-    """A million rows are loaded, each as it is, and the program never takes a gibibyte of memory."""
+def test_a_million_rows_are_loaded_in_bounded_memory(tmp_path: Path, guichet: Guichet, database_url: str) -> None:
+    """A million rows are loaded correctly in less than a gibibyte of memory."""
     edition = LargeEdition(MILLION)
     command = [sys.executable, "-m", "api", "import-sirene", *options(edition.write(tmp_path))]
     done = subprocess.run(  # noqa: S603  # Our own program.
-        [sys.executable, "-c", MEASURED, *command],
+        [sys.executable, "-c", MEASURE_MEMORY, *command],
         cwd=guichet.folder,
         env=guichet.environment,
         capture_output=True,
@@ -712,10 +724,10 @@ def test_a_million_in_bounded_memory(tmp_path: Path, guichet: Guichet, database_
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.split()[-1]) * 1024 < GIBIBYTE
-    told = table(done.stdout)
-    assert told["Read"] == f"{MILLION:,} establishments, {edition.legal_units:,} legal units"
-    assert (told["Loaded"], told["Skipped"], told["Closed"]) == (f"{MILLION:,}", "0", f"{edition.closed:,}")
-    assert told["Not publishable"] == f"{edition.withheld:,}, loaded without a name"
-    assert told["Without legal unit"] == "0, loaded without a name"
-    (found,) = execute(database_url, CHECKED)
+    printed = table(done.stdout)
+    assert printed["Read"] == f"{MILLION:,} establishments, {edition.legal_units:,} legal units"
+    assert (printed["Loaded"], printed["Skipped"], printed["Closed"]) == (f"{MILLION:,}", "0", f"{edition.closed:,}")
+    assert printed["Not publishable"] == f"{edition.withheld:,}, loaded without a name"
+    assert printed["Without legal unit"] == "0, loaded without a name"
+    (found,) = execute(database_url, COUNTS_AND_ERRORS)
     assert dict(found) == {"entries": MILLION, "closed": edition.closed, "cities": 4, "wrong": 0}
