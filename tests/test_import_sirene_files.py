@@ -1,4 +1,4 @@
-"""import-sirene of files that can't be read, and without room to work: one line says why, and the register stays."""
+"""import-sirene with unreadable files or without disk space: one line says why, and the register stays."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ROWS = {
 
 
 class Operator:
-    """An operator, whose register knows one establishment already."""
+    """An operator whose register has one entry."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.scratch = folder / "scratch"
@@ -69,7 +69,7 @@ class Operator:
         self._before = asyncio.run(self._known())
 
     def refused(self, files: SireneFiles) -> str:
-        """Return the only line that says why *files* are refused. Nothing is left of the import."""
+        """Return the only line, which says why *files* are refused. Check that nothing is left of the import."""
         return self.reason(self.guichet.run("import-sirene", *options(files)), READING)
 
     def reason(self, done: CommandResult, stages: set[str]) -> str:
@@ -97,20 +97,20 @@ def operator(tmp_path: Path, database_url: str) -> Operator:
 
 
 class Importing:
-    """The import in this process, where the register knows one establishment already."""
+    """The import in this process, into a register with one entry."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
 
     async def refused(self, files: SireneFiles, path: Path) -> str:
-        """Return the only line that says what is wrong with the file at *path*. Nothing is left of the import."""
+        """Return the reason for the refusal of the file at *path*. Check that nothing is left of the import."""
         reason = await self.reason(files, path)
         assert reason is not None
         assert [entry.name for entry in await RegisterEntry.all()] == ["BEFORE"]
         return reason
 
     async def reason(self, files: SireneFiles, path: Path) -> str | None:
-        """Return why the file at *path* is refused; None if it is not."""
+        """Return the reason for the refusal of the file at *path*, or None."""
         try:
             await load(files, accept_shrinking=True)
         except SireneFileError as exc:
@@ -133,12 +133,12 @@ async def importing(tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatc
     return Importing(scratch)
 
 
-# --- Files that are damaged, or something else ---
+# --- Damaged and foreign files ---
 
 
 @dataclass(frozen=True)
 class Published:
-    """One of INSEE's files as it should be, to be damaged."""
+    """One of INSEE's files before a test damages it."""
 
     stock: Stock
     zipped: bytes
@@ -161,61 +161,64 @@ def flipped(whole: bytes, share: float) -> bytes:
     return whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
 
 
-def declared(archive: bytes, place: int, value: int) -> bytes:
-    """An archive whose only file is said to be otherwise, at *place* of its header and of the directory."""
-    changed = bytearray(archive)
-    changed[archive.index(b"PK\3\4") + place] = value
-    changed[archive.rindex(b"PK\1\2") + place + 2] = value
-    return bytes(changed)
+def with_header_byte(archive: bytes, place: int, value: int) -> bytes:
+    """Return the archive with *value* at *place* of its file's header and of its directory."""
+    altered = bytearray(archive)
+    altered[archive.index(b"PK\3\4") + place] = value
+    altered[archive.rindex(b"PK\1\2") + place + 2] = value
+    return bytes(altered)
 
 
 def text(lines: list[str], encoding: str = "utf-8") -> bytes:
     return zipped(("\n".join(lines) + "\n").encode(encoding))
 
 
-def changed(published: Published, line: int, before: str, after: str) -> list[str]:
-    """The lines of a CSV file, in one of which *before* has become *after*."""
+def lines_with(published: Published, line: int, before: str, after: str) -> list[str]:
+    """Return the lines of the CSV file, with *before* replaced by *after* in one."""
     lines = published.lines
     assert before in lines[line]
     lines[line] = lines[line].replace(before, after, 1)
     return lines
 
 
-def spread(lines: list[str]) -> list[str]:
-    """The same, each record on two lines."""
+def on_two_lines(lines: list[str]) -> list[str]:
+    """Return the lines with each record on two lines."""
     return [line.replace(",A,", ',"A\n",', 1) for line in lines]
 
 
-ANY = ""  # The file is named, with any reason.
+ANY = ""  # Any reason will do.
 NEITHER = "is neither a zip archive nor Parquet"
 CUT_ZIP = "is damaged or cut off, or no zip archive after all: "
 TWICE = "has two columns of one name, or one without"
 CUT_PARQUET = "is damaged or cut off, or no Parquet after all: "
 
-# For the command line: where what is not foreseen would be a traceback, or be waited for without end.
+# For the command line, where an unforeseen damage would cause a traceback or an endless wait.
 ON_COMMAND_LINE: dict[str, tuple[Damage, str]] = {
     "nothing": (lambda _: b"", NEITHER),
     "half an archive": (lambda it: cut(it.zipped, 0.5), CUT_ZIP),
     "one byte changed late": (lambda it: flipped(it.zipped, 0.7), CUT_ZIP),
-    "not LZMA as is said": (lambda it: declared(it.zipped, 8, 14), ANY),
+    "not LZMA as is said": (lambda it: with_header_byte(it.zipped, 8, 14), ANY),
     "directory elsewhere": (lambda it: it.zipped[:-6] + b"\xff\xff\xff\x7f\0\0", CUT_ZIP),
     "Latin-1 far behind": (
-        lambda it: text(it.lines + it.lines[1:] * 2_000 + changed(it, 1, ",A,", ",É,"), "latin-1"),
+        lambda it: text(it.lines + it.lines[1:] * 2_000 + lines_with(it, 1, ",A,", ",É,"), "latin-1"),
         "is not in UTF-8, soon after byte ",
     ),
-    "column twice": (lambda it: text(changed(it, 0, "dateDebut", "siren")[:2]), TWICE),
-    "column without a name": (lambda it: text(changed(it, 0, "dateDebut", "")[:2]), TWICE),
-    "field too few": (lambda it: text(changed(it, 3, ",A,", ",")), "line 4 can't be read as CSV: Expected Number of"),
+    "column twice": (lambda it: text(lines_with(it, 0, "dateDebut", "siren")[:2]), TWICE),
+    "column without a name": (lambda it: text(lines_with(it, 0, "dateDebut", "")[:2]), TWICE),
+    "field too few": (
+        lambda it: text(lines_with(it, 3, ",A,", ",")),
+        "line 4 can't be read as CSV: Expected Number of",
+    ),
     "quote left open for megabytes": (
-        lambda it: text(changed(it, 2, ",A,", ',"A,') + it.lines[1:] * 2_000),
+        lambda it: text(lines_with(it, 2, ",A,", ',"A,') + it.lines[1:] * 2_000),
         "line 3 can't be read as CSV: its record is longer than",
     ),
     "wrong at the start of very much": (
-        lambda it: text(changed(it, 1, ",A,", ",") + it.lines[1:] * 15_000),
+        lambda it: text(lines_with(it, 1, ",A,", ",") + it.lines[1:] * 15_000),
         "line 2 can't be read as CSV",
     ),
     "wrong behind very much": (
-        lambda it: text(it.lines + spread(it.lines[1:]) * 15_000 + changed(it, 1, ",A,", ",")[1:]),
+        lambda it: text(it.lines + on_two_lines(it.lines[1:]) * 15_000 + lines_with(it, 1, ",A,", ",")[1:]),
         "line 600022 can't be read as CSV: Expected Number",
     ),
     "half a Parquet": (lambda it: cut(it.parquet, 0.5), CUT_PARQUET),
@@ -237,21 +240,24 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "archive without its last byte": (lambda it: it.zipped[:-1], CUT_ZIP),
     "archive without its first half": (lambda it: b"PK\3\4" + it.zipped[len(it.zipped) // 2 :], CUT_ZIP),
     "one byte changed among the names": (lambda it: flipped(it.zipped, 0.3), ANY),
-    "another check sum": (lambda it: declared(it.zipped, 14, 0), f"{CUT_ZIP}Bad CRC-32"),
-    "encrypted": (lambda it: declared(it.zipped, 6, 1), "encrypted"),
-    "Deflate64": (lambda it: declared(it.zipped, 8, 9), ANY),
-    "not bzip2 as is said": (lambda it: declared(it.zipped, 8, 12), ANY),
+    "another check sum": (lambda it: with_header_byte(it.zipped, 14, 0), f"{CUT_ZIP}Bad CRC-32"),
+    "encrypted": (lambda it: with_header_byte(it.zipped, 6, 1), "encrypted"),
+    "Deflate64": (lambda it: with_header_byte(it.zipped, 8, 9), ANY),
+    "not bzip2 as is said": (lambda it: with_header_byte(it.zipped, 8, 12), ANY),
     "empty CSV": (lambda _: zipped(b""), "it has no column "),
-    "Latin-1": (lambda it: text(changed(it, 1, ",A,", ",É,"), "latin-1"), "is not in UTF-8"),
+    "Latin-1": (lambda it: text(lines_with(it, 1, ",A,", ",É,"), "latin-1"), "is not in UTF-8"),
     "UTF-16": (lambda it: text(it.lines, "utf-16"), "is not in UTF-8"),
     "UTF-16 without a mark": (lambda it: text(it.lines, "utf-16-be"), "it has no column "),
     "half a letter at the end": (lambda it: zipped("\n".join([*it.lines, "É"]).encode()[:-1]), "is not in UTF-8"),
     "semicolons": (lambda it: text([line.replace(",", ";") for line in it.lines]), "it has no column "),
-    "column twice, in capitals": (lambda it: text(changed(it, 0, "dateDebut", "SIREN")), TWICE),
-    "field too many": (lambda it: text(changed(it, 1, ",A,", ",A,A,")), "line 2 can't be read as CSV: Expected Number"),
+    "column twice, in capitals": (lambda it: text(lines_with(it, 0, "dateDebut", "SIREN")), TWICE),
+    "field too many": (
+        lambda it: text(lines_with(it, 1, ",A,", ",A,A,")),
+        "line 2 can't be read as CSV: Expected Number",
+    ),
     "last row broken off": (lambda it: text([*it.lines[:-1], it.lines[-1][:40]]), "line 21 can't be read as CSV"),
-    "quote left open": (lambda it: text(changed(it, 2, ",A,", ',"A,')), "line 3 can't be read as CSV"),
-    "quote left open at the end": (lambda it: text(changed(it, 20, ",A,", ',"A,')), "line 21 can't be read as CSV"),
+    "quote left open": (lambda it: text(lines_with(it, 2, ",A,", ',"A,')), "line 3 can't be read as CSV"),
+    "quote left open at the end": (lambda it: text(lines_with(it, 20, ",A,", ',"A,')), "line 21 can't be read as CSV"),
     "no line end for megabytes": (
         lambda it: text([*it.lines, "x" * 20_000_000]),
         "line 22 can't be read as CSV: its record is longer than",
@@ -270,7 +276,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
 
 
 def damaged_files(folder: Path, stock: Stock, damage: Damage) -> tuple[SireneFiles, Path]:
-    """Both files, and which of them is damaged."""
+    """Return both files, one of them damaged, and the path of that one."""
     archive, parquet = (write_stock(folder, stock, ROWS[stock], format_=format_).read_bytes() for format_ in Format)
     path = folder / "données d'INSEE"
     path.write_bytes(damage(Published(stock, archive, parquet)))
@@ -278,15 +284,15 @@ def damaged_files(folder: Path, stock: Stock, damage: Damage) -> tuple[SireneFil
 
 
 def with_one(folder: Path, stock: Stock, path: Path) -> SireneFiles:
-    """Both files, one of which is at *path*."""
+    """Return both files, one of which is at *path*."""
     good = sirene_files(folder, ROWS[ESTABLISHMENTS], ROWS[LEGAL_UNITS])
     return SireneFiles(path, good.legal_units) if stock is ESTABLISHMENTS else SireneFiles(good.establishments, path)
 
 
 @sqlite_only
 @pytest.mark.parametrize("case", ON_COMMAND_LINE)
-def test_damaged_file_is_one_line(tmp_path: Path, operator: Operator, case: str) -> None:
-    """A file that is damaged or something else ends the command at once, with a line that names it and says why."""
+def test_damaged_file_ends_the_command_with_one_line(tmp_path: Path, operator: Operator, case: str) -> None:
+    """A damaged or foreign file ends the command at once, with one line that names it and the reason."""
     damage, words = ON_COMMAND_LINE[case]
     files, path = damaged_files(tmp_path, ESTABLISHMENTS, damage)
     line = operator.refused(files)
@@ -298,29 +304,31 @@ def test_damaged_file_is_one_line(tmp_path: Path, operator: Operator, case: str)
 @sqlite_only
 @pytest.mark.parametrize("case", DAMAGED)
 @pytest.mark.parametrize("stock", [LEGAL_UNITS, ESTABLISHMENTS], ids=lambda stock: stock.name)
-async def test_damaged_file_is_named(tmp_path: Path, importing: Importing, stock: Stock, case: str) -> None:
-    """A damaged file is named, and the reason is told."""
+async def test_damaged_file_is_refused_with_its_name_and_reason(
+    tmp_path: Path, importing: Importing, stock: Stock, case: str
+) -> None:
+    """The refusal names the damaged file and the reason."""
     damage, words = DAMAGED[case]
     assert words in await importing.refused(*damaged_files(tmp_path, stock, damage))
 
 
 @pytest.mark.anyio
 @sqlite_only
-async def test_any_byte_of_a_parquet_may_be_damaged(tmp_path: Path, importing: Importing) -> None:
-    """A Parquet file with a damaged byte at any place is refused or read: it may have no check sums."""
+async def test_parquet_damaged_at_any_byte_is_refused_or_read(tmp_path: Path, importing: Importing) -> None:
+    """A damaged byte at any place of a Parquet file causes no other failure: it may have no checksums."""
     stock, path = ESTABLISHMENTS, tmp_path / "damaged"
     parquet = write_stock(tmp_path, stock, ROWS[stock], format_=Format.PARQUET).read_bytes()
     files = with_one(tmp_path, stock, path)
     for place in range(4, len(parquet), len(parquet) // 40):
         path.write_bytes(flipped(parquet, place / len(parquet)))
-        with suppress(ImportRefusedError):  # A date or a state may be read, and be another one.
+        with suppress(ImportRefusedError):  # The damage may change a date or a state that can still be read.
             await importing.reason(files, path)
 
 
 @postgres_only
 @pytest.mark.parametrize("case", ["one byte changed late", "field too few"])
 def test_damaged_file_changes_nothing_on_postgres(tmp_path: Path, operator: Operator, case: str) -> None:
-    """On PostgreSQL too, the register stays as it was, and is replaced by the next import that succeeds."""
+    """On PostgreSQL too, a damaged file changes nothing, and the next import succeeds."""
     files, path = damaged_files(tmp_path, ESTABLISHMENTS, ON_COMMAND_LINE[case][0])
     assert str(path) in operator.refused(files)
     good = SireneFiles(tmp_path / "StockEtablissement_utf8.zip", files.legal_units)
@@ -337,10 +345,10 @@ def test_damaged_file_changes_nothing_on_postgres(tmp_path: Path, operator: Oper
         (LEGAL_UNITS, "pipe", "it is no file"),
     ],
 )
-def test_path_that_is_no_file_is_named(
+def test_path_that_is_no_regular_file_is_refused_in_one_line(
     tmp_path: Path, operator: Operator, stock: Stock, name: str, reason: str
 ) -> None:
-    """A file that is not there, or is a folder or a pipe, is one line."""
+    """A missing file, a folder or a pipe is refused in one line."""
     os.mkfifo(tmp_path / "pipe")
     files = with_one(tmp_path, stock, tmp_path / name)
     assert operator.refused(files) == f"{STAYS}{tmp_path / name}: can't be read: {reason}"
@@ -348,8 +356,8 @@ def test_path_that_is_no_file_is_named(
 
 @sqlite_only
 @each_format
-def test_files_that_are_swapped_are_refused(tmp_path: Path, operator: Operator, format_: Format) -> None:
-    """Each file is known by its columns, and those that it lacks are named."""
+def test_swapped_files_are_refused(tmp_path: Path, operator: Operator, format_: Format) -> None:
+    """Each file is recognised by its columns, and the refusal names the missing ones."""
     files = sirene_files(tmp_path, format_=format_)
     line = operator.refused(SireneFiles(files.legal_units, files.establishments))
     assert re.fullmatch(rf"{STAYS}{tmp_path}/Stock\w+\.{format_}: is no Stock\w+: it has no column \w+(, \w+)+", line)
@@ -362,10 +370,10 @@ def test_files_that_are_swapped_are_refused(tmp_path: Path, operator: Operator, 
     ("stock", "column"),
     [(ESTABLISHMENTS, "etatAdministratifEtablissement"), (ESTABLISHMENTS, "siren"), (LEGAL_UNITS, "nomUniteLegale")],
 )
-async def test_column_that_is_missing_is_named(
+async def test_file_without_a_needed_column_is_refused(
     tmp_path: Path, importing: Importing, *, stock: Stock, column: str, format_: Format
 ) -> None:
-    """A file that lacks one column that the register is made of is refused, and the column is named."""
+    """A file that lacks a needed column is refused, and the column is named."""
     columns = [name for name in stock.columns if name != column]
     path = tmp_path / "lacking"
     write_records(tmp_path, stock, columns, records(columns, ROWS[stock]), format_).rename(path)
@@ -375,7 +383,7 @@ async def test_column_that_is_missing_is_named(
 
 
 class Watched:
-    """Progress that remembers how much of each stage it was told of."""
+    """Progress that records how much of each stage was done."""
 
     def __init__(self) -> None:
         self.shares: dict[str, float] = {}
@@ -387,8 +395,8 @@ class Watched:
 
 @pytest.mark.anyio
 @sqlite_only
-async def test_failure_of_one_file_ends_the_other(tmp_path: Path, importing: Importing) -> None:
-    """Nobody waits for a large file to be read whose companion is wrong."""
+async def test_failure_of_one_file_stops_the_reading_of_the_other(tmp_path: Path, importing: Importing) -> None:
+    """When one file is wrong, the other is not read to its end."""
     path, watched = tmp_path / "empty", Watched()
     path.write_bytes(zipped(b""))
     files = SireneFiles(LargeEdition(400_000).write(tmp_path).establishments, path)
@@ -398,7 +406,7 @@ async def test_failure_of_one_file_ends_the_other(tmp_path: Path, importing: Imp
 
 
 class Interrupting(Watched):
-    """Progress that cancels the reading of a file once a part of it is read."""
+    """Progress that cancels the import after a part of a file is read."""
 
     @contextmanager
     def stage(self, name: str, *, total: int | None = None, unit: str = "rows") -> Iterator[Callable[[int], None]]:
@@ -414,8 +422,8 @@ class Interrupting(Watched):
 
 @pytest.mark.anyio
 @sqlite_only
-async def test_interruption_ends_the_reading_of_a_zipped_file(tmp_path: Path, importing: Importing) -> None:
-    """An import that is cancelled in the midst of a file leaves the register, no scratch file, and no thread of it."""
+async def test_cancelled_import_leaves_no_file_and_no_thread(tmp_path: Path, importing: Importing) -> None:
+    """A cancelled import leaves the register unchanged, and neither scratch files nor threads."""
     files = LargeEdition(200_000).write(tmp_path)
     before = {thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")}
     with pytest.raises(asyncio.CancelledError):
@@ -452,10 +460,10 @@ MALFORMED: list[tuple[Stock, Row, str]] = [
 @sqlite_only
 @each_format
 @pytest.mark.parametrize(("stock", "row", "quoted"), MALFORMED)
-async def test_number_that_is_malformed_refuses_the_file(
+async def test_malformed_number_refuses_the_file(
     tmp_path: Path, importing: Importing, *, stock: Stock, row: Row, quoted: str, format_: Format
 ) -> None:
-    """One row without a SIRET that begins with its SIREN, or without a SIREN, and columns may have shifted in all."""
+    """One malformed SIRET or SIREN refuses the file, because all columns may have shifted."""
     path = tmp_path / "malformed"
     write_stock(tmp_path, stock, [*ROWS[stock], row, *ROWS[stock][:5]], format_=format_).rename(path)
     number = "SIRET of 14 digits that begins with its SIREN" if stock is ESTABLISHMENTS else "SIREN of 9 digits"
@@ -464,8 +472,8 @@ async def test_number_that_is_malformed_refuses_the_file(
 
 
 @sqlite_only
-def test_numbers_that_are_malformed_are_told(tmp_path: Path, operator: Operator) -> None:
-    """On the command line, they are one line, which quotes one of them."""
+def test_malformed_numbers_are_reported_in_one_line(tmp_path: Path, operator: Operator) -> None:
+    """The command reports all malformed numbers in one line."""
     files = sirene_files(
         tmp_path, [establishment("７３２８２９３２００００７４"), *ROWS[ESTABLISHMENTS], establishment("")]
     )
@@ -475,7 +483,7 @@ def test_numbers_that_are_malformed_are_told(tmp_path: Path, operator: Operator)
     )
 
 
-# --- Without room ---
+# --- Without disk space ---
 
 LIMITED = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
 
@@ -484,8 +492,10 @@ LIMITED = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(re
 @pytest.mark.parametrize(
     ("most", "format_"), [(0, Format.ZIP), (1_000, Format.ZIP), (100_000, Format.ZIP), (100_000, Format.PARQUET)]
 )
-def test_scratch_folder_without_room_is_told(tmp_path: Path, operator: Operator, most: int, format_: Format) -> None:
-    """Where the folder for the time of the import can't take it, one line says so, and which setting mends it."""
+def test_full_scratch_folder_is_reported_with_its_setting(
+    tmp_path: Path, operator: Operator, most: int, format_: Format
+) -> None:
+    """A scratch folder without space is reported in one line that names TMPDIR."""
     command = ["-m", "api", "import-sirene", *options(LargeEdition(20_000).write(tmp_path, format_))]
     script = f"{LIMITED} os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
     process = subprocess.run(  # noqa: S603  # Our own program.
@@ -508,7 +518,7 @@ def test_scratch_folder_without_room_is_told(tmp_path: Path, operator: Operator,
 async def test_scratch_folder_may_have_any_name(
     tmp_path: Path, stored: None, monkeypatch: pytest.MonkeyPatch, *, name: str, usable: bool
 ) -> None:
-    """A scratch folder with blanks, quotes and patterns in its name is used; one that DuckDB can't use is told."""
+    """A scratch folder may have blanks, quotes and patterns in its name. DuckDB's limits are reported."""
     scratch = tmp_path / name
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
@@ -519,10 +529,12 @@ async def test_scratch_folder_may_have_any_name(
 
 @sqlite_only
 @each_format
-def test_database_without_room_is_told(tmp_path: Path, operator: Operator, database_url: str, format_: Format) -> None:
-    """A database that is full keeps the old register, and takes the new one once it has room."""
+def test_full_database_keeps_the_register(
+    tmp_path: Path, operator: Operator, database_url: str, format_: Format
+) -> None:
+    """A full database keeps the old register, and takes the new one once it has space."""
     import_ = ["import-sirene", *options(LargeEdition(20_000).write(tmp_path, format_))]
-    operator.guichet.set(DATABASE_URL=f"{database_url}?max_page_count=1")  # As many as there are, says SQLite.
+    operator.guichet.set(DATABASE_URL=f"{database_url}?max_page_count=1")  # SQLite raises this to the current size.
     line = operator.reason(operator.guichet.run(*import_), READING | {"Loading …"})
     assert line.startswith("The database can't be used: OperationalError: database or disk is full")
     operator.guichet.set(DATABASE_URL=database_url)
