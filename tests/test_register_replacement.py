@@ -1,4 +1,4 @@
-"""The register's replacement: readers, writers, signals, kills and other imports may come at any moment."""
+"""The replacement of the register, with readers, writers, signals, kills and other imports at any moment."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ pytestmark = pytest.mark.anyio
 
 PATIENCE = 60.0
 COUNT = 2_000
-AT_REST = ["register_edition", "register_entry"]
+TABLES_AT_REST = ["register_edition", "register_entry"]
 
 
 def siret(number: int) -> str:
-    """A well-formed SIRET; that of the next number is higher, and of another step of the import."""
+    """Return a valid SIRET. That of the next number is higher, and belongs to another step of the import."""
     siren = f"{10_000_000 + 1_000 * number}"
     siren += luhn.calc_check_digit(siren)
     return f"{siren}0001{luhn.calc_check_digit(f'{siren}0001')}"
@@ -64,7 +64,7 @@ def rows(edition: int, sirets: list[str] = SIRETS) -> Rows:
 
 
 async def finish(new: Replacement, edition: int, count: int = COUNT) -> None:
-    """Have what was added become the register, as edition number *edition*."""
+    """Make what was added the register, as edition number *edition*."""
     await new.complete()
     await publish(new, edition, count)
     await new.clear()
@@ -83,26 +83,26 @@ async def replace_register(edition: int, sirets: list[str] = SIRETS) -> None:
 
 
 async def fail(*steps: Callable[[Replacement], Awaitable[None]]) -> None:
-    """A replacement that fails after *steps*."""
+    """Run a replacement that fails after *steps*."""
     async with replacement() as new:
         for step in steps:
             await step(new)
         raise ZeroDivisionError
 
 
-async def told(sirets: list[str] = ASKED) -> list[str]:
-    """Look up *sirets* in one query, and return the names and days of all answers, each once."""
+async def looked_up(sirets: list[str] = ASKED) -> list[str]:
+    """Look up *sirets* in one query. Return the distinct names and days of the answers."""
     found = await find_organisations([Identifier(IdentifierType.SIRET, siret) for siret in sirets])
     return sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in found})
 
 
-def whole(edition: int) -> list[str]:
-    """Return what is told if every answer is of that edition."""
+def answers_of(edition: int) -> list[str]:
+    """Return what `looked_up` returns if every answer is from that edition."""
     return [f"EDITION {edition} of 2026-{edition:02}-01"]
 
 
 async def tables() -> list[str]:
-    """The register's tables, and those that a replacement makes beside them."""
+    """Return the names of the register's tables and of those that a replacement creates."""
     query = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'register%' ORDER BY name",
         "postgres": "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relname LIKE 'register%' ORDER BY 1",
@@ -112,15 +112,15 @@ async def tables() -> list[str]:
 
 
 async def assert_register(edition: int) -> None:
-    """The register is all of that edition, and no more."""
-    assert await told(SIRETS) == whole(edition)
+    """Check that the register is exactly that edition."""
+    assert await looked_up(SIRETS) == answers_of(edition)
     assert await RegisterEntry.all().count() == COUNT
     current = await RegisterEdition.current()
     assert current is not None
     assert (current.edition, current.entries) == (date(2026, edition, 1), COUNT)
 
 
-# --- Imports of files, which end in many ways ---
+# --- Imports of files, and their ends ---
 
 
 class Import:
@@ -134,7 +134,7 @@ class Import:
         self.command = ["import-sirene", f"--establishments={establishments}", f"--legal-units={legal_units}"]
 
     def _written(self, stock: Stock, of: str, **known: str) -> Path:
-        """Write a file with the columns that are read of *stock*, all of them empty but those that are *known*."""
+        """Write a file with the needed columns of *stock*, empty except the *known* ones."""
         known |= {"statutDiffusion": "O", "dateDernierTraitement": self._day}
         columns = dict.fromkeys(stock.columns, "NULL::VARCHAR") | {"siren": "left(number, 9)", "siret": "number"}
         columns |= {f"{name}{of}": f"'{value}'" for name, value in known.items()}
@@ -146,20 +146,20 @@ class Import:
         return file
 
     async def run(self) -> None:
-        """The import, in this process, once the server has found out that the last one has gone."""
+        """Import the files in this process, once the server has noticed the end of the previous import."""
         with Terminal().showing() as progress:
             of = {"edition": None, "accept_shrinking": False, "progress": progress, "now": Clock().now}
             async with asyncio.timeout(PATIENCE):
                 while True:
                     with suppress(ReplacementUnderWayError):
-                        await import_sirene(*self.files, **of)  # type: ignore[arg-type]  # As they are named.
+                        await import_sirene(*self.files, **of)  # type: ignore[arg-type]  # The values fit the names.
                         return
                     await asyncio.sleep(0.1)
 
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where imports work: those of this process, and those of others."""
+    """The scratch folder of imports, in this and in other processes."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -176,7 +176,7 @@ def left_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-# The command itself, and what can be made to happen in it.
+# A script that runs the command and defines the faults.
 FAULTS = """
 import asyncio, itertools, os, signal
 from api.__main__ import main
@@ -251,7 +251,7 @@ def faulty(guichet: Guichet, fault: str, command: list[str]) -> Iterator[subproc
 
 
 class Fault(NamedTuple):
-    """When something happens to an import, and how, on which databases; *left* is the edition that is there then."""
+    """An event in an import: its moment, the databases, and its script. *left* is the edition that remains."""
 
     when: str
     kinds: str
@@ -294,7 +294,7 @@ INTERRUPTS = [
 async def test_killed_import_leaves_a_whole_register(
     stored: None, guichet: Guichet, scratch: Path, fault: Fault
 ) -> None:
-    """An import that is killed, at any step, leaves one whole edition; the next import removes the rest."""
+    """An import killed at any step leaves one complete edition, and the next import removes the rest."""
     await replace_register(1)
     with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as killed:
         _, err = await asyncio.to_thread(killed.communicate, timeout=PATIENCE)
@@ -302,12 +302,14 @@ async def test_killed_import_leaves_a_whole_register(
     await assert_register(fault.left)
     await Import(scratch.parent, 3).run()
     await assert_register(3)
-    assert (await tables(), left_in(scratch)) == (AT_REST, [])
+    assert (await tables(), left_in(scratch)) == (TABLES_AT_REST, [])
 
 
 @parametrized(INTERRUPTS)
-async def test_interrupted_import_says_so(stored: None, guichet: Guichet, scratch: Path, fault: Fault) -> None:
-    """An import that is interrupted, at any step, says so in one line, and the register stays as it was."""
+async def test_interrupted_import_says_so_and_keeps_the_register(
+    stored: None, guichet: Guichet, scratch: Path, fault: Fault
+) -> None:
+    """An import interrupted at any step says so in one line, and the register stays."""
     await replace_register(1)
     with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as process:
         assert process.stderr is not None
@@ -317,43 +319,43 @@ async def test_interrupted_import_says_so(stored: None, guichet: Guichet, scratc
             await asyncio.sleep(0.2)
             process.send_signal(number)
         out, err = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
-    said = [line for line in err.splitlines() if not line.endswith(" …") and line != "HERE"]
-    assert (process.returncode, out, said) == (1, "", ["Interrupted"])
+    printed = [line for line in err.splitlines() if not line.endswith(" …") and line != "HERE"]
+    assert (process.returncode, out, printed) == (1, "", ["Interrupted"])
     await assert_register(1)
     assert left_in(scratch) == []
-    if RegisterEntry._meta.db.connection_name == "postgres":  # SQLite's would take its time, and waits.
-        assert await tables() == AT_REST
+    if RegisterEntry._meta.db.connection_name == "postgres":  # On SQLite, the next import removes the tables.
+        assert await tables() == TABLES_AT_REST
     await Import(scratch.parent, 3).run()
     await assert_register(3)
-    assert await tables() == AT_REST
+    assert await tables() == TABLES_AT_REST
 
 
-async def test_failure_leaves_nothing_behind(stored: None) -> None:
-    """A failure before the publication leaves no table; the old register is there, and the lock is free."""
+async def test_failed_replacement_leaves_no_table_and_no_lock(stored: None) -> None:
+    """A failure before publication leaves the old register, no other table and no lock."""
     await replace_register(1)
     steps = (lambda new: new.add(rows(2)), lambda new: new.add(Rows("")), lambda new: new.complete())
     for count in range(4):
         with pytest.raises(ZeroDivisionError):
             await fail(*steps[:count])
-        assert await tables() == AT_REST
+        assert await tables() == TABLES_AT_REST
         await assert_register(1)
     await replace_register(2)
     await assert_register(2)
 
 
-async def test_refusal_leaves_nothing_behind(stored: None, scratch: Path) -> None:
-    """An import that is refused after it has begun leaves no table and no folder, and the next one may come."""
+async def test_refused_import_leaves_no_table_and_no_file(stored: None, scratch: Path) -> None:
+    """An import refused after its beginning leaves no table and no file, and the next one succeeds."""
     await replace_register(1)
     with pytest.raises(ImportRefusedError):
         await Import(scratch.parent, 2, SIRETS[: COUNT // 2]).run()
-    assert (await tables(), left_in(scratch)) == (AT_REST, [])
+    assert (await tables(), left_in(scratch)) == (TABLES_AT_REST, [])
     await assert_register(1)
     await Import(scratch.parent, 3).run()
     await assert_register(3)
 
 
-async def test_second_import_is_refused(stored: None, guichet: Guichet, scratch: Path) -> None:
-    """A second import is refused in one line while another is under way, and does not disturb it."""
+async def test_second_import_is_refused_during_another(stored: None, guichet: Guichet, scratch: Path) -> None:
+    """A second import is refused in one line during another, and does not disturb it."""
     await replace_register(1)
     async with replacement() as new:
         await new.add(rows(2, SIRETS[:1000]))
@@ -392,12 +394,12 @@ asyncio.run(main(*sys.argv[1:]))
 
 @asynccontextmanager
 async def reading(url: str, begin: str, until: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Another process, which looks up the same hundred until that edition is told; each new answer is a line."""
-    command = (sys.executable, "-c", READER, url, begin, *whole(until), *ASKED)
+    """Start a process that repeats a look-up until edition *until*, and prints each new answer on a line."""
+    command = (sys.executable, "-c", READER, url, begin, *answers_of(until), *ASKED)
     process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
-        assert (await process.stdout.readline()).decode().splitlines() == whole(1)
+        assert (await process.stdout.readline()).decode().splitlines() == answers_of(1)
         yield process
     finally:
         with suppress(ProcessLookupError):
@@ -405,29 +407,29 @@ async def reading(url: str, begin: str, until: int) -> AsyncIterator[asyncio.sub
         await process.wait()
 
 
-async def test_readers_see_one_edition_or_the_other(stored: None, database_url: str) -> None:
-    """Every query of other processes is answered from one edition, the old one or the new one, with its day."""
+async def test_each_query_reads_one_edition(stored: None, database_url: str) -> None:
+    """Each query of another process is answered from one edition, the old or the new one."""
     await replace_register(1)
-    begin = "begin" if database_url.startswith("postgres") else ""  # On SQLite, to begin is to write.
+    begin = "begin" if database_url.startswith("postgres") else ""  # On SQLite, BEGIN takes the write lock.
     async with asyncio.timeout(PATIENCE), reading(database_url, "", 6) as one, reading(database_url, begin, 6) as other:
         for edition in range(2, 7):
             await replace_register(edition)
         for reader in (one, other):
             lines = (await reader.communicate())[0].decode().splitlines()
-            assert (reader.returncode, lines[-1:]) == (0, whole(6))
-            assert [line for line in lines if [line] not in [whole(edition) for edition in range(2, 7)]] == []
+            assert (reader.returncode, lines[-1:]) == (0, answers_of(6))
+            assert [line for line in lines if [line] not in [answers_of(edition) for edition in range(2, 7)]] == []
             assert lines == sorted(lines)
 
 
-async def test_api_answers_from_one_edition(portal: Portal, guichet: Guichet, scratch: Path) -> None:
-    """Through an import by another process, the service is ready, and a list of a hundred has one name and one day."""
+async def test_each_answer_of_the_api_is_from_one_edition(portal: Portal, guichet: Guichet, scratch: Path) -> None:
+    """During an import by another process the service is ready, and each list comes from one edition."""
     await replace_register(1)
-    typed = [{"type": "SIRET", "value": siret} for siret in ASKED]
+    inputs = [{"type": "SIRET", "value": siret} for siret in ASKED]
     answers: list[set[tuple[str, str]]] = []
     command = Import(scratch.parent, 2).command
     importing = asyncio.create_task(asyncio.to_thread(guichet.run, *command))
     while not importing.done() or len(answers) < 2:
-        listed = await portal.call(FIND_ORGANISATIONS, {"identifiers": typed})
+        listed = await portal.call(FIND_ORGANISATIONS, {"identifiers": inputs})
         answers.append({(item["name"], item["asOf"]) for item in listed["items"]})
         assert (await portal.http.get("/health/ready")).status_code == 200
     assert importing.result().code == 0, importing.result().err
@@ -440,13 +442,13 @@ async def test_api_answers_from_one_edition(portal: Portal, guichet: Guichet, sc
 # --- Writers, on SQLite ---
 
 
-NO_TIME = 1e-6  # Of a transaction without rows: of one that makes or drops a table.
+NO_TIME = 1e-6  # The duration of a transaction without rows, which creates or drops a table.
 
 
 class Machine:
-    """A clock in the place of the real one, on which each row takes as long as a test says.
+    """A clock that replaces the real one. Each row takes as long as a test sets.
 
-    Between any two transactions somebody else writes, and does not wait.
+    Between two transactions another connection writes without waiting.
     """
 
     def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,7 +462,7 @@ class Machine:
         monkeypatch.setattr(on_sqlite, "asyncio", SimpleNamespace(sleep=self.sleep, to_thread=asyncio.to_thread))
 
     def perf_counter(self) -> float:
-        """Called when a transaction has begun, and when it has ended: its rows have taken their time by then."""
+        """Return the time. It is called at the beginning and at the end of a transaction, whose rows take time."""
         changes: int = RegisterEntry._meta.db._connection.total_changes
         if self._began is None:
             self._began = changes
@@ -485,12 +487,12 @@ def machine(stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @sqlite_only
-async def test_transactions_are_short(machine: Machine) -> None:
-    """The write lock is held for a tenth of a second at most, and then free for as long, even if rows are slow."""
+async def test_write_lock_is_held_briefly_and_released_as_long(machine: Machine) -> None:
+    """The write lock is held for at most 0.1 seconds and then free for as long, with slow rows too."""
     for edition, machine.seconds_a_row in enumerate((1e-3, 1e-4, 2e-4), start=1):
         await replace_register(edition)
     async with replacement() as new:
-        for step, machine.seconds_a_row in enumerate((0.0, 1e-6, 2e-6, 4e-6, 8e-6)):  # The machine gets busy.
+        for step, machine.seconds_a_row in enumerate((0.0, 1e-6, 2e-6, 4e-6, 8e-6)):  # The machine becomes slower.
             await new.add(rows(4, [f"{step}{number:013}" for number in range(100_000)]))
     assert max(machine.held) <= 0.1
     assert max(machine.rows) == on_sqlite.MAX_ROWS
@@ -498,8 +500,8 @@ async def test_transactions_are_short(machine: Machine) -> None:
 
 
 @sqlite_only
-async def test_small_parts_make_no_long_transactions(machine: Machine) -> None:
-    """That few rows took little time says nothing of many."""
+async def test_small_parts_are_followed_by_no_long_transaction(machine: Machine) -> None:
+    """Quick small parts do not lead to a long transaction for a large one."""
     machine.seconds_a_row = 1e-4
     async with replacement() as new:
         for first in range(0, 100, 10):
@@ -510,7 +512,7 @@ async def test_small_parts_make_no_long_transactions(machine: Machine) -> None:
 
 @sqlite_only
 async def test_only_empty_tables_are_dropped(stored: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old copy is removed row by row, as is one that has failed: to free all pages at once takes too long."""
+    """The old or failed copy is emptied row by row before it is dropped, because freeing many pages takes long."""
     drop, left = on_sqlite._drop, []
 
     def watched(connection: sqlite3.Connection, table: str) -> None:
@@ -526,8 +528,8 @@ async def test_only_empty_tables_are_dropped(stored: None, monkeypatch: pytest.M
 
 
 @sqlite_only
-async def test_file_does_not_grow(stored: None) -> None:
-    """An import uses the pages again that the one before has freed; the file is sound, its columns are the model's."""
+async def test_repeated_imports_do_not_grow_the_file(stored: None) -> None:
+    """An import reuses the pages that the previous one freed, and the file stays sound."""
     connection = RegisterEntry._meta.db
     columns = "SELECT name, type, \"notnull\", pk FROM pragma_table_info('register_entry')"
     migrated = await connection.execute_query_dict(columns)
@@ -564,8 +566,8 @@ ORDER BY 1, 2, 3, 4, 5
 """
 
 
-def own(url: str, role: str = KEEPER, **options: object) -> str:
-    """The URL of the database of its own, for *role*."""
+def url_of_own_database(url: str, role: str = KEEPER, **options: object) -> str:
+    """Return the URL of the separate database, for *role*."""
     parts = urlsplit(url)
     query = "&".join([parts.query, *(f"{name}={value}" for name, value in options.items())])
     return parts._replace(netloc=f"{role}@", path="/register", query=query).geturl()
@@ -573,18 +575,18 @@ def own(url: str, role: str = KEEPER, **options: object) -> str:
 
 @pytest.fixture
 def own_url(postgres: str) -> Iterator[str]:
-    """A migrated database of its own, which belongs to a role that is no superuser."""
+    """A separate migrated database, whose owner is no superuser."""
     for statement in (f"ROLE {KEEPER} LOGIN", f"ROLE {ANALYST} LOGIN", f"DATABASE register OWNER {KEEPER}"):
         execute(postgres, f"CREATE {statement}")
-    asyncio.run(migrate(own(postgres)))
-    yield own(postgres)
+    asyncio.run(migrate(url_of_own_database(postgres)))
+    yield url_of_own_database(postgres)
     for statement in ("DATABASE register WITH (FORCE)", f"ROLE {KEEPER}", f"ROLE {ANALYST}"):
         execute(postgres, f"DROP {statement}")
 
 
 @asynccontextmanager
 async def transaction(url: str) -> AsyncIterator[Any]:
-    """A connection of somebody else's, in a transaction."""
+    """Open another connection, in a transaction."""
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
@@ -598,8 +600,8 @@ async def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await connection.fetch(statement)]
 
 
-async def test_table_stays_as_migrations_make_it(own_url: str) -> None:
-    """Columns, constraints, index, types, comments and all their names are a new database's; statistics are there."""
+async def test_replaced_table_equals_a_migrated_one(own_url: str) -> None:
+    """Columns, constraints, index, types, comments and names equal a new database's, and statistics exist."""
     migrated = await ask(own_url, DEFINITION)
     async with database(own_url):
         for edition, count in ((1, COUNT), (2, COUNT // 2)):
@@ -621,18 +623,18 @@ async def test_table_stays_as_migrations_make_it(own_url: str) -> None:
     ],
     ids=["granted", "imported by another", "grant option", "columns", "default privileges"],
 )
-async def test_rights_stay_as_they_were(own_url: str, role: str, statement: str) -> None:
-    """The register belongs to whom it belonged to, and is open to whom it was open to, whoever imports it."""
+async def test_owner_and_rights_of_the_table_stay(own_url: str, role: str, statement: str) -> None:
+    """The table keeps its owner and its rights when another role imports."""
     await ask(own_url, statement)
     before = await ask(own_url, RIGHTS)
-    async with database(own(own_url, role)):
+    async with database(url_of_own_database(own_url, role)):
         await replace_register(1)
         await replace_register(2)
     assert await ask(own_url, RIGHTS) == before
 
 
-async def test_indexes_go_over(own_url: str) -> None:
-    """Indexes that an operator has made go over to each new table, under their names."""
+async def test_indexes_of_the_operator_are_kept(own_url: str) -> None:
+    """Indexes that an operator has created exist on each new table, under their names."""
     await ask(own_url, "CREATE INDEX by_city ON register_entry (city)")
     await ask(
         own_url, 'CREATE UNIQUE INDEX "Odd ""name""" ON register_entry (siret, lower(name)) WHERE city IS NOT NULL'
@@ -645,7 +647,7 @@ async def test_indexes_go_over(own_url: str) -> None:
 
 
 async def test_table_stays_in_its_schema(own_url: str) -> None:
-    """The new table lies where the old one lay, though the role has a schema of its own that is searched first."""
+    """The new table is in the old one's schema, even if the role has its own schema, which is searched first."""
     await ask(own_url, f"CREATE SCHEMA {KEEPER}")
     async with database(own_url):
         await replace_register(1)
@@ -661,10 +663,12 @@ async def test_table_stays_in_its_schema(own_url: str) -> None:
     ],
     ids=["view", "not the owner"],
 )
-async def test_table_that_is_held_in_its_place_is_told(own_url: str, role: str, statement: str, obstacle: str) -> None:
-    """An obstacle to replacing the table is told at the beginning, and not after all has been loaded."""
+async def test_obstacle_to_the_replacement_is_reported_before_loading(
+    own_url: str, role: str, statement: str, obstacle: str
+) -> None:
+    """An obstacle to replacing the table is reported before anything is loaded."""
     await ask(own_url, statement)
-    async with database(own(own_url, role)):
+    async with database(url_of_own_database(own_url, role)):
         with pytest.raises(RegisterFixedError, match=f"^The table register_entry can't be replaced: {obstacle}$"):
             await replace_register(1)
     assert RegisterFixedError in IMPORT_FAILURES
@@ -673,10 +677,10 @@ async def test_table_that_is_held_in_its_place_is_told(own_url: str, role: str, 
 @pytest.mark.parametrize(
     "limit", ["statement", "idle_in_transaction_session", "idle_session", "transaction", "command"]
 )
-async def test_time_limits_end_no_import(own_url: str, limit: str) -> None:
-    """Limits that the role, or the service, has for short queries are not for the steps of an import."""
+async def test_time_limits_of_queries_do_not_end_an_import(own_url: str, limit: str) -> None:
+    """Time limits of the role or of the service for short queries do not apply to an import."""
     await ask(own_url, "ALTER TABLE register_entry ADD CONSTRAINT slow CHECK (pg_sleep(0.1) IS NOT NULL)")
-    limited = own(own_url, command_timeout=0.5) if limit == "command" else own_url
+    limited = url_of_own_database(own_url, command_timeout=0.5) if limit == "command" else own_url
     if limit != "command":
         await ask(own_url, f"ALTER ROLE {KEEPER} SET {limit}_timeout = '500ms'")
     async with database(limited), replacement() as new:
@@ -684,13 +688,13 @@ async def test_time_limits_end_no_import(own_url: str, limit: str) -> None:
             await asyncio.sleep(idle)
             await new.add(rows(2, part))
         await finish(new, 2)
-    async with database(own(own_url, "postgres")):  # Who has no limits.
-        assert await told(SIRETS[:14]) == whole(2)
+    async with database(url_of_own_database(own_url, "postgres")):  # This role has no limits.
+        assert await looked_up(SIRETS[:14]) == answers_of(2)
 
 
-async def test_one_connection_is_enough(own_url: str, scratch: Path) -> None:
-    """An import does not wait for a second connection, which a pool of one never has."""
-    async with asyncio.timeout(PATIENCE), database(own(own_url, maxsize=1)):
+async def test_import_needs_one_connection(own_url: str, scratch: Path) -> None:
+    """An import works in a pool of one connection."""
+    async with asyncio.timeout(PATIENCE), database(url_of_own_database(own_url, maxsize=1)):
         for edition in (1, 2):
             await Import(scratch.parent, edition).run()
         await assert_register(2)
@@ -698,7 +702,7 @@ async def test_one_connection_is_enough(own_url: str, scratch: Path) -> None:
 
 @asynccontextmanager
 async def somebody_reading(url: str, monkeypatch: pytest.MonkeyPatch, *, swap_waits: float) -> AsyncIterator[None]:
-    """Somebody keeps a transaction open that has read the register, for which a swap waits so many seconds."""
+    """Keep a transaction open that has read the register. A swap waits for it for *swap_waits* seconds."""
     monkeypatch.setattr(on_postgres, "LOCK_EVERY_SECONDS", 0.1)
     monkeypatch.setattr(on_postgres, "LOCK_FOR_SECONDS", swap_waits)
     async with transaction(url) as reader:
@@ -707,8 +711,8 @@ async def somebody_reading(url: str, monkeypatch: pytest.MonkeyPatch, *, swap_wa
 
 
 @postgres_only
-async def test_parts_that_are_copied_are_not_kept(stored: None) -> None:
-    """Memory does not grow with the register, even where nobody collects garbage."""
+async def test_import_frees_each_part_without_garbage_collection(stored: None) -> None:
+    """Memory does not grow with the register, even without garbage collection."""
     gc.disable()
     tracemalloc.start()
     try:
@@ -723,10 +727,10 @@ async def test_parts_that_are_copied_are_not_kept(stored: None) -> None:
 
 
 @postgres_only
-async def test_swap_waits_for_readers_and_holds_up_none(
+async def test_swap_waits_for_a_reader_without_blocking_others(
     stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A long reader delays the swap until it has ended; other look-ups are answered meanwhile."""
+    """A long reader delays the swap until it ends. Other look-ups are answered meanwhile."""
     await replace_register(1)
     async with somebody_reading(database_url, monkeypatch, swap_waits=PATIENCE):
         replacing = asyncio.create_task(replace_register(2))
@@ -734,30 +738,32 @@ async def test_swap_waits_for_readers_and_holds_up_none(
             while "register_entry_incoming" not in await tables():  # noqa: ASYNC110  # A database sets no event.
                 await asyncio.sleep(0.05)
             for _ in range(40):
-                assert await told() == whole(1)
+                assert await looked_up() == answers_of(1)
                 await asyncio.sleep(0.05)
         assert not replacing.done()
     async with asyncio.timeout(PATIENCE):
         await replacing
     await assert_register(2)
-    assert await tables() == AT_REST
+    assert await tables() == TABLES_AT_REST
 
 
 @postgres_only
-async def test_reading_without_end_is_refused(stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where somebody never ends reading, the import gives up: the old register stays, and nothing else does."""
+async def test_import_gives_up_on_an_endless_reader(
+    stored: None, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import gives up on an endless reader and leaves the old register and nothing else."""
     await replace_register(1)
     async with somebody_reading(database_url, monkeypatch, swap_waits=0.5):
         with pytest.raises(RegisterInUseError):
             await replace_register(2)
         await assert_register(1)
-        assert await tables() == AT_REST
+        assert await tables() == TABLES_AT_REST
     await replace_register(3)
     await assert_register(3)
 
 
-async def test_nobody_keeps_who_gives_up(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backup, which reads the new table too, delays the end of an import no longer than that of any query."""
+async def test_backup_does_not_block_an_import_that_gives_up(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup that reads the new table too does not block the end of an import that gives up."""
     monkeypatch.setattr(on_postgres, "LOCK_FOR_SECONDS", 0.5)
 
     async def give_up() -> None:
@@ -767,18 +773,22 @@ async def test_nobody_keeps_who_gives_up(own_url: str, monkeypatch: pytest.Monke
             await backup.execute("LOCK TABLE register_entry, register_entry_incoming IN ACCESS SHARE MODE")
             await publish(new, 2)
 
-    async with database(own(own_url, command_timeout=3.0)), asyncio.timeout(PATIENCE), transaction(own_url) as backup:
+    async with (
+        database(url_of_own_database(own_url, command_timeout=3.0)),
+        asyncio.timeout(PATIENCE),
+        transaction(own_url) as backup,
+    ):
         with pytest.raises(RegisterInUseError):
             await give_up()
     async with database(own_url):
         await replace_register(3)
         await assert_register(3)
-        assert await tables() == AT_REST
+        assert await tables() == TABLES_AT_REST
 
 
 @postgres_only
-async def test_service_is_ready_through_a_swap(http: httpx.AsyncClient, database_url: str) -> None:
-    """The service is ready without a register, and while one is being replaced."""
+async def test_service_is_ready_during_a_swap(http: httpx.AsyncClient, database_url: str) -> None:
+    """The service is ready without a register and during its replacement."""
     async with transaction(database_url) as other:
         await other.execute("LOCK TABLE register_entry IN ACCESS EXCLUSIVE MODE")
         assert (await http.get("/health/ready")).status_code == 200
@@ -790,18 +800,18 @@ DAY_60 = datetime(2026, 1, 1, 9, 30, tzinfo=UTC) + timedelta(days=60)
 DAY_61 = DAY_60 + timedelta(days=1)
 
 
-async def test_stale_edition_is_told_once_a_day(stored: None) -> None:
-    """One process of many is told that the edition is older than sixty days, once a day, until another is imported."""
+async def test_one_process_a_day_warns_of_an_old_edition(stored: None) -> None:
+    """One of many processes warns once a day that the edition is older than sixty days."""
     await replace_register(1)
 
-    async def times_told(now: datetime) -> int:
+    async def count_reminders(now: datetime) -> int:
         claims = await asyncio.gather(*(RegisterEdition.claim_reminder(now=now) for _ in range(20)))
         return sum(claim is not None for claim in claims)
 
-    assert await times_told(DAY_60) == 0
-    assert await times_told(DAY_61) == 1
-    assert await times_told(DAY_61 + timedelta(hours=23, minutes=59)) == 0
-    assert await times_told(DAY_61 + timedelta(days=1)) == 1
+    assert await count_reminders(DAY_60) == 0
+    assert await count_reminders(DAY_61) == 1
+    assert await count_reminders(DAY_61 + timedelta(hours=23, minutes=59)) == 0
+    assert await count_reminders(DAY_61 + timedelta(days=1)) == 1
     await replace_register(2)
-    assert await times_told(DAY_61 + timedelta(days=2)) == 0
-    assert await times_told(DAY_61 + timedelta(days=31)) == 1
+    assert await count_reminders(DAY_61 + timedelta(days=2)) == 0
+    assert await count_reminders(DAY_61 + timedelta(days=31)) == 1
