@@ -1,4 +1,4 @@
-"""The example clients: generated from the contract, held to their types, run against the real server."""
+"""The example clients: generated from the contract, type-checked, and run against the real server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Program = Callable[[str], CommandResult]
 
 
 def run(folder: Path, *command: str | Path) -> CommandResult:
-    """A command, to its end; what it has started ends with it."""
+    """Run a command to its end, and end the processes that it started."""
     with subprocess.Popen(  # noqa: S603  # Our own programs.
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -44,33 +44,33 @@ def run_well(folder: Path, *command: str | Path) -> None:
     assert done.code == 0, done.out + done.err
 
 
-def copied(folder: Path) -> Path:
-    """The sources of the examples beside the contract, for tests that run at once and each generate their code."""
+def copy_examples(folder: Path) -> Path:
+    """Copy the sources of the examples and the contract, for tests that run and generate code at once."""
     made_here = shutil.ignore_patterns(".venv", ".mypy_cache", "node_modules", "build", "generated", "guichet_client")
     shutil.copy(SCHEMA, folder)
     return Path(shutil.copytree(EXAMPLES, folder / EXAMPLES.name, ignore=made_here))
 
 
 def typescript(folder: Path) -> Program:
-    """Generated and compiled under the strictest types; takes the URL of the service."""
+    """Generate and compile the TypeScript example under the strictest types. Return it as a program."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node or npm is not installed")
     installed = TYPESCRIPT / "node_modules"
     if not installed.is_dir():
         pytest.skip("node_modules is missing: run make examples")
-    sources = copied(folder) / TYPESCRIPT.name
+    sources = copy_examples(folder) / TYPESCRIPT.name
     (sources / "node_modules").symlink_to(installed)
     run_well(sources, npm, "run", "build")
     return lambda url: run(sources, node, "build/journey.js", url)
 
 
 def python(folder: Path) -> Program:
-    """Generated and checked by mypy --strict; takes the URL of the service."""
+    """Generate the Python example and check it with mypy --strict. Return it as a program."""
     interpreter = PYTHON / ".venv" / "bin" / "python"
     if not interpreter.exists():
         pytest.skip("examples/python/.venv is missing: run make examples")
-    sources = copied(folder) / PYTHON.name
+    sources = copy_examples(folder) / PYTHON.name
     run_well(sources, interpreter, "-m", "ariadne_codegen")
     run_well(sources, interpreter, "-m", "mypy")
     return lambda url: run(sources, interpreter, "journey.py", url)
@@ -78,14 +78,14 @@ def python(folder: Path) -> Program:
 
 @pytest.fixture(scope="module", params=[typescript, python], ids=lambda build: str(build.__name__))
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """Each of the programs, made from the contract as it is now."""
+    """Each example program, generated from the current contract. It takes the URL of the service."""
     build: Callable[[Path], Program] = request.param
     return build(tmp_path_factory.mktemp(build.__name__))
 
 
 @contextmanager
 def serving(folder: Path, captcha: str) -> Iterator[str]:
-    """The URL of a service in development, whose captcha has this answer."""
+    """Run a service in development, whose captcha has this answer. Yield its URL."""
     guichet = Guichet(folder, CAPTCHA=f"fixed:{captcha}")
     assert guichet.run("migrate").code == 0
     with guichet.serving() as server:
@@ -94,7 +94,7 @@ def serving(folder: Path, captcha: str) -> Iterator[str]:
 
 @contextmanager
 def always_answering(answer: object) -> Iterator[str]:
-    """The URL of a service that has the same answer to whatever is posted."""
+    """Run a service that gives the same answer to every request. Yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -118,15 +118,15 @@ def always_answering(answer: object) -> Iterator[str]:
 
 
 def test_example_signs_a_person_up(program: Program, tmp_path: Path) -> None:
-    """From the list of identifier types to the active account, against the real server and its mailbox."""
+    """The example signs up and activates an account, with the real server and its mailbox."""
     with serving(tmp_path, CAPTCHA) as url:
         done = program(url)
     assert (done.code, done.err) == (0, ""), done
     assert done.out.endswith("@exemple.fr: Your account is active. You can sign in.\n")
 
 
-def test_example_tells_a_refusal(program: Program, tmp_path: Path) -> None:
-    """What is refused ends the program with exit code 1 and one line, its code and its message, without a trace."""
+def test_example_reports_a_refusal_in_one_line(program: Program, tmp_path: Path) -> None:
+    """A refusal ends the program with exit code 1 and one line with its code and message."""
     with serving(tmp_path, ANOTHER_CAPTCHA) as url:
         done = program(url)
     assert done.code == 1
@@ -134,38 +134,38 @@ def test_example_tells_a_refusal(program: Program, tmp_path: Path) -> None:
     assert len(done.err.splitlines()) == 1
 
 
-def test_example_tells_a_refusal_that_it_does_not_know(program: Program) -> None:
-    """A member that a union has gained since the client was generated is told by its code and message too."""
+def test_example_reports_an_unknown_refusal(program: Program) -> None:
+    """A refusal that was added to a union after the client was generated is reported in the same way."""
     closed = {"__typename": "PortalClosed", "code": "PORTAL_CLOSED", "message": "Open again at nine."}
     with always_answering({"data": {"identifierTypes": [], "organisation": closed}}) as url:
         done = program(url)
     assert (done.code, done.err) == (1, "PORTAL_CLOSED: Open again at nine.\n")
 
 
-def test_example_knows_that_codes_are_added(program: Program) -> None:
-    """A code that an enum has gained since the client was generated is taken as it stands."""
+def test_example_accepts_an_unknown_code(program: Program) -> None:
+    """A code that was added to an enum after the client was generated is reported unchanged."""
     refusal = {"__typename": "InvalidIdentifier", "code": "IDENTIFIER_WITHDRAWN", "message": "Ask for another."}
     with always_answering({"data": {"identifierTypes": [], "organisation": refusal}}) as url:
         done = program(url)
     assert (done.code, done.err) == (1, "IDENTIFIER_WITHDRAWN: Ask for another.\n")
 
 
-def test_example_tells_what_nobody_can_mend(program: Program) -> None:
-    """Top-level errors are told, whatever data came beside them, with their code and the log's reference."""
+def test_example_reports_top_level_errors(program: Program) -> None:
+    """Top-level errors are reported with code and reference, even if the answer has data too."""
     error = {"message": "Internal error", "extensions": {"code": "INTERNAL_SERVER_ERROR", "reference": "5f3a"}}
     with always_answering({"data": {"identifierTypes": []}, "errors": [error]}) as url:
         done = program(url)
     assert (done.code, done.err) == (1, "INTERNAL_SERVER_ERROR 5f3a Internal error\n")
 
 
-def test_example_tells_that_nobody_answers(program: Program) -> None:
-    """A service that is away is one line, not a trace."""
+def test_example_reports_an_absent_service_in_one_line(program: Program) -> None:
+    """A service that can't be reached is reported in one line, without a traceback."""
     done = program("http://127.0.0.1:1")
     assert (done.code, done.err) == (1, "No answer in JSON from http://127.0.0.1:1/graphql\n")
 
 
-def test_locks_name_no_registry() -> None:
-    """Whoever installs the examples does so from the registry that they have set up."""
+def test_lock_files_of_the_examples_name_no_registry() -> None:
+    """The lock files name no registry, so that the examples install from any."""
     packages = json.loads((TYPESCRIPT / "package-lock.json").read_text())["packages"]
     assert len(packages) > 1
     assert [name for name, package in packages.items() if "resolved" in package] == []
