@@ -1,4 +1,4 @@
-"""The contract, tried at random: documents that fit it and documents that break it, sent to the real server."""
+"""Random documents, valid and invalid by the contract, sent to the real server."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ bounded = settings(
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path) -> Iterator[Server]:
-    """A server in another process, that all of these tests ask."""
+    """A server in another process, which all these tests share."""
     with serving(tmp_path_factory.mktemp("fuzzing"), empty_sqlite) as server:
         yield server
 
 
 @pytest.fixture
 def service(running: Server) -> Iterator[Server]:
-    """That server, which logs no error during the test."""
+    """The shared server. The test fails if it logs an error."""
     with in_good_order(running):
         yield running
 
@@ -60,7 +60,7 @@ def connection() -> Iterator[requests.Session]:
 
 
 def is_graphql(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
-    """The answer is JSON of the type that was asked for, of GraphQL's shape, and has nothing of the inside."""
+    """Check that the answer is GraphQL in the requested media type, and shows no internals."""
     accepted = str(response.request.headers["Accept"])
     assert response.headers["content-type"] == [f"{accepted}; charset=utf-8"]
     assert response.status_code in ({200} if accepted == JSON else {200, 400})
@@ -74,10 +74,10 @@ def is_graphql(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fitting", "breaking"])
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_any_document_has_an_answer(
+def test_any_document_is_executed_or_refused_with_a_code(
     label: str, mode: GenerationMode, service: Server, connection: requests.Session
 ) -> None:
-    """What fits the contract is executed, what breaks it is refused with a code, and neither fails inside."""
+    """A valid document is executed, an invalid one is refused with a code, and neither causes a failure."""
 
     @bounded
     @given(OPERATIONS[label].as_strategy(generation_mode=mode), st.sampled_from([JSON, GRAPHQL_RESPONSE]))
