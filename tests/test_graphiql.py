@@ -1,4 +1,4 @@
-"""GraphiQL: a page for developers, whose files come with the package."""
+"""GraphiQL: a page for developers, whose files are part of the package."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ ORIGINALS = {
 }
 
 
-async def test_the_page_has_all_its_files_here(http: httpx.AsyncClient) -> None:
-    """Whatever the page names is on this server, at `/graphiql/`, of the type that browsers insist on."""
+async def test_all_files_of_the_page_come_from_this_server(http: httpx.AsyncClient) -> None:
+    """Each file of the page is served here, under `/graphiql/`, with the media type that browsers require."""
     page = await http.get("/graphql", headers=AS_A_BROWSER)
     files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     answers = {file: await http.get(file) for file in files if not file.startswith("data:")}
@@ -50,8 +50,8 @@ async def test_the_page_has_all_its_files_here(http: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphiql/"])
-async def test_the_page_runs_nothing_but_its_files(http: httpx.AsyncClient, path: str) -> None:
-    """Its Content-Security-Policy admits no script of others, none in the page, and none made of text."""
+async def test_policy_of_the_page_allows_its_own_scripts_only(http: httpx.AsyncClient, path: str) -> None:
+    """The Content-Security-Policy allows no foreign, inline or evaluated script."""
     response = await http.get(path, headers=AS_A_BROWSER)
     parts = response.headers["content-security-policy"].strip("; ").split(";")
     policy = dict(part.strip().split(" ", 1) for part in parts)
@@ -61,23 +61,23 @@ async def test_the_page_runs_nothing_but_its_files(http: httpx.AsyncClient, path
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_the_page_is_no_answer_for_programs(http: httpx.AsyncClient) -> None:
-    """A cache keeps no page of an address that has other answers too."""
+async def test_caches_do_not_store_the_page(http: httpx.AsyncClient) -> None:
+    """No cache stores the page, because programs get other answers at its address."""
     response = await http.get("/graphql", headers=AS_A_BROWSER)
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["vary"] == "Accept"
 
 
-async def test_production_has_none_of_the_files(settings: Settings) -> None:
-    """In production, there is nothing under `/graphiql`."""
+async def test_production_does_not_serve_graphiql(settings: Settings) -> None:
+    """In production there is nothing under `/graphiql`."""
     production = settings.replace(environment=Environment.PRODUCTION)
     async with client_of(build_app(production)) as client:
         paths = ["/graphiql", "/graphiql/", "/graphiql/graphiql.js", "/graphiql/vendor/graphiql.min.js"]
         assert {(await client.get(path, headers=AS_A_BROWSER)).status_code for path in paths} == {404}
 
 
-async def test_the_files_are_those_of_the_packages(http: httpx.AsyncClient) -> None:
-    """What is served is, byte for byte, what npm has under the versions and digests of `package-lock.json`."""
+async def test_files_equal_those_of_the_npm_packages(http: httpx.AsyncClient) -> None:
+    """Each file equals, byte for byte, that of the npm package pinned in `package-lock.json`."""
     assert {file.name for file in VENDOR.iterdir()} == {*ORIGINALS, "README.md"}
     if not NODE_MODULES.is_dir():
         pytest.skip("node_modules is missing: run npm ci --ignore-scripts --prefix tests/node")
@@ -88,8 +88,10 @@ async def test_the_files_are_those_of_the_packages(http: httpx.AsyncClient) -> N
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-async def test_a_query_runs_without_the_internet(server: str, browser: Browser, width: int, color_scheme: str) -> None:
-    """The query that stands there has an answer, in the language that the headers below it ask for."""
+async def test_example_query_runs_without_the_internet(
+    server: str, browser: Browser, width: int, color_scheme: str
+) -> None:
+    """The query on the page is answered, in the language of the headers below it."""
     async with visiting(browser, f"{server}/graphql", width=width, color_scheme=color_scheme, locale="fr") as page:
         await page.get_by_role("button", name="Execute query").click()
         answer = page.get_by_label("Result Window")
@@ -97,8 +99,8 @@ async def test_a_query_runs_without_the_internet(server: str, browser: Browser, 
         await expect(answer).to_contain_text('"label": "European Union, outside France"')
 
 
-async def test_the_headers_outlive_a_reload(server: str, browser: Browser) -> None:
-    """Who comes back finds the language that was asked for."""
+async def test_headers_survive_a_reload(server: str, browser: Browser) -> None:
+    """After a reload, the headers still request the chosen language."""
     async with visiting(browser, f"{server}/graphql", locale="fr") as page:
         await page.get_by_role("button", name="Execute query").click()
         await page.reload()
@@ -106,8 +108,8 @@ async def test_the_headers_outlive_a_reload(server: str, browser: Browser) -> No
         await expect(page.get_by_label("Result Window")).to_contain_text("European Union, outside France")
 
 
-async def test_the_rest_of_graphiql_works_too(server: str, browser: Browser) -> None:
-    """The explorer knows the schema, since introspection passes the limits on documents; dialogs may be styled."""
+async def test_explorer_and_dialogs_of_graphiql_work(server: str, browser: Browser) -> None:
+    """The explorer can load the schema within the limits on documents, and dialogs open."""
     async with visiting(browser, f"{server}/graphql") as page:
         await page.get_by_role("button", name="Show Documentation Explorer").click()
         await page.get_by_role("link", name="Mutation").click()
