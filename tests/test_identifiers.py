@@ -42,31 +42,35 @@ well_formed = any_type.flatmap(
 )
 
 
-@pytest.mark.parametrize(("type_", "typed", "value"), ACCEPTED)
-def test_accepted(type_: IdentifierType, typed: str, value: str) -> None:
-    """A valid value is accepted in any way that people write it, and stored in its canonical form."""
-    assert parse_identifier(type_, typed) == Identifier(type_, value)
+@pytest.mark.parametrize(("type_", "entered", "value"), ACCEPTED)
+def test_valid_value_is_stored_in_canonical_form(type_: IdentifierType, entered: str, value: str) -> None:
+    """A valid value is accepted in each usual spelling, and stored in its canonical form."""
+    assert parse_identifier(type_, entered) == Identifier(type_, value)
 
 
-@pytest.mark.parametrize(("type_", "typed", "problem"), REFUSED)
-def test_refused(type_: IdentifierType, typed: str, problem: FieldProblemCode) -> None:
-    """A value that is no identifier is refused with its first problem."""
+@pytest.mark.parametrize(("type_", "entered", "problem"), REFUSED)
+def test_invalid_value_is_refused_with_its_first_problem(
+    type_: IdentifierType, entered: str, problem: FieldProblemCode
+) -> None:
+    """An invalid value is refused with its first problem."""
     with pytest.raises(IdentifierError) as refusal:
-        parse_identifier(type_, typed)
+        parse_identifier(type_, entered)
     assert refusal.value.problem is problem
 
 
 @pytest.mark.parametrize("type_", IdentifierType)
-def test_example(type_: IdentifierType) -> None:
-    """Each type's example is valid, and written as people write it."""
+def test_published_example_is_valid_and_formatted(type_: IdentifierType) -> None:
+    """Each type's example is valid, and formatted as people write it."""
     published = IDENTIFIER_FORMATS[type_]
     assert parse_identifier(type_, published.example).formatted == published.example
 
 
-@pytest.mark.parametrize(("type_", "typed", "value"), ACCEPTED)
-def test_canonical_and_formatted(type_: IdentifierType, typed: str, value: str) -> None:
-    """Parsing the canonical value, or the formatted one, gives the same identifier."""
-    identifier = parse_identifier(type_, typed)
+@pytest.mark.parametrize(("type_", "entered", "value"), ACCEPTED)
+def test_canonical_and_formatted_value_parse_to_the_same_identifier(
+    type_: IdentifierType, entered: str, value: str
+) -> None:
+    """The canonical and the formatted value parse to the same identifier."""
+    identifier = parse_identifier(type_, entered)
     assert parse_identifier(type_, identifier.value) == identifier
     assert parse_identifier(type_, identifier.formatted) == identifier
 
@@ -83,7 +87,7 @@ def test_canonical_and_formatted(type_: IdentifierType, typed: str, value: str) 
         (PARTICULIER, "DUPONT-1", "DUPONT-1"),
     ],
 )
-def test_formatted(type_: IdentifierType, value: str, formatted: str) -> None:
+def test_identifier_is_formatted_as_people_write_it(type_: IdentifierType, value: str, formatted: str) -> None:
     """An identifier is shown as people write it."""
     assert Identifier(type_, value).formatted == formatted
 
@@ -91,10 +95,10 @@ def test_formatted(type_: IdentifierType, value: str, formatted: str) -> None:
 @settings(database=None, max_examples=500)
 @given(any_type, any_text)
 @example(SIRET, "\ud800")
-def test_any_text(type_: IdentifierType, typed: str) -> None:
+def test_any_text_is_an_identifier_or_refused(type_: IdentifierType, entered: str) -> None:
     """Any text gives an identifier in ASCII that parses to itself, or an IdentifierError."""
     try:
-        identifier = parse_identifier(type_, typed)
+        identifier = parse_identifier(type_, entered)
     except IdentifierError as refusal:
         assert str(refusal) == refusal.problem  # noqa: PT017 - the refusal is one of two good answers
     else:
@@ -104,12 +108,12 @@ def test_any_text(type_: IdentifierType, typed: str) -> None:
 
 @settings(database=None, max_examples=500)
 @given(well_formed)
-def test_well_formed(case: tuple[IdentifierType, str]) -> None:
-    """A value that the pattern accepts is stored within the published length, or fails only its checksum."""
-    type_, typed = case
+def test_value_of_the_pattern_has_the_published_length(case: tuple[IdentifierType, str]) -> None:
+    """A value that matches the pattern has the published length, or fails only its checksum."""
+    type_, entered = case
     published = IDENTIFIER_FORMATS[type_]
     try:
-        identifier = parse_identifier(type_, typed)
+        identifier = parse_identifier(type_, entered)
     except IdentifierError as refusal:
         assert published.has_checksum
         assert refusal.problem is CHECKSUM  # noqa: PT017 - the refusal is one of two good answers
@@ -119,54 +123,54 @@ def test_well_formed(case: tuple[IdentifierType, str]) -> None:
 
 @settings(database=None)
 @given(any_type, st.sampled_from(ACCEPTED), st.sampled_from(REFUSED))
-def test_message_without_value(
+def test_error_never_shows_the_value(
     type_: IdentifierType, accepted: tuple[IdentifierType, str, str], refused: tuple[IdentifierType, str, str]
 ) -> None:
-    """An error shows the problem and nothing else in each of its printed forms, so that no log has the value."""
-    for typed in (accepted[1], refused[1]):
+    """Each text form of an error shows the problem only, so that no log has the value."""
+    for entered in (accepted[1], refused[1]):
         try:
-            parse_identifier(type_, typed)
+            parse_identifier(type_, entered)
         except IdentifierError as refusal:
             assert str(refusal) in IDENTIFIER_PROBLEMS  # noqa: PT017 - some of them are accepted
             assert refusal.__context__ is None  # noqa: PT017 - likewise
 
 
-def test_error_travels() -> None:
-    """An error keeps its problem on its way from one process to another."""
+def test_error_can_be_sent_to_another_process() -> None:
+    """An error keeps its problem when it is sent to another process."""
     assert pickle.loads(pickle.dumps(IdentifierError(LENGTH))).problem is LENGTH  # noqa: S301 - our own bytes
 
 
-def test_table() -> None:
-    """Every type has its row, in order, and the table is read-only."""
+def test_each_type_has_one_format_and_the_table_is_read_only() -> None:
+    """Each type has its row, in order, and the table is read-only."""
     assert list(IDENTIFIER_FORMATS) == list(IdentifierType)
     assert all(published.type is type_ for type_, published in IDENTIFIER_FORMATS.items())
     with pytest.raises(TypeError):
-        IDENTIFIER_FORMATS[SIRET] = IDENTIFIER_FORMATS[RIDET]  # type: ignore[index] # that is the point
+        IDENTIFIER_FORMATS[SIRET] = IDENTIFIER_FORMATS[RIDET]  # type: ignore[index] # the table is read-only
 
 
-def test_what_types_have() -> None:
-    """Two types have a check digit, two have no look-up, and two take a number pad."""
+def test_types_have_their_checksum_look_up_and_keyboard() -> None:
+    """Two types have a check digit, two have no look-up, and two use a numeric keyboard."""
     table = IDENTIFIER_FORMATS.values()
     assert {row.type for row in table if row.has_checksum} == {SIRET, UE_HORS_FRANCE}
     assert {row.type for row in table if not row.has_lookup} == {AUTRE, PARTICULIER}
     assert {row.type for row in table if row.numeric} == {SIRET, RIDET}
 
 
-def test_equal_identifiers() -> None:
-    """Equal identifiers are one key of a dictionary, and those of another type are another."""
-    typed = [(SIRET, "73282932000074"), (SIRET, "732 829 320 00074"), (AUTRE, "73282932000074")]
-    assert len({parse_identifier(*each): each for each in typed}) == 2
+def test_equal_identifiers_are_one_key() -> None:
+    """Equal identifiers are one key of a dictionary. The same value of another type is another key."""
+    inputs = [(SIRET, "73282932000074"), (SIRET, "732 829 320 00074"), (AUTRE, "73282932000074")]
+    assert len({parse_identifier(*each): each for each in inputs}) == 2
 
 
-def test_every_blank() -> None:
-    """Any blank of Unicode in a pasted SIRET is ignored."""
+def test_any_unicode_blank_is_ignored() -> None:
+    """Each blank of Unicode in a pasted SIRET is ignored."""
     blanks = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Zs"]
     for blank in blanks:
         assert parse_identifier(SIRET, f"{blank}732{blank}82932000074{blank}").value == "73282932000074"
 
 
-def test_accents() -> None:
-    """A name may have each letter of Unicode that is A to Z with an accent, and no other letter."""
+def test_accents_are_removed_and_other_letters_refused() -> None:
+    """Each accented letter of A to Z is accepted in a name, and no other letter beyond ASCII."""
     for code in range(0x80, 0x30000):
         letter = unicodedata.normalize("NFC", chr(code))
         if not letter.isalpha() or letter.isascii() or is_blank(letter):
@@ -182,12 +186,12 @@ def test_accents() -> None:
 
 @settings(database=None, max_examples=1000)
 @given(
-    st.sampled_from([typed for type_, _, typed in ACCEPTED if type_ is UE_HORS_FRANCE]),
+    st.sampled_from([value for type_, _, value in ACCEPTED if type_ is UE_HORS_FRANCE]),
     st.integers(0, 14),
     st.sampled_from(["", *"0123456789ABUW+*"]),
     st.integers(0, 97),
 )
-def test_nothing_lost_of_stdnum(number: str, position: int, character: str, check: int) -> None:
+def test_numbers_that_stdnum_accepts_are_accepted(number: str, position: int, character: str, check: int) -> None:
     """Numbers that stdnum accepts for a member state are accepted, except zeros and the two documented cases."""
     number = number[:position] + character + number[position + 1 :]
     number = number[:-2] + f"{check:02}" if number[-2:].isdigit() else number
@@ -201,10 +205,10 @@ def test_nothing_lost_of_stdnum(number: str, position: int, character: str, chec
 
 @settings(database=None, max_examples=500)
 @given(st.from_regex(IDENTIFIER_FORMATS[UE_HORS_FRANCE].pattern, fullmatch=True))
-def test_stdnum_agrees(typed: str) -> None:
-    """stdnum accepts every accepted VAT number, and returns it unchanged."""
+def test_stdnum_accepts_each_accepted_number_unchanged(entered: str) -> None:
+    """stdnum accepts each accepted VAT number, and returns it unchanged."""
     try:
-        value = parse_identifier(UE_HORS_FRANCE, typed).value
+        value = parse_identifier(UE_HORS_FRANCE, entered).value
     except IdentifierError:
         return
     try:
@@ -214,13 +218,13 @@ def test_stdnum_agrees(typed: str) -> None:
 
 
 @pytest.mark.parametrize("type_", IdentifierType)
-def test_long_input_is_cheap(type_: IdentifierType) -> None:
+def test_long_input_is_refused_without_being_copied(type_: IdentifierType) -> None:
     """Ten million characters are refused without being copied or normalised."""
-    typed = "7" * 10_000_000
+    entered = "7" * 10_000_000
     tracemalloc.start()
     try:
         with pytest.raises(IdentifierError):
-            parse_identifier(type_, typed)
+            parse_identifier(type_, entered)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
