@@ -21,7 +21,7 @@ from tests.support.identifier_samples import ACCEPTED, REFUSED
 
 ENGINES = ["python", "ecmascript-u", "ecmascript-v"]
 
-# Put in every place of every value: what a keyboard types, and what pasting or another script may bring.
+# Characters to insert everywhere: those of a keyboard, and those that pasting or another script may bring.
 ORDINARY = "059aABEKUWzZ .,;:-_/'’&()+*$^|[]{}\\é"
 UNUSUAL = "\u00a0\u2011１\u0661\u00b2\u212aſıİßØ\u0301Ｂ\u200b\x00\t\ud800\U0001d7d2"
 
@@ -40,15 +40,15 @@ process.stdout.write(JSON.stringify(accepted));
 
 
 def values_of(type_: IdentifierType) -> list[str]:
-    """Generate values of every type, and values of this one with a character less, another or one more."""
-    seeds = {typed for _, typed, _ in ACCEPTED} | {value for _, _, value in ACCEPTED}
-    seeds |= {typed for _, typed, _ in REFUSED if len(typed) <= 100}
+    """Return values of every type, and variants of this type's values with one character changed."""
+    seeds = {entered for _, entered, _ in ACCEPTED} | {value for _, _, value in ACCEPTED}
+    seeds |= {entered for _, entered, _ in REFUSED if len(entered) <= 100}
     own = {value for accepted_type, _, value in ACCEPTED if accepted_type is type_}
-    return sorted(seeds.union(*(mutations(value) for value in own)))
+    return sorted(seeds.union(*(variants_of(value) for value in own)))
 
 
-def mutations(value: str) -> Iterator[str]:
-    """Generate *value* with a slip of the finger."""
+def variants_of(value: str) -> Iterator[str]:
+    """Yield *value* with one character removed, inserted or replaced."""
     yield value.lower()
     for position in range(len(value) + 1):
         before, after = value[:position], value[position:]
@@ -58,24 +58,24 @@ def mutations(value: str) -> Iterator[str]:
             yield before + character + after[1:]
 
 
-def what_is_left(published: IdentifierFormat, typed: str) -> str:
+def without_ignored_characters(published: IdentifierFormat, entered: str) -> str:
     """Return the value as a client matches it, by the words of the contract alone."""
-    return "".join(character for character in typed.strip() if character not in published.ignored_characters)
+    return "".join(character for character in entered.strip() if character not in published.ignored_characters)
 
 
-def is_plain(typed: str) -> bool:
-    """Return whether *typed* is in NFC with plain blanks and hyphens: the server forgives others."""
-    typed = typed.strip()
-    if "\t" in typed or any(unicodedata.category(character) == "Cf" for character in typed):
+def is_plain(entered: str) -> bool:
+    """Return whether *entered* is in NFC with plain blanks and hyphens. The server forgives others."""
+    entered = entered.strip()
+    if "\t" in entered or any(unicodedata.category(character) == "Cf" for character in entered):
         return False
-    blanks_or_hyphens = [c for c in typed if unicodedata.category(c) in {"Zs", "Pd"}]
-    return unicodedata.is_normalized("NFC", typed) and set(blanks_or_hyphens) <= {" ", "-"}
+    blanks_or_hyphens = [c for c in entered if unicodedata.category(c) in {"Zs", "Pd"}]
+    return unicodedata.is_normalized("NFC", entered) and set(blanks_or_hyphens) <= {" ", "-"}
 
 
-def form_is_accepted(type_: IdentifierType, typed: str) -> bool:
-    """Return whether the server finds no problem, or only the checksum."""
+def form_is_accepted(type_: IdentifierType, entered: str) -> bool:
+    """Return whether the server finds no problem except the checksum."""
     try:
-        parse_identifier(type_, typed)
+        parse_identifier(type_, entered)
     except IdentifierError as refusal:
         return refusal.problem is FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM
     return True
@@ -83,18 +83,18 @@ def form_is_accepted(type_: IdentifierType, typed: str) -> bool:
 
 @pytest.fixture(scope="module")
 def values() -> dict[IdentifierType, list[str]]:
-    """Return the values to try, by type."""
+    """The values to try, by type."""
     return {type_: values_of(type_) for type_ in IdentifierType}
 
 
 @pytest.fixture(scope="module")
 def accepted_by_node(values: dict[IdentifierType, list[str]]) -> dict[str, dict[str, list[bool]]]:
-    """Return the verdicts of Node's regular expressions on each value, with the u flag and with the v flag."""
+    """The results of Node's regular expressions on each value, with the u flag and with the v flag."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not on PATH, so the patterns are tried in Python only")
     left = {
-        type_: [what_is_left(published, typed) for typed in values[type_]]
+        type_: [without_ignored_characters(published, entered) for entered in values[type_]]
         for type_, published in IDENTIFIER_FORMATS.items()
     }
     patterns = {type_: published.pattern for type_, published in IDENTIFIER_FORMATS.items()}
@@ -114,45 +114,48 @@ def accepted_by_node(values: dict[IdentifierType, list[str]]) -> dict[str, dict[
 def accepted(
     request: pytest.FixtureRequest, values: dict[IdentifierType, list[str]]
 ) -> dict[IdentifierType, list[bool]]:
-    """Return the verdicts of one engine on each value, by type."""
+    """The results of one engine on each value, by type."""
     if request.param != "python":
         by_node: dict[str, dict[IdentifierType, list[bool]]] = request.getfixturevalue("accepted_by_node")
         return by_node[request.param]
     return {
-        type_: [bool(re.search(published.pattern, what_is_left(published, typed))) for typed in values[type_]]
+        type_: [
+            bool(re.search(published.pattern, without_ignored_characters(published, entered)))
+            for entered in values[type_]
+        ]
         for type_, published in IDENTIFIER_FORMATS.items()
     }
 
 
 @pytest.mark.parametrize("type_", IdentifierType)
-def test_pattern_says_what_the_server_says(
+def test_pattern_agrees_with_the_server(
     type_: IdentifierType,
     values: dict[IdentifierType, list[str]],
     accepted: dict[IdentifierType, list[bool]],
 ) -> None:
     """In every engine, the pattern accepts plain text if and only if the server accepts its form."""
     verdicts = [
-        (typed, by_pattern, form_is_accepted(type_, typed))
-        for typed, by_pattern in zip(values[type_], accepted[type_], strict=True)
-        if is_plain(typed)
+        (entered, by_pattern, form_is_accepted(type_, entered))
+        for entered, by_pattern in zip(values[type_], accepted[type_], strict=True)
+        if is_plain(entered)
     ]
     assert {by_server for _, _, by_server in verdicts} == {True, False}
     assert [verdict for verdict in verdicts if verdict[1] is not verdict[2]] == []
 
 
 @pytest.mark.parametrize("type_", IdentifierType)
-def test_pattern_promises_nothing_in_vain(
+def test_server_accepts_each_text_that_matches(
     type_: IdentifierType,
     values: dict[IdentifierType, list[str]],
     accepted: dict[IdentifierType, list[bool]],
 ) -> None:
-    """In every engine, the server accepts each text that the pattern accepts, with any characters."""
-    by_pattern = [typed for typed, yes in zip(values[type_], accepted[type_], strict=True) if yes]
-    assert [typed for typed in by_pattern if not form_is_accepted(type_, typed)] == []
+    """In every engine, the server accepts each text that matches the pattern, with any characters."""
+    by_pattern = [entered for entered, yes in zip(values[type_], accepted[type_], strict=True) if yes]
+    assert [entered for entered in by_pattern if not form_is_accepted(type_, entered)] == []
 
 
-@pytest.mark.parametrize(("type_", "typed", "value"), ACCEPTED)
-def test_canonical_value_matches(type_: IdentifierType, typed: str, value: str) -> None:
+@pytest.mark.parametrize(("type_", "entered", "value"), ACCEPTED)
+def test_canonical_value_matches_the_pattern(type_: IdentifierType, entered: str, value: str) -> None:
     """A stored value matches the pattern, in either letter case."""
     pattern = IDENTIFIER_FORMATS[type_].pattern
     assert re.fullmatch(pattern, value)
@@ -161,7 +164,7 @@ def test_canonical_value_matches(type_: IdentifierType, typed: str, value: str) 
 
 @pytest.mark.process
 @pytest.mark.parametrize("type_", IdentifierType)
-def test_common_part_of_the_engines(type_: IdentifierType) -> None:
+def test_pattern_uses_only_syntax_that_all_engines_share(type_: IdentifierType) -> None:
     """A pattern is anchored, and has no flag, look-behind or class whose meaning depends on the engine."""
     pattern = IDENTIFIER_FORMATS[type_].pattern
     assert pattern.startswith("^")
