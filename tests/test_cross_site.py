@@ -1,4 +1,4 @@
-"""Forged requests: no header changes where links lead, and no page of somebody else makes a browser change anything."""
+"""Forged requests: headers never change where links lead, and another site's page changes nothing."""
 
 from __future__ import annotations
 
@@ -100,20 +100,20 @@ def production(settings: Settings) -> Settings:
 async def forging(
     settings: Settings, clock: Clock, captcha: KnownCaptcha, headers: dict[str, str]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that sends *headers* with each request."""
+    """Yield a client that sends *headers* with each request."""
     app = build_app(settings, clock=clock, captcha=captcha)
     async with app.router.lifespan_context(app), client_at(app) as http:
         http.headers.update(headers)
         yield http
 
 
-# --- Where links lead ---
+# --- Links ---
 
 
 @pytest.mark.parametrize("environment", Environment)
 @pytest.mark.parametrize("trusted", ["", "192.0.2.1"], ids=["no proxy", "trusted proxy"])
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
-async def test_links_come_from_settings_alone(
+async def test_forged_headers_change_no_link(
     settings: Settings,
     clock: Clock,
     captcha: KnownCaptcha,
@@ -124,7 +124,7 @@ async def test_links_come_from_settings_alone(
     trusted: str,
     headers: dict[str, str],
 ) -> None:
-    """Whatever host, scheme or address a request names, or a trusted proxy hands on, no mail or answer repeats it."""
+    """Links and answers name only the configured hosts, with any forged header and behind a trusted proxy."""
     changed = settings.replace(environment=environment, trusted_proxies=trusted)
     async with forging(changed, clock, captcha, headers) as http:
         heard: list[str] = []
@@ -157,7 +157,7 @@ def urls_in(text: str) -> list[str]:
     return re.findall(r"https?://[^\s\"'<>]+", text)
 
 
-# --- Where answers lead ---
+# --- Answers ---
 
 TARGETS = [
     "/",
@@ -200,7 +200,7 @@ TARGETS = [
 
 
 async def send(url: str, target: str, headers: dict[str, str], *, method: str = "GET", body: bytes = b"") -> bytes:
-    """What is answered to a request whose target is *target*, to the letter."""
+    """Send a request with exactly this target. Return the raw answer."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     fields = {"Host": address.netloc, "Content-Length": str(len(body)), "Connection": "close"} | headers
@@ -215,7 +215,7 @@ async def send(url: str, target: str, headers: dict[str, str], *, method: str = 
 
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
 async def test_forged_headers_change_no_answer(production: Settings, headers: dict[str, str]) -> None:
-    """In production nothing leads anywhere by a request's host, and no header leads a request to another place."""
+    """In production, no header changes an answer or makes the service redirect."""
     async with serving(build_app(production)) as url:
         for target in TARGETS:
             answer = await send(url, target, headers)
@@ -227,10 +227,10 @@ async def test_forged_headers_change_no_answer(production: Settings, headers: di
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", STRANGER])
-async def test_absolute_target_is_a_path_like_any_other(
+async def test_absolute_target_is_answered_by_its_path(
     production: Settings, clock: Clock, captcha: KnownCaptcha, relay: Relay, letterbox: Letterbox, *, host: str
 ) -> None:
-    """A request as to a proxy is answered by the service itself, and its host leads neither mails nor answers."""
+    """A request target with a host is answered by its path. The host appears in no mail and no answer."""
     heard = b""
     async with serving(build_app(production, clock=clock, captcha=captcha)) as url:
 
@@ -244,8 +244,8 @@ async def test_absolute_target_is_a_path_like_any_other(
             return value
 
         pending = await call(CREATE_ACCOUNT, {"input": form()})
-        typed = {"registrationId": pending["id"], "answer": captcha.answer}
-        assert (await call(VERIFY_CAPTCHA, {"input": typed}))["__typename"] == "ActivationMailSent"
+        solution = {"registrationId": pending["id"], "answer": captcha.answer}
+        assert (await call(VERIFY_CAPTCHA, {"input": solution}))["__typename"] == "ActivationMailSent"
         for target in ("/health/live", "/", "", "/.", "//"):
             heard += await send(url, f"http://{STRANGER}{target}", {"Host": host})
         await relay.deliver_due()
@@ -256,14 +256,14 @@ async def test_absolute_target_is_a_path_like_any_other(
     assert b"\r\nlocation:" not in heard.lower()
 
 
-# --- What the page of somebody else can make a browser send ---
+# --- Requests that another site's page can make a browser send ---
 
 CHANGING = {"createAccount", "renewCaptcha", "verifyCaptcha", "resendActivationMail", "activateAccount"}
-"""The mutations that change what is stored, where they are sent as they should be."""
+"""The mutations that change the database if they are sent properly."""
 
 
 async def mutations(portal: Portal) -> dict[str, tuple[str, Answer]]:
-    """Every mutation of the contract, with variables that would make it work."""
+    """Return each mutation of the contract, with variables that make it work."""
     token = await portal.activation_token(email="first@exemple.fr")
     passwords = {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}
     renewed = await portal.create_account(email="second@exemple.fr")
@@ -285,10 +285,10 @@ async def mutations(portal: Portal) -> dict[str, tuple[str, Answer]]:
 
 
 def simple_bodies(query: str, variables: Answer) -> Iterator[tuple[str | None, bytes]]:
-    """What browsers send for a page of another site without asking first, and what resembles JSON: types and bodies."""
+    """Yield the media types and bodies that browsers send to another site without a preflight, and similar ones."""
     parameters = {"query": query, "variables": json.dumps(variables)}
     as_json = json.dumps({"query": query, "variables": variables}).encode()
-    # A form of type text/plain, whose only field is named as the first part of this.
+    # A text/plain form sends this if its only field has the text before the equals sign as its name.
     as_field = json.dumps({"query": query, "variables": variables, "extensions": {"=": ""}}).encode()
     yield from ((type_, as_json) for type_ in (None, "", "text/plain", "text/plain;charset=UTF-8", "text/json"))
     yield from ((type_, as_json) for type_ in ("text/plain; application/json", "text/plain, application/json"))
@@ -309,14 +309,14 @@ def multipart(fields: dict[str, str]) -> bytes:
 
 
 def check_refusal(response: httpx.Response, *statuses: int) -> None:
-    """*response* says nothing that a page of another site could read or a browser would keep."""
+    """Check that *response* has a refusal that another site's page can't read, and sets no cookie."""
     assert response.status_code in statuses, response.text
     assert not any(name.startswith("access-control-allow-origin") for name in response.headers)
     assert "set-cookie" not in response.headers
 
 
-async def test_what_a_form_can_send_changes_nothing(portal: Portal, database_url: str) -> None:
-    """A POST of any type but JSON, as a page of another site can send it, is not executed; as JSON, it would be."""
+async def test_mutation_in_another_type_than_json_is_not_executed(portal: Portal, database_url: str) -> None:
+    """A POST in a type other than JSON, as a form of another site sends it, is not executed."""
     sent = await mutations(portal)
     before = await dump(database_url)
     for name, (query, variables) in sent.items():
@@ -337,8 +337,8 @@ OVERRIDES: tuple[dict[str, str], ...] = (
 )
 
 
-async def test_what_a_link_can_send_changes_nothing(portal: Portal, database_url: str) -> None:
-    """A mutation in a URL is not executed, by whatever method, beside a query, or as if it were another method."""
+async def test_mutation_in_a_url_is_not_executed(portal: Portal, database_url: str) -> None:
+    """A mutation in a URL is not executed by any method, beside a query, or with a method override."""
     sent = await mutations(portal)
     before = await dump(database_url)
     for name, (query, variables) in sent.items():
@@ -364,10 +364,10 @@ async def test_what_a_link_can_send_changes_nothing(portal: Portal, database_url
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, "null", "http://localhost", "https://portal.example.org.elsewhere.example"])
-async def test_stranger_who_asks_first_gets_no_permission(
+async def test_preflight_of_another_origin_is_refused(
     production: Settings, clock: Clock, captcha: KnownCaptcha, *, database_url: str, origin: str
 ) -> None:
-    """Whatever a page of another site asks to send, its browser gets no leave, nor any for cookies."""
+    """A preflight from another origin gets no permission, for any method, header or cookies."""
     allowed = production.replace(cors_origins=("https://portal.example.org",))
     async with forging(allowed, clock, captcha, {"Origin": origin}) as http:
         before = await dump(database_url)
@@ -426,10 +426,10 @@ async ({ url, query, variables }) => {
 """
 
 
-async def test_page_of_another_site_can_do_nothing(
+async def test_page_of_another_site_changes_nothing_in_a_real_browser(
     browser: Browser, production: Settings, clock: Clock, captcha: KnownCaptcha, database_url: str
 ) -> None:
-    """In a real browser, a page of another origin changes nothing by all that it can send; one that may call does."""
+    """In a real browser, only a page of an allowed origin can change anything."""
     page_of_somebody = Starlette(routes=[Route("/", HTMLResponse("<!doctype html><title>Somebody's</title><body>"))])
     async with serving(page_of_somebody) as friend, serving(page_of_somebody) as stranger:
         settings = production.replace(cors_origins=(friend,))
