@@ -1,4 +1,4 @@
-"""A pipe that a thread fills: the reader gets every byte, and nobody waits without end."""
+"""A pipe that a thread fills: the reader gets every byte, and nobody waits forever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHUNKS = [bytes([letter]) * 100_000 for letter in b"abcdefghijklmnopqrstuvwxyz"]
 
 
 class DamagedError(Exception):
-    """The chunks can't be made."""
+    """The error of a source that can't make its chunks."""
 
 
 def damaged() -> Iterator[bytes]:
@@ -24,39 +24,39 @@ def damaged() -> Iterator[bytes]:
 
 @pytest.fixture(autouse=True)
 def threads_end() -> Iterator[None]:
-    """Every thread that a test begins has ended with it."""
+    """Check that each thread that a test starts has ended with it."""
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
 
 
 def test_reader_gets_every_byte() -> None:
-    """A pipe holds what it is given, in its order, and ends where that ends."""
+    """The reader gets all bytes in order, and then the end."""
     with piped(CHUNKS) as path:
         assert Path(path).read_bytes() == b"".join(CHUNKS)
 
 
-def test_failure_ends_the_file_and_is_raised() -> None:
-    """If a chunk can't be made, the reader sees the end of the file, and leaving the block raises the failure."""
+def test_failure_of_the_source_ends_the_file_and_is_raised() -> None:
+    """If the source fails, the reader sees the end of the file, and the block raises the failure."""
     with pytest.raises(DamagedError), piped(damaged()) as path:
         assert Path(path).read_bytes() == b"".join(CHUNKS)
 
 
-def test_failure_to_make_goes_before_failure_to_read() -> None:
-    """What a reader says of a file that broke off is the effect: the cause is raised."""
+def test_failure_of_the_source_replaces_that_of_the_reader() -> None:
+    """If both fail, the source's failure is raised, because it caused the reader's."""
     with pytest.raises(DamagedError), piped(damaged()) as path:
         raise ValueError(Path(path).read_bytes()[:0])
 
 
-def test_failure_to_read_is_raised() -> None:
+def test_failure_of_the_reader_is_raised() -> None:
     """If the reader alone fails, its failure is raised."""
     with pytest.raises(ValueError, match="wrong"), piped(CHUNKS):
         raise ValueError("wrong")
 
 
 @pytest.mark.parametrize("bytes_read", [None, 0, 1, 250_000])
-def test_pipe_that_is_not_read_to_its_end_is_given_up(bytes_read: int | None) -> None:
-    """A reader that never comes, or stops before the end, keeps nobody waiting, and no more chunks are made."""
+def test_unread_pipe_stops_its_source(bytes_read: int | None) -> None:
+    """If the reader stops early or never starts, the source stops too."""
     made = []
 
     def chunks() -> Iterator[bytes]:
