@@ -1,4 +1,4 @@
-"""The engine serves a schema that it knows nothing of, with a context and a limit that are given to it."""
+"""The engine serves any schema, with the context and the limits that it is passed."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_fields_declare_whether_caches_may_keep_them(query: str, cache_con
 
 
 @pytest.mark.parametrize(("reader", "status"), [("librarian", 200), ("ada", 429)])
-async def test_introspection_is_admitted_by_the_service(reader: str, status: int) -> None:
+async def test_service_decides_who_may_introspect(reader: str, status: int) -> None:
     """The service admits an operation that asks for the schema, or refuses it in its own words."""
     response = await get(client_for(reader), SCHEMA)
     assert response.status_code == status
@@ -105,7 +105,7 @@ async def test_introspection_is_admitted_by_the_service(reader: str, status: int
         assert response.headers["retry-after"] == "5"
 
 
-async def test_introspection_can_be_off_for_everybody() -> None:
+async def test_introspection_can_be_disabled() -> None:
     """Without introspection, nobody reads the schema, and fields are answered as ever."""
     refused = await get(client_for("librarian", introspection=False), SCHEMA)
     assert refused.status_code == 400
