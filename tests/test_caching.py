@@ -32,13 +32,13 @@ KEPT = "public, max-age=60"
 async def look_up(
     http: httpx.AsyncClient, query: str = FIND_ORGANISATION, variables: Answer | None = None, /, **headers: str
 ) -> httpx.Response:
-    """Look up by GET. A `_` in the name of a header stands for `-`."""
+    """Look up by GET. `_` in the name of a header stands for `-`."""
     parameters = {"query": query, "variables": json.dumps(variables or {"identifier": IDENTIFIER})}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return await http.get("/graphql", params=parameters, headers=named)
 
 
-async def test_look_up_is_kept_for_a_moment(http: httpx.AsyncClient) -> None:
+async def test_look_up_is_cacheable_for_a_minute(http: httpx.AsyncClient) -> None:
     """Any cache may keep a look-up by GET for a minute, for requests with the same headers."""
     await register()
     for query, variables in (
@@ -63,7 +63,7 @@ async def test_look_up_is_kept_for_a_moment(http: httpx.AsyncClient) -> None:
         f"query A {{ {FIELD} }}",
     ],
 )
-async def test_look_up_is_recognised_in_every_notation(http: httpx.AsyncClient, query: str) -> None:
+async def test_look_up_is_cacheable_in_every_notation(http: httpx.AsyncClient, query: str) -> None:
     """A look-up is cacheable with aliases, in fragments and under a name."""
     assert (await look_up(http, query)).headers["cache-control"] == KEPT
 
@@ -82,7 +82,7 @@ async def test_look_up_is_recognised_in_every_notation(http: httpx.AsyncClient, 
         "{",
     ],
 )
-async def test_anything_beside_a_look_up_is_not_kept(http: httpx.AsyncClient, query: str) -> None:
+async def test_answer_with_other_fields_or_errors_is_not_cacheable(http: httpx.AsyncClient, query: str) -> None:
     """An answer with another root field or an error is not cacheable."""
     response = await look_up(http, query)
     assert response.headers["cache-control"] == "no-store"
@@ -90,7 +90,7 @@ async def test_anything_beside_a_look_up_is_not_kept(http: httpx.AsyncClient, qu
 
 
 @sqlite_only
-async def test_post_is_not_kept(http: httpx.AsyncClient) -> None:
+async def test_look_up_by_post_is_not_cacheable(http: httpx.AsyncClient) -> None:
     """A look-up by POST is not cacheable."""
     body = {"query": FIND_ORGANISATION, "variables": {"identifier": IDENTIFIER}}
     response = await http.post("/graphql", json=body, headers={"If-None-Match": "*"})
@@ -99,7 +99,7 @@ async def test_post_is_not_kept(http: httpx.AsyncClient) -> None:
 
 @sqlite_only
 @pytest.mark.parametrize("header", [{"Cookie": "session=1"}, {"Authorization": "Bearer x"}])
-async def test_who_says_who_they_are_gets_an_answer_of_their_own(
+async def test_answer_to_a_request_with_credentials_is_not_cacheable(
     http: httpx.AsyncClient, header: dict[str, str]
 ) -> None:
     """An answer to a request with a cookie or credentials is not cacheable."""
@@ -110,8 +110,8 @@ async def test_who_says_who_they_are_gets_an_answer_of_their_own(
 
 @sqlite_only
 @pytest.mark.parametrize("aliased", [False, True])
-async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) -> None:
-    """A refusal for haste is not cacheable, not even beside a good answer: no other caller gets it."""
+async def test_rate_limit_refusal_is_not_cacheable(settings: Settings, aliased: bool) -> None:
+    """A refusal by a rate limit is not cacheable, not even beside a good answer: no other caller gets it."""
     query = f"{{ a: {FIELD} b: {FIELD} }}" if aliased else f"{{ {FIELD} }}"
     async with client_of(build_app(settings.replace(rate_limits="organisation=1/hour"))) as http:
         if not aliased:
@@ -122,7 +122,7 @@ async def test_refusal_for_haste_is_not_kept(settings: Settings, aliased: bool) 
 
 
 @sqlite_only
-async def test_failure_is_not_kept(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_internal_error_is_not_cacheable(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """An internal error is not cacheable: no other caller gets it."""
 
     def fail(*_: object) -> None:
@@ -134,7 +134,7 @@ async def test_failure_is_not_kept(http: httpx.AsyncClient, monkeypatch: pytest.
     assert response.headers["cache-control"] == "no-store"
 
 
-async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, portal: Portal) -> None:
+async def test_unchanged_answer_is_a_304(http: httpx.AsyncClient, portal: Portal) -> None:
     """A cache that sends its tag gets 304 until the answer has changed."""
     await register()
     first = await look_up(http)
@@ -162,7 +162,7 @@ async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, p
         ("", 200),
     ],
 )
-async def test_tags_are_compared_as_http_has_it(http: httpx.AsyncClient, sent: str, status: int) -> None:
+async def test_if_none_match_has_lists_weak_tags_and_stars(http: httpx.AsyncClient, sent: str, status: int) -> None:
     """If-None-Match can have several tags, weak tags, or a star (RFC 9110, 13.1.2)."""
     tag = (await look_up(http)).headers["etag"]
     assert (await look_up(http, If_None_Match=sent.format(tag))).status_code == status
@@ -180,7 +180,7 @@ async def test_each_representation_has_its_own_tag(http: httpx.AsyncClient) -> N
 
 
 @sqlite_only
-async def test_pages_of_other_origins_may_keep_look_ups_too(http: httpx.AsyncClient) -> None:
+async def test_look_up_by_another_origin_is_cacheable_by_origin(http: httpx.AsyncClient) -> None:
     """A look-up by a page of another origin is cacheable, and varies by origin."""
     response = await look_up(http, Origin="http://localhost:5173")
     assert response.headers["access-control-allow-origin"] == "http://localhost:5173"
@@ -189,8 +189,8 @@ async def test_pages_of_other_origins_may_keep_look_ups_too(http: httpx.AsyncCli
 
 
 @sqlite_only
-async def test_fragments_are_opened_once(http: httpx.AsyncClient) -> None:
-    """Each fragment is opened once when the root fields are collected."""
+async def test_fragments_are_read_once(http: httpx.AsyncClient) -> None:
+    """Each fragment is read once when the root fields are collected."""
     chain = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(30))
     response = await look_up(http, f"{{ ...F0 }} {chain} fragment F30 on Query {{ {FIELD} }}")
     assert (response.status_code, response.headers["cache-control"]) == (200, KEPT)
