@@ -63,7 +63,7 @@ async def speaking_child(provider: PictureCaptcha) -> BaseProcess:
 # --- The challenge and its answer ---
 
 
-def test_answer_is_in_no_repr() -> None:
+def test_repr_of_a_challenge_hides_its_answer() -> None:
     """A challenge that gets into a log or a traceback doesn't give its answer away."""
     challenge = Challenge(id="some-id", answer="271828")
     assert "some-id" in repr(challenge)
@@ -72,7 +72,7 @@ def test_answer_is_in_no_repr() -> None:
 
 @pytest.mark.anyio
 async def test_challenges_are_random(provider: PictureCaptcha) -> None:
-    """Each challenge has its own id, and an answer of the length and the alphabet that the API tells."""
+    """Each challenge has its own id, and an answer of the length and the alphabet that the API states."""
     challenges = [provider.new_challenge() for _ in range(50)]
     assert len({challenge.id for challenge in challenges}) == 50
     assert len({challenge.answer for challenge in challenges}) > 40
@@ -87,7 +87,7 @@ async def test_challenges_are_random(provider: PictureCaptcha) -> None:
         "AB1234",
         " AB 12 34 ",
         "AB\u00a012\u202f34\t\n",
-        "\u3000\uff21\uff22\uff11\uff12\uff13\uff14",  # Full width, as a Japanese keyboard types.
+        "\u3000\uff21\uff22\uff11\uff12\uff13\uff14",  # Full width, from a Japanese keyboard.
         "AB\u200b12\ufeff34",
     ],
 )
@@ -116,7 +116,7 @@ def test_digest_ignores_blanks() -> None:
         (KEY, "r1\x00c1", "", "123456"),
     ],
 )
-def test_digest_holds_for_one_challenge(key: bytes, registration: str, challenge: str, answer: str) -> None:
+def test_digest_is_valid_for_one_challenge(key: bytes, registration: str, challenge: str, answer: str) -> None:
     """A digest is of no use for another key, registration, challenge or answer, nor for shifted boundaries."""
     digest = answer_digest(key, registration, challenge, answer)
     assert len(bytes.fromhex(digest)) == 32
@@ -124,7 +124,7 @@ def test_digest_holds_for_one_challenge(key: bytes, registration: str, challenge
 
 
 @pytest.mark.parametrize("entered", ["1" * 51, "123456" + " " * 45, "\ufdfa" * 10_000, "", "\x00", "\ud800"])
-def test_odd_answers_are_wrong_and_no_errors(entered: str) -> None:
+def test_odd_answers_are_wrong_without_an_error(entered: str) -> None:
     """A text that is too long or malformed is a wrong answer and never an error."""
     assert len(normalise_answer(entered)) <= 50
     assert answer_digest(KEY, "r", "c", entered) != answer_digest(KEY, "r", "c", "123456")
@@ -151,7 +151,7 @@ def test_inks_contrast_with_the_background(ink: tuple[int, int, int]) -> None:
 
 @pytest.mark.anyio
 async def test_strokes_contrast_as_drawn(provider: PictureCaptcha) -> None:
-    """The digits keep that contrast once they are drawn: the library alone makes dark inks pale."""
+    """The digits keep that contrast once they are drawn. The library alone makes dark inks pale."""
     for _ in range(20):
         png = await provider.picture(provider.new_challenge())
         picture = Image.open(io.BytesIO(png)).convert("RGB")
@@ -200,7 +200,7 @@ def test_french_voices_are_clear(digit: str) -> None:
 
 @pytest.mark.anyio
 async def test_full_queue_makes_no_sound(provider: PictureCaptcha, caplog: pytest.LogCaptureFixture) -> None:
-    """One sound is made and four wait; further ones are None at once, and the log doesn't tell the answer."""
+    """One sound is made and four wait. Further ones are None at once, and the log does not contain the answer."""
     challenge = provider.new_challenge()
     sounds = await asyncio.gather(*(provider.sound(challenge, "en") for _ in range(7)))
     assert [sound is not None for sound in sounds] == [True] * 5 + [False] * 2
@@ -211,7 +211,7 @@ async def test_full_queue_makes_no_sound(provider: PictureCaptcha, caplog: pytes
 
 @pytest.mark.anyio
 async def test_cancelled_caller_keeps_its_place(provider: PictureCaptcha) -> None:
-    """A caller that gives up keeps its place until its sound is made, so that nobody can pile up work."""
+    """A caller that gives up keeps its place until its sound is made, so that work can't pile up."""
     challenge = provider.new_challenge()
     callers = [asyncio.create_task(provider.sound(challenge, "fr")) for _ in range(5)]
     await asyncio.sleep(0)
@@ -307,12 +307,12 @@ print(len(asyncio.run(provider.sound(provider.new_challenge(), "fr"))), flush=Tr
     assert int(done.stdout) > 10_000
 
 
-# --- The fixed answer of client developers ---
+# --- The fixed answer for client developers ---
 
 
 @pytest.mark.anyio
 async def test_fixed_captcha_always_has_its_answer(caplog: pytest.LogCaptureFixture) -> None:
-    """A fixed captcha always has its answer, tells its characters, and is silent where no voice has them."""
+    """A fixed captcha always has its answer, names its characters, and is silent if a voice lacks one."""
     provider = FixedCaptcha("zebra 7")
     one, other = provider.new_challenge(), provider.new_challenge()
     assert (one.answer, provider.alphabet, provider.length) == ("ZEBRA7", "7ABERZ", 6)
@@ -328,7 +328,7 @@ async def test_fixed_captcha_always_has_its_answer(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("answer", ["", "  ", "a-b", "../1", "1" * 51])
-def test_fixed_answer_can_be_entered(answer: str) -> None:
-    """A fixed answer that nobody could enter, or that a blank one would match, is refused at start."""
+def test_fixed_answer_that_nobody_can_enter_is_refused(answer: str) -> None:
+    """A fixed answer that can't be entered, or that a blank one would match, is refused at start."""
     with pytest.raises(ValueError, match="letters and digits"):
         FixedCaptcha(answer)
