@@ -1,4 +1,4 @@
-"""Connections of clients: slow, huge, silent or many ones keep nobody else from the service."""
+"""Connections: slow, huge, silent or numerous clients don't block other clients."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def nobody_waits() -> Iterator[None]:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let one of the deadlines pass at once."""
+    """Let one of the deadlines expire at once."""
     monkeypatch.setattr(connections, name, SOON)
 
 
@@ -55,7 +55,7 @@ async def test_slow_head_is_refused(server: str, monkeypatch: pytest.MonkeyPatch
         assert await slow.is_closed()
 
 
-async def test_refusal_is_as_safe_as_an_answer(server: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_refusal_has_the_headers_and_id_of_an_answer(server: str, caplog: pytest.LogCaptureFixture) -> None:
     """A refusal before the application has the headers of every answer, and its id is in the log."""
     async with line(server) as strange:
         await strange.send(b"what?\r\n\r\n")
@@ -79,7 +79,7 @@ async def test_line_breaks_keep_no_connection_open(server: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("head", [HEAD + b"Content-Length: 100\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"])
-async def test_missing_body_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+async def test_body_that_never_comes_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     """A body that never comes is refused with 408, and nothing keeps waiting for it."""
     hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as slow:
@@ -98,8 +98,8 @@ async def test_slow_second_request_is_refused(server: str, monkeypatch: pytest.M
         assert await slow.status() == 408
 
 
-async def test_refused_body_is_not_read_without_end(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body that is too large gets its answer, and is not read without end."""
+async def test_refused_body_is_not_read_to_its_end(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that is too large gets its answer, and is not read to its end."""
     hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as endless:
         await endless.send(HEAD + b"Content-Length: 10000000000\r\n\r\n" + b" " * 100_000)
@@ -130,7 +130,7 @@ async def test_head_is_bounded(server: str, size: int, status: int) -> None:
 
 
 @pytest.mark.parametrize("beginning", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\n"])
-async def test_endless_head_is_not_kept(server: str, beginning: bytes) -> None:
+async def test_endless_head_is_refused_at_the_limit(server: str, beginning: bytes) -> None:
     """A request line or a header without an end is refused at the limit, and takes no more memory."""
     async with line(server) as endless:
         await endless.send(beginning)
@@ -138,7 +138,7 @@ async def test_endless_head_is_not_kept(server: str, beginning: bytes) -> None:
             await endless.send_for_ever(b"x" * 10_000)
 
 
-async def test_longest_waiting_connection_gives_way(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_longest_waiting_connection_is_closed_for_a_new_one(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With any number of open connections, another is served, and their number stays bounded."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     async with line(server) as first, line(server) as second, line(server) as third:
@@ -171,7 +171,7 @@ async def _connected(host: str | None, port: int | None) -> socket.socket:
 
 @pytest.mark.usefixtures("database_url")
 async def test_complete_request_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that waits for its client gives way, never one whose request is complete."""
+    """Only a connection that waits for its client is closed, never one whose request is complete."""
     in_hand, may_answer = asyncio.Event(), asyncio.Event()
 
     async def hesitate(_: Request) -> Response:
