@@ -33,7 +33,7 @@ ALL_OF_IT = graphql.get_introspection_query(
     experimental_directive_deprecation=True,
     one_of=True,
 )
-# Types of fields under twenty aliases, with the types in them: 1 KB that would be answered by megabytes.
+# Types of fields under twenty aliases, with their inner types: 1 KB whose answer would have megabytes.
 WIDE = """fragment F on __Type { ...G ofType { ...G ofType { ...G } } }
 fragment G on __Type { kind name description isOneOf enumValues(includeDeprecated: true) { name description }
   possibleTypes { ...H } interfaces { ...H } inputFields { name type { ...H } }
@@ -82,7 +82,7 @@ def answered_fields(value: Any) -> int:
     ],
     ids=lambda query: query[:40],
 )
-def test_cost_of_introspection_is_what_it_answers(query: str) -> None:
+def test_cost_of_introspection_is_its_number_of_fields(query: str) -> None:
     """The cost of introspection is exactly the number of fields in its answer."""
     assert cost(query) == answered_fields(graphql.execute_sync(SCHEMA, graphql.parse(query)).data)
 
@@ -112,7 +112,7 @@ def test_introspection_by_tools_takes_half_of_the_limit(depth: int) -> None:
 @sqlite_only
 @pytest.mark.anyio
 @pytest.mark.parametrize("query", ATTACKS, ids=lambda query: query[:40])
-async def test_wide_introspection_is_refused(http: httpx.AsyncClient, query: str) -> None:
+async def test_introspection_that_multiplies_the_schema_is_refused(http: httpx.AsyncClient, query: str) -> None:
     """Introspection that multiplies the schema is refused before it is executed, by GET and by POST."""
     variables = {"n": "Organisation"}
     answers = [
@@ -125,7 +125,7 @@ async def test_wide_introspection_is_refused(http: httpx.AsyncClient, query: str
 
 
 @pytest.mark.parametrize("query", ATTACKS, ids=lambda query: query[:40])
-def test_wide_introspection_is_refused_in_little_work(query: str) -> None:
+def test_refusing_introspection_is_cheaper_than_answering(query: str) -> None:
     """It takes less work to find that an answer is too large than to answer the ordinary introspection."""
     document = Documents(SCHEMA, introspection=True).get(query).get_operation(None)
     assert document is not None
@@ -161,7 +161,7 @@ def lists(aliases: int, selection: str = "__typename") -> str:
         (CHECK_PASSWORD, {"input": {"password": "x", "personalData": {"a": [["x"] * 5_000]}}}),
     ],
 )
-async def test_long_lists_are_refused_as_the_request_is_read(
+async def test_long_lists_are_refused_before_they_are_coerced(
     http: httpx.AsyncClient, query: str, variables: Answer
 ) -> None:
     """Lists that are much too long, or under too many aliases, are refused before they are coerced."""
@@ -176,7 +176,7 @@ async def test_long_lists_are_refused_as_the_request_is_read(
 
 @pytest.mark.parametrize("count", [2_150, 21_500])
 def test_long_list_is_counted_and_not_read(count: int) -> None:
-    """The length of a list is enough to refuse it: the count does not grow with the list."""
+    """A list is refused by its length alone: the work does not grow with the list."""
     operation = Documents(SCHEMA, introspection=True).get(lists(20)).get_operation(None)
     assert operation is not None
 
@@ -189,7 +189,7 @@ def test_long_list_is_counted_and_not_read(count: int) -> None:
 
 @sqlite_only
 @pytest.mark.anyio
-async def test_three_whole_lists_are_answered(portal: Portal) -> None:
+async def test_three_lists_of_a_hundred_are_answered(portal: Portal) -> None:
     """One request can ask three times for a hundred organisations, with all of their fields."""
     (field,) = [line for line in FIND_ORGANISATIONS.splitlines() if "organisations(" in line]
     start = FIND_ORGANISATIONS.index(field)
@@ -201,7 +201,7 @@ async def test_three_whole_lists_are_answered(portal: Portal) -> None:
     assert [len(listed["items"]) for listed in answer["data"].values()] == [100] * 3
 
 
-def test_defaults_of_variables_count() -> None:
+def test_lists_in_defaults_of_variables_count() -> None:
     """A list that is the default of a variable costs the same as one that is sent."""
     default = '[{type: SIRET, value: "1"}, {type: SIRET, value: "2"}]'
     query = lists(1).replace("Input!]!", f"Input!] = {default}")
@@ -220,11 +220,11 @@ def test_only_the_most_expensive_member_of_a_union_counts() -> None:
 
 
 def test_lists_without_a_declared_size_are_within_the_default() -> None:
-    """A list whose field declares no size is no longer than the default that is counted for it."""
+    """A list whose field declares no size is no longer than the default that the cost assumes."""
     assert len(IDENTIFIER_FORMATS) <= DEFAULT_LIST_SIZE
 
 
-def test_sound_can_be_asked_for_twice_at_most() -> None:
+def test_sound_can_be_requested_twice_per_request() -> None:
     """A sound of a hundred kilobytes is answered under two aliases, and refused under three."""
     query = "mutation { renewCaptcha(registrationId: 1) { ... on PendingRegistration { captcha { SOUNDS } } } }"
     assert cost(query.replace("SOUNDS", "image a: audio b: audio")) <= MAX_COST
