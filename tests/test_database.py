@@ -1,4 +1,4 @@
-"""Connections that fail, hang or are interrupted: the service continues, and no transaction stays half done."""
+"""Connections that fail, hang or are interrupted: the service continues, and no transaction stays open."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_cancelled_begin_leaves_no_transaction(stored: None, clock: Clock,
     other.close()
 
 
-async def test_database_that_comes_late_is_found(tmp_path: Path) -> None:
+async def test_service_becomes_ready_with_a_late_database(tmp_path: Path) -> None:
     """A service that starts before its database becomes ready together with the database."""
     url = f"sqlite://{tmp_path / 'not-there-yet' / 'guichet.db'}"
     async with database(url):
@@ -97,7 +97,7 @@ async def test_database_that_comes_late_is_found(tmp_path: Path) -> None:
         assert await is_ready()
 
 
-async def test_silent_server_is_not_waited_for_without_end() -> None:
+async def test_silent_server_is_not_ready_in_time() -> None:
     """A server that accepts connections and stays silent is found not to be ready in time."""
     released = asyncio.Event()
 
@@ -139,7 +139,7 @@ def test_wrong_url_is_refused_without_being_quoted(url: str, problem: str) -> No
     assert "secret" not in str(refused.value).lower()
 
 
-def test_options_go_to_the_pool() -> None:
+def test_options_of_the_url_reach_the_pool() -> None:
     """Options have their types, `sslmode` is known, and a folder of sockets is a host."""
     (connection,) = tortoise_config("postgresql://u@/x?sslmode=require&maxsize=7&host=/run/pg")["connections"].values()
     assert {"ssl": "require", "maxsize": 7, "host": "/run/pg", "command_timeout": 30.0}.items() <= connection[
@@ -166,8 +166,8 @@ def test_url_is_read_as_libpq_reads_it(url: str, read: dict[str, object]) -> Non
     assert read.items() <= connection["credentials"].items()
 
 
-async def test_user_of_any_name_is_known(postgres: str) -> None:
-    """A role with an @ in its name signs in."""
+async def test_user_name_may_have_an_at_sign(postgres: str) -> None:
+    """A role with an @ in its name can sign in."""
     await execute(postgres, 'CREATE ROLE "svc@portail" SUPERUSER LOGIN')
     try:
         async with database(postgres.replace("postgres:@", "svc%40portail@")):
