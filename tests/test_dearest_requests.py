@@ -37,7 +37,7 @@ searched = settings(
 
 @pytest.fixture
 def ask(settings: Settings) -> Iterator[Ask]:
-    """Return a function that sends a query to a service in this thread, whose calls can be counted."""
+    """Return a function that sends a query to a service in this thread, so that its calls can be counted."""
     with asyncio.Runner() as runner:
         client = client_of(build_app(settings))
         http = runner.run(client.__aenter__())
@@ -46,13 +46,13 @@ def ask(settings: Settings) -> Iterator[Ask]:
             body: dict[str, Any] = {"query": query, "variables": {"identifiers": IDENTIFIERS}}
             return runner.run(http.post("/graphql", json=body))
 
-        ask_("{ __typename }")  # Work that is done once in a process is done here.
+        ask_("{ __typename }")  # Do the work that each process does only once.
         yield ask_
         runner.run(client.__aexit__(None, None, None))
 
 
 def work(ask: Ask, query: str) -> tuple[int, httpx.Response]:
-    """Answer *query*; return the number of calls that it takes, and the answer."""
+    """Answer *query*. Return the number of calls that it takes, and the answer."""
     answers: list[httpx.Response] = []
     calls = calls_of(lambda: answers.append(ask(query)))
     return calls, answers[0]
@@ -60,7 +60,7 @@ def work(ask: Ask, query: str) -> tuple[int, httpx.Response]:
 
 @sqlite_only
 @pytest.mark.parametrize("kind", BY_HAND)
-def test_dearest_document_of_a_kind_is_bounded(ask: Ask, kind: str) -> None:
+def test_most_expensive_document_of_each_kind_takes_bounded_work(ask: Ask, kind: str) -> None:
     """A document that exhausts one of the limits takes bounded work, and has a bounded answer."""
     calls, answer = work(ask, BY_HAND[kind])
     assert answer.status_code in {200, 400}
@@ -71,7 +71,7 @@ def test_dearest_document_of_a_kind_is_bounded(ask: Ask, kind: str) -> None:
 
 
 @sqlite_only
-def test_dearest_document_that_is_found_is_bounded(ask: Ask) -> None:
+def test_search_finds_no_document_above_the_bound(ask: Ask) -> None:
     """A search for the most expensive document finds none above the bound."""
     passed = 0
 
@@ -111,7 +111,7 @@ PASSWORDS = [
 
 
 @pytest.mark.parametrize("password", PASSWORDS, ids=ascii)
-def test_dearest_password_is_bounded(password: str) -> None:
+def test_most_expensive_password_takes_bounded_work(password: str) -> None:
     """A long password, or one whose symbols can be read in many ways, is judged in bounded work."""
     assess(password)
     personal_data = ["Camille", "Durand", "camille.durand@exemple.fr"]
