@@ -82,7 +82,7 @@ async def test_answer_is_of_a_type_that_the_caller_accepts(
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "image/*", "text/html", f"{JSON};q=0", f"{GRAPHQL_RESPONSE};q=0.0"])
-async def test_caller_who_accepts_neither_type_is_told(http: httpx.AsyncClient, accept: str) -> None:
+async def test_caller_who_accepts_neither_type_gets_406(http: httpx.AsyncClient, accept: str) -> None:
     """A caller that accepts neither media type gets 406, with a code."""
     response = await http.post("/graphql", json={"query": QUERY}, headers={"Accept": accept})
     assert response.status_code == 406
@@ -100,7 +100,7 @@ async def test_body_must_be_declared_as_json(http: httpx.AsyncClient, content_ty
 
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "Application/JSON ;charset=UTF-8"])
-async def test_parameters_of_the_content_type_do_not_matter(http: httpx.AsyncClient, content_type: str) -> None:
+async def test_parameters_of_the_content_type_are_ignored(http: httpx.AsyncClient, content_type: str) -> None:
     """A charset or another parameter changes nothing."""
     response = await post_bytes(http, json.dumps({"query": QUERY}).encode(), content_type)
     assert response.status_code == 200
@@ -144,7 +144,7 @@ async def test_parameters_of_the_content_type_do_not_matter(http: httpx.AsyncCli
     ],
     ids=lambda body: body[:48].decode("ascii", "replace"),
 )
-async def test_malformed_request_is_the_callers_mistake(http: httpx.AsyncClient, body: bytes) -> None:
+async def test_malformed_request_gets_400(http: httpx.AsyncClient, body: bytes) -> None:
     """A request that can't be read gets 400, never 500."""
     response = await post_bytes(http, body)
     assert response.status_code == 400
@@ -193,7 +193,7 @@ async def test_body_is_bounded(http: httpx.AsyncClient, size: int, status: int, 
         assert codes(response) == ["LIMIT_EXCEEDED"]
 
 
-async def test_endless_body_is_not_awaited(http: httpx.AsyncClient) -> None:
+async def test_endless_body_is_refused_before_it_ends(http: httpx.AsyncClient) -> None:
     """The refusal is sent as soon as a body is too large, without the rest of it being read."""
     asked = 0
 
@@ -240,9 +240,7 @@ async def test_variables_by_get_are_json(http: httpx.AsyncClient) -> None:
         {"query": [QUERY, QUERY]},
     ],
 )
-async def test_malformed_query_string_is_the_callers_mistake(
-    http: httpx.AsyncClient, parameters: dict[str, str | list[str]]
-) -> None:
+async def test_malformed_query_string_gets_400(http: httpx.AsyncClient, parameters: dict[str, str | list[str]]) -> None:
     """A query string that can't be read gets 400, never 500."""
     response = await http.get("/graphql", params=parameters)
     assert response.status_code == 400
@@ -260,7 +258,7 @@ async def test_malformed_query_string_is_the_callers_mistake(
         },
     ],
 )
-async def test_get_changes_nothing(http: httpx.AsyncClient, parameters: dict[str, str]) -> None:
+async def test_get_executes_no_mutation(http: httpx.AsyncClient, parameters: dict[str, str]) -> None:
     """GET executes no mutation: a link or the address of a picture changes nothing."""
     response = await http.get("/graphql", params=parameters)
     assert response.status_code == 405
@@ -269,7 +267,7 @@ async def test_get_changes_nothing(http: httpx.AsyncClient, parameters: dict[str
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"])
-async def test_other_methods_are_refused(http: httpx.AsyncClient, method: str) -> None:
+async def test_other_methods_get_405(http: httpx.AsyncClient, method: str) -> None:
     """Methods other than GET and POST get 405."""
     response = await http.request(method, "/graphql", json={"query": QUERY})
     assert response.status_code == 405
@@ -277,7 +275,7 @@ async def test_other_methods_are_refused(http: httpx.AsyncClient, method: str) -
     assert codes(response) == ["BAD_REQUEST"]
 
 
-async def test_head_is_refused(http: httpx.AsyncClient) -> None:
+async def test_head_gets_405(http: httpx.AsyncClient) -> None:
     """HEAD executes nothing and gets 405."""
     response = await http.head("/graphql", params={"query": QUERY})
     assert response.status_code == 405
@@ -288,14 +286,14 @@ async def test_head_is_refused(http: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(("name", "field"), [("First", "a"), ("Second", "b")])
-async def test_name_chooses_among_operations(http: httpx.AsyncClient, name: str, field: str) -> None:
+async def test_operation_name_selects_an_operation(http: httpx.AsyncClient, name: str, field: str) -> None:
     """operationName chooses one of several operations."""
     response = await http.post("/graphql", json={"query": TWO_OPERATIONS, "operationName": name})
     assert response.json() == {"data": {field: "Query"}}
 
 
 @pytest.mark.parametrize("name", [None, "", "Third", "first"])
-async def test_operation_must_be_known(http: httpx.AsyncClient, name: str | None) -> None:
+async def test_unnamed_operation_among_several_is_refused(http: httpx.AsyncClient, name: str | None) -> None:
     """A request that names none of several operations is refused."""
     response = await http.post("/graphql", json={"query": TWO_OPERATIONS, "operationName": name})
     assert response.status_code == 400
@@ -325,7 +323,7 @@ REFUSED_DOCUMENTS: list[tuple[str, Answer | None, str]] = [
     [("*/*", 400), (GRAPHQL_RESPONSE, 400), (f"{JSON}, {GRAPHQL_RESPONSE}", 400), (JSON, 200)],
 )
 @pytest.mark.parametrize(("query", "variables", "code"), REFUSED_DOCUMENTS)
-async def test_what_is_not_executed_has_no_data(
+async def test_refused_document_has_errors_without_data(
     http: httpx.AsyncClient, *, query: str, variables: Answer | None, code: str, accept: str, status: int
 ) -> None:
     """A document or variables that are refused get errors alone, without data.
@@ -338,8 +336,8 @@ async def test_what_is_not_executed_has_no_data(
     assert set(codes(response)) == {code}
 
 
-async def test_input_errors_say_where(http: httpx.AsyncClient) -> None:
-    """An error tells the developer of a client which variable is wrong, at which place, and why."""
+async def test_input_errors_name_the_place_and_the_reason(http: httpx.AsyncClient) -> None:
+    """An error names the wrong variable, the place in it, and the reason."""
     variables = {"identifier": {"type": "SIREN", "number": 1}}
     response = await http.post("/graphql", json={"query": FIND_ORGANISATION, "variables": variables})
     assert [error["message"] for error in response.json()["errors"]] == [
@@ -349,7 +347,7 @@ async def test_input_errors_say_where(http: httpx.AsyncClient) -> None:
     ]
 
 
-# --- Failures of ours ---
+# --- Internal errors ---
 
 
 @pytest.fixture
@@ -365,7 +363,7 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
 
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL_RESPONSE])
-async def test_failure_of_ours_is_told_by_a_reference(
+async def test_internal_error_shows_only_a_reference(
     failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, accept: str
 ) -> None:
     """The caller gets only the reference of an internal error. The log has its class and its place under it."""
@@ -388,7 +386,7 @@ async def test_failure_of_ours_is_told_by_a_reference(
 
 
 async def test_each_failure_has_its_own_reference(failing: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Each failure of one answer has its own reference in the log."""
+    """Each internal error of one answer has its own reference in the log."""
     variables = {"identifiers": [LOOK_UP["identifier"]]}
     query = """query ($identifiers: [OrganisationIdentifierInput!]!) {
       a: organisations(identifiers: $identifiers) { __typename }
@@ -402,10 +400,10 @@ async def test_each_failure_has_its_own_reference(failing: httpx.AsyncClient, ca
     assert all(reference in caplog.text for reference in references)
 
 
-async def test_failures_of_one_request_are_told_a_few_times(
+async def test_at_most_five_internal_errors_are_reported(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of many failures, five are logged and told. One line and one error count the others."""
+    """Of many internal errors, five are logged and reported. One line and one error count the others."""
 
     def fail(*_: object) -> None:
         raise RuntimeError(WORDS)
@@ -430,8 +428,8 @@ def is_output(type_: graphql.GraphQLNamedType) -> bool:
     return not isinstance(type_, graphql.GraphQLInputObjectType)
 
 
-async def test_mistakes_of_one_request_are_told_a_few_times(http: httpx.AsyncClient) -> None:
-    """Of many wrong arguments or variables, five are told. One error counts the others."""
+async def test_at_most_five_input_errors_are_reported(http: httpx.AsyncClient) -> None:
+    """Of many wrong arguments or variables, five are reported. One error counts the others."""
     aliases = " ".join(f"a{number}: __type(name: $name) {{ name }}" for number in range(20))
     query = f'query ($name: String = "Query") {{ {aliases} }}'
     wrong_arguments = (await http.post("/graphql", json={"query": query, "variables": {"name": None}})).json()["errors"]
@@ -442,7 +440,7 @@ async def test_mistakes_of_one_request_are_told_a_few_times(http: httpx.AsyncCli
     assert len(codes(await http.post("/graphql", json=body))) == 6
 
 
-async def test_failure_outside_of_every_field_is_told_as_well(
+async def test_failure_of_the_executor_is_answered_in_graphql(
     http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure of the executor itself gets an answer in the form of GraphQL."""
@@ -464,7 +462,7 @@ async def test_failure_outside_of_every_field_is_told_as_well(
 # --- Caches, pages, origins ---
 
 
-async def test_nothing_is_to_be_stored(http: httpx.AsyncClient) -> None:
+async def test_other_answers_than_look_ups_by_get_are_not_cacheable(http: httpx.AsyncClient) -> None:
     """No cache may store an answer that is not a look-up by GET."""
     answers = [
         await http.post("/graphql", json={"query": QUERY}),
@@ -481,7 +479,7 @@ async def test_nothing_is_to_be_stored(http: httpx.AsyncClient) -> None:
     assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
 
 
-async def test_answers_vary_by_what_they_depend_on(http: httpx.AsyncClient) -> None:
+async def test_vary_names_the_headers_that_an_answer_depends_on(http: httpx.AsyncClient) -> None:
     """Answers name the headers that they depend on, so that a cache mixes up no language, type or origin."""
     response = await http.post("/graphql", json={"query": QUERY})
     assert {part.strip() for part in response.headers["vary"].split(",")} >= {"Accept", "Accept-Language", "Origin"}
@@ -491,7 +489,7 @@ def in_production(settings: Settings, **changes: Any) -> Settings:
     return settings.replace(environment=Environment.PRODUCTION, **changes)
 
 
-async def test_browser_gets_a_page_in_development(http: httpx.AsyncClient) -> None:
+async def test_browser_gets_graphiql_in_development(http: httpx.AsyncClient) -> None:
     """A browser that opens the address gets GraphiQL in development."""
     response = await http.get("/graphql", headers={"Accept": BROWSER})
     assert response.status_code == 200
@@ -503,15 +501,15 @@ async def test_browser_gets_a_page_in_development(http: httpx.AsyncClient) -> No
     ("method", "parameters", "accept"),
     [("GET", {}, JSON), ("GET", {}, "*/*"), ("GET", {"query": QUERY}, BROWSER), ("POST", {}, BROWSER)],
 )
-async def test_page_is_for_browsers_only(
+async def test_graphiql_is_for_browsers_only(
     http: httpx.AsyncClient, method: str, parameters: dict[str, str], accept: str
 ) -> None:
-    """A program gets no page, and neither does a query of a browser."""
+    """A program does not get the page, nor does a query sent by a browser."""
     response = await http.request(method, "/graphql", params=parameters, headers={"Accept": accept})
     assert response.headers["content-type"] == "application/json; charset=utf-8"
 
 
-async def test_production_has_no_page(settings: Settings) -> None:
+async def test_production_has_no_graphiql(settings: Settings) -> None:
     """GraphiQL is not served in production."""
     async with client_of(build_app(in_production(settings))) as client:
         response = await client.get("/graphql", headers={"Accept": BROWSER})
@@ -579,7 +577,7 @@ async def test_contract_is_served(http: httpx.AsyncClient) -> None:
     assert response.text == (Path(__file__).parent.parent / "schema.graphql").read_text(encoding="utf-8")
 
 
-async def test_contract_can_be_kept_back(settings: Settings) -> None:
+async def test_contract_is_not_served_without_introspection(settings: Settings) -> None:
     """Without introspection, the contract is not served, and everything else works."""
     async with client_of(build_app(settings.replace(introspection="off"))) as client:
         assert (await client.get("/schema.graphql")).status_code == 404
@@ -601,7 +599,7 @@ async def test_introspection_fits_the_limits(http: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-async def test_service_in_order_says_so(http: httpx.AsyncClient, path: str) -> None:
+async def test_probes_answer_200_when_all_is_well(http: httpx.AsyncClient, path: str) -> None:
     """Both probes answer 200 when all is well."""
     assert (await http.get(path)).status_code == 200
 
@@ -609,7 +607,7 @@ async def test_service_in_order_says_so(http: httpx.AsyncClient, path: str) -> N
 async def health(settings: Settings, database_url: str) -> tuple[int, int]:
     """Return the statuses of the two probes: live, ready."""
     async with client_of(build_app(settings.replace(database_url=SecretStr(database_url)))) as client:
-        for _ in range(2):  # A probe that has failed once must not hang the next time.
+        for _ in range(2):  # A second probe after a failed one must not hang.
             async with asyncio.timeout(30):
                 ready = (await client.get("/health/ready")).status_code
         return (await client.get("/health/live")).status_code, ready
@@ -634,7 +632,7 @@ async def test_service_without_its_database_is_live_but_not_ready(
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 0.005, 0.02])
-async def test_service_that_ends_as_it_starts_ends_at_once(settings: Settings, seconds: float) -> None:
+async def test_service_stopped_during_start_ends_at_once(settings: Settings, seconds: float) -> None:
     """A service that ends while it starts waits for no database that is being opened."""
     async with asyncio.timeout(60):
         async with client_of(build_app(settings)):
