@@ -9,7 +9,7 @@ from api.http.framing import ChunkedBody, Incoming
 
 @pytest.mark.parametrize("filling", [b"\r\n\r\n", b"\r\n0\r\n\r\n", b"x"])
 def test_work_for_a_chunk_does_not_depend_on_its_content(filling: bytes) -> None:
-    """A chunk full of empty lines, or of apparent ends, is one part to read, like any other."""
+    """A chunk full of empty lines or of apparent ends takes no more work than any other."""
     data = filling * (16_000 // len(filling))
     wire = b"%x\r\n%b\r\n0\r\nX-Trailer: 1\r\n\r\n" % (len(data), data)
     for size in (1, 7, 1_000, len(wire)):
