@@ -1,4 +1,4 @@
-"""Answers leave nothing to the garbage collector, whose walks make all callers of a process wait."""
+"""Answers leave nothing for the garbage collector, whose runs delay all callers of a process."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def garbage() -> Iterator[Counter[str]]:
         pytest.param(CREATE_ACCOUNT, {"input": form()}, id="a form"),
     ],
 )
-async def test_answer_leaves_no_cycles(http: httpx.AsyncClient, query: str, variables: Answer) -> None:
+async def test_answer_leaves_no_reference_cycles(http: httpx.AsyncClient, query: str, variables: Answer) -> None:
     """An answer to a cached document leaves no object in a cycle."""
     body = {"query": query, "variables": variables}
     await http.post("/graphql", json=body)
