@@ -14,7 +14,7 @@ from tests.support.databases import sqlite_only
 pytestmark = [pytest.mark.anyio, sqlite_only]
 
 FOLDER = Path(__file__).parent / "node"
-AUDITS = 61  # Of the version that package-lock.json pins.
+AUDITS = 61  # package-lock.json pins the version.
 
 
 async def test_every_audit_is_passed(server: str) -> None:
