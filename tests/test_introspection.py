@@ -1,4 +1,4 @@
-"""Introspection: each of its fields holds for each type."""
+"""Introspection: each of its fields works for each type."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def asking_for_all(type_: Any, depth: int) -> str:
     return f"{{ {' '.join(parts)} }}"
 
 
-def test_every_field_holds_for_every_type() -> None:
+def test_every_field_works_for_every_type() -> None:
     """Every field of introspection works for every kind of type, wrapping types included."""
     result = graphql.execute_sync(SCHEMA, graphql.parse(f"{{ __schema {asking_for_all(TYPES[0], 4)} }}"))
     assert result.errors is None
@@ -47,7 +47,7 @@ def walk(value: Any, key: str) -> list[dict[str, Any]]:
     return [*found, *(object_ for part in inner for object_ in walk(part, key))]
 
 
-def test_only_inputs_are_or_are_not_one_of() -> None:
+def test_is_one_of_is_null_for_all_but_inputs() -> None:
     """isOneOf is a Boolean for input objects, and null for every other type."""
     query = "{ __schema { types { kind isOneOf fields { type { kind isOneOf } } } } }"
     data = graphql.execute_sync(SCHEMA, graphql.parse(query)).data
@@ -57,7 +57,7 @@ def test_only_inputs_are_or_are_not_one_of() -> None:
 
 
 def test_cost_knows_the_children_of_each_field() -> None:
-    """The table of children has each field of introspection that has fields itself, in this graphql-core."""
+    """The cost table lists each introspection field of this graphql-core that has fields itself."""
     fields = {
         name
         for type_ in TYPES
