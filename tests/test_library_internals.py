@@ -66,8 +66,8 @@ def execute(schema: graphql.GraphQLSchema, query: str, executor: type[graphql.Ex
     ("library", "tried_on"),
     [("strawberry-graphql", strawberry_internals.TRIED_ON), ("graphql-core", graphql_core_internals.TRIED_ON)],
 )
-def test_private_parts_are_tried_on_the_installed_version(library: str, tried_on: str) -> None:
-    """A new version is installed only together with a look at the private parts that are used."""
+def test_installed_versions_are_those_that_were_tried(library: str, tried_on: str) -> None:
+    """A new version fails here until somebody has tried the private parts on it."""
     assert version(library) == tried_on
 
 
@@ -123,8 +123,8 @@ def test_strawberry_asks_for_the_name_of_an_argument_at_each_call() -> None:
     )
 
 
-def test_strawberry_still_needs_the_mend_of_is_one_of(core: graphql.GraphQLSchema) -> None:
-    """Strawberry's own resolver fails for wrapping types: once it no longer does, the mend can go."""
+def test_strawberry_still_needs_our_resolver_of_is_one_of(core: graphql.GraphQLSchema) -> None:
+    """Strawberry's own resolver fails for wrapping types. Once it works, ours can go."""
     try:
         other = strawberry.Schema(Query)  # The types of introspection are the same objects in every schema.
         errors = graphql.execute_sync(core, IS_ONE_OF).errors
@@ -147,8 +147,8 @@ def test_overridden_methods_take_the_arguments_of_the_original(name: str) -> Non
     assert list(inspect.signature(getattr(AttributeExecutor, name)).parameters) == list(original.parameters)
 
 
-def test_attributes_are_read_without_graphql_cores_ceremony(core: graphql.GraphQLSchema) -> None:
-    """graphql-core executes fields by the method that is overridden, and the short way gives the same in less work."""
+def test_short_way_to_attributes_gives_the_same_in_less_work(core: graphql.GraphQLSchema) -> None:
+    """Our override gives the same fields as graphql-core in less work."""
     query = "{ leaves { __typename firstLeaf secondLeaf thirdLeaf } }"
     assert execute(core, query, AttributeExecutor) == execute(core, query, graphql.Executor)
     short, long = (
@@ -158,10 +158,10 @@ def test_attributes_are_read_without_graphql_cores_ceremony(core: graphql.GraphQ
 
 
 @pytest.mark.parametrize(("executor", "left"), [(graphql.Executor, 1), (AttributeExecutor, 0)])
-def test_executor_is_left_in_no_cycle(
+def test_executor_ends_without_a_reference_cycle(
     core: graphql.GraphQLSchema, executor: type[graphql.Executor[Any]], left: int
 ) -> None:
-    """graphql-core's executor refers to itself by its helpers; ours no longer does when it is done."""
+    """graphql-core's executor refers to itself by its helpers. Ours no longer does when it is done."""
     document = graphql.parse("{ leaves { firstLeaf } }")
     gc.collect()
     gc.disable()
