@@ -26,8 +26,8 @@ def guichet(tmp_path: Path, empty_sqlite: Path) -> Guichet:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_both_families_are_served(guichet: Guichet, workers: str) -> None:
-    """At `::`, clients come over IPv4 and IPv6, and a proxy over IPv4 is recognised."""
+def test_ipv4_and_ipv6_are_served_at_one_address(guichet: Guichet, workers: str) -> None:
+    """At `::`, clients can use IPv4 and IPv6, and a proxy over IPv4 is recognised."""
     if not socket.has_dualstack_ipv6():
         pytest.skip("IPv6 is not available")
     guichet.set(TRUSTED_PROXIES="127.0.0.1")
@@ -41,7 +41,7 @@ def test_both_families_are_served(guichet: Guichet, workers: str) -> None:
 
 
 @pytest.mark.parametrize(("trusted", "is_trusted"), [("unix", True), ("127.0.0.1,::1", False)])
-def test_unix_socket_is_a_trusted_proxy_where_it_is_named(guichet: Guichet, trusted: str, is_trusted: bool) -> None:
+def test_unix_socket_is_a_trusted_proxy_only_if_configured(guichet: Guichet, trusted: str, is_trusted: bool) -> None:
     """A peer on the Unix socket may name clients and requests only if `unix` is a trusted proxy."""
     guichet.set(TRUSTED_PROXIES=trusted, RATE_LIMITS="organisation=1/hour")
     path = guichet.folder / "guichet.sock"
@@ -55,8 +55,8 @@ def test_unix_socket_is_a_trusted_proxy_where_it_is_named(guichet: Guichet, trus
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_unix_socket_is_for_its_group_and_goes_with_the_server(guichet: Guichet, workers: str) -> None:
-    """Only the group can connect; the next server replaces the socket of one that was killed."""
+def test_unix_socket_is_private_to_its_group_and_replaced(guichet: Guichet, workers: str) -> None:
+    """Only the group can connect. The next server replaces the socket of a killed one."""
     path = guichet.folder / "guichet.sock"
     with serving_at(guichet, path, "--workers", workers):
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
@@ -72,7 +72,7 @@ def test_unix_socket_is_for_its_group_and_goes_with_the_server(guichet: Guichet,
     assert not path.exists()
 
 
-def test_socket_of_a_later_server_is_left_to_it(guichet: Guichet) -> None:
+def test_server_removes_its_own_socket_only(guichet: Guichet) -> None:
     """A server that ends removes its own socket only."""
     path = guichet.folder / "guichet.sock"
     with serving_at(guichet, path) as server:
@@ -84,7 +84,7 @@ def test_socket_of_a_later_server_is_left_to_it(guichet: Guichet) -> None:
         assert path.exists()
 
 
-def test_other_files_are_left_alone(guichet: Guichet) -> None:
+def test_other_files_are_not_replaced(guichet: Guichet) -> None:
     """A file that is no socket is not replaced."""
     path = guichet.folder / "kept"
     path.write_text("mine")
@@ -94,8 +94,8 @@ def test_other_files_are_left_alone(guichet: Guichet) -> None:
 
 
 @pytest.mark.parametrize("more", [["--port", "8000"], ["--host", "127.0.0.1"]])
-def test_server_listens_in_one_way(guichet: Guichet, more: list[str]) -> None:
-    """A Unix socket and an address exclude each other."""
+def test_unix_socket_and_address_exclude_each_other(guichet: Guichet, more: list[str]) -> None:
+    """A server takes a Unix socket or an address, not both."""
     done = guichet.run("serve", "--unix-socket", "guichet.sock", *more)
     assert (done.code, done.out) == (2, "")
     assert done.err == "--unix-socket: give this, or --host and --port, not both\n"
