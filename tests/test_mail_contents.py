@@ -130,8 +130,8 @@ def test_headers_name_sender_recipient_time_and_language(name: str, language: La
 
 
 @each_mail
-def test_no_machine_is_asked_to_answer(name: str) -> None:
-    """Every mail is marked as automatic, so that absence notices do not answer it."""
+def test_mails_ask_for_no_automatic_reply(name: str) -> None:
+    """Every mail is marked as automatic, so that absence notices don't answer it."""
     mail = MAILS[name](Language.FR)
 
     assert mail["Auto-Submitted"] == "auto-generated"
@@ -141,7 +141,7 @@ def test_no_machine_is_asked_to_answer(name: str) -> None:
 @each_language
 @each_mail
 def test_text_comes_before_html(name: str, language: Language) -> None:
-    """Every mail has the same content twice, in UTF-8: text first, then HTML as the better alternative."""
+    """Every mail has its content twice, in UTF-8: text first, then HTML as the better alternative."""
     mail = MAILS[name](language)
 
     parts = list(mail.iter_parts())
@@ -153,7 +153,7 @@ def test_text_comes_before_html(name: str, language: Language) -> None:
 
 @each_language
 @each_mail
-def test_any_mail_server_can_carry_it(name: str, language: Language) -> None:
+def test_wire_form_suits_any_mail_server(name: str, language: Language) -> None:
     """On the wire, a mail is ASCII with CRLF line ends and at most 76 characters a line in the body."""
     raw = wire(MAILS[name](language))
 
@@ -166,7 +166,7 @@ def test_any_mail_server_can_carry_it(name: str, language: Language) -> None:
 
 @each_language
 @each_mail
-def test_no_address_but_the_expected_links(name: str, language: Language) -> None:
+def test_mails_contain_only_the_expected_links(name: str, language: Language) -> None:
     """A mail loads nothing, and links only to the activation page and the sign-in page."""
     mail = MAILS[name](language)
     page, expected = page_of(mail), EXPECTED_URLS.get(name, set())
@@ -184,7 +184,7 @@ def test_no_address_but_the_expected_links(name: str, language: Language) -> Non
 
 @each_language
 @each_mail
-def test_no_secret_stands_in_a_mail(name: str, language: Language) -> None:
+def test_mails_contain_no_secret(name: str, language: Language) -> None:
     """No mail contains a digest, captcha challenge or password hash."""
     mail = MAILS[name](language)
     everything = wire(mail).decode() + text_of(mail) + content_of(mail, "html")
@@ -198,10 +198,10 @@ def test_entered_text_changes_no_header(
     build: Callable[[Language, Registration], EmailMessage], language: Language
 ) -> None:
     """Entered text changes no header."""
-    typed = dict.fromkeys(("first_name", "last_name", "organisation_name"), "Vous avez gagné")
-    typed |= {"email": "gagne@example.com", "contact_email": "gagne@example.com"}
+    entered = dict.fromkeys(("first_name", "last_name", "organisation_name"), "Vous avez gagné")
+    entered |= {"email": "gagne@example.com", "contact_email": "gagne@example.com"}
 
-    mail, other = build(language, registration(**typed)), build(language, registration())
+    mail, other = build(language, registration(**entered)), build(language, registration())
 
     assert "gagn" in text_of(mail)
     assert {name: value for name, value in mail.items() if name != "Content-Type"} == {
@@ -223,7 +223,7 @@ def test_every_mail_has_its_templates(name: str, language: Language) -> None:
 
 
 @each_mail
-def test_french_punctuation_keeps_to_its_word(name: str) -> None:
+def test_french_punctuation_has_no_break_spaces(name: str) -> None:
     """In French a narrow no-break space precedes ; : ! and ?, and the apostrophe is curly."""
     mail = MAILS[name](Language.FR)
 
@@ -265,7 +265,7 @@ def test_the_summary_shows_everything_that_was_entered(language: Language) -> No
         (Language.EN, False, "Satisfaction survey: No"),
     ],
 )
-def test_the_summary_tells_yes_from_no(language: Language, consent: bool, words: str) -> None:
+def test_the_summary_shows_the_survey_consent(language: Language, consent: bool, words: str) -> None:
     """The summary shows whether the survey was consented to, and that consent can be withdrawn."""
     text, page = shown_in_both_parts(summary(language, registration(survey_consent=consent)))
 
@@ -274,7 +274,7 @@ def test_the_summary_tells_yes_from_no(language: Language, consent: bool, words:
 
 
 @each_language
-def test_the_summary_shows_no_row_for_what_was_left_out(language: Language) -> None:
+def test_the_summary_has_no_row_for_empty_fields(language: Language) -> None:
     """Without phone and declared name, the summary has no such rows; the contact address is the sign-in address."""
     bare = registration(phone=None, contact_email=None, organisation_name=None)
 
@@ -302,7 +302,7 @@ def test_the_summary_names_each_of_several_registrations(language: Language) -> 
 
 
 @each_language
-def test_the_summary_tells_how_the_procedure_goes_on(language: Language) -> None:
+def test_the_summary_describes_the_next_steps(language: Language) -> None:
     """The summary says how long a link works, what a password needs, and until when a link can be sent again."""
     minutes, days = LINK_LIFETIME // timedelta(minutes=1), ACTIVATION_PERIOD.days
     facts = {
@@ -328,7 +328,7 @@ def test_the_activation_link_stays_whole(language: Language) -> None:
 
 
 @each_language
-def test_the_activation_mail_shows_whose_data_before_the_link(language: Language) -> None:
+def test_the_activation_mail_shows_the_applicant_before_the_link(language: Language) -> None:
     """Name, organisation and contact address precede the link, so that a stranger's attempt is recognised."""
     shown = [
         "Camille",
@@ -346,7 +346,7 @@ def test_the_activation_mail_shows_whose_data_before_the_link(language: Language
 
 
 @each_language
-def test_the_activation_mail_tells_how_long_its_link_works(language: Language) -> None:
+def test_the_activation_mail_states_the_lifetime_of_its_link(language: Language) -> None:
     """The mail states the lifetime of a link, and of the right to a new one, as the models have them."""
     minutes, days = LINK_LIFETIME // timedelta(minutes=1), ACTIVATION_PERIOD.days
 
@@ -373,22 +373,22 @@ def test_a_link_keeps_its_token_out_of_logs() -> None:
     assert "token" not in repr(Link(registration(), ACTIVATION_URL))
 
 
-# ── To somebody who has an account ──
+# ── To an account holder ──
 
 
 @each_language
-def test_the_owner_of_an_account_reads_no_entered_text(language: Language) -> None:
+def test_the_mail_to_an_account_holder_has_no_entered_text(language: Language) -> None:
     """The mail to an owner has the account's address, and no other data of the registration or the account."""
     mail = account_exists(language)
-    typed = ["Camille.Martin", "Martin", "+336", "compta@", "Erdre", "732", "2026-01", "Andrée", "Propriétaire"]
+    entered = ["Camille.Martin", "Martin", "+336", "compta@", "Erdre", "732", "2026-01", "Andrée", "Propriétaire"]
 
     for part in shown_in_both_parts(mail):
         assert RECIPIENT in part
-        assert [value for value in typed if value in part] == []
+        assert [value for value in entered if value in part] == []
 
 
 @each_language
-def test_the_owner_of_an_account_is_led_to_the_sign_in_page(language: Language) -> None:
+def test_the_mail_to_an_account_holder_links_to_the_sign_in_page(language: Language) -> None:
     """The mail links to the sign-in page if the portal has set one; otherwise it explains."""
     linked, worded = account_exists(language), account_exists(language, sign_in_url=None)
 
@@ -398,7 +398,7 @@ def test_the_owner_of_an_account_is_led_to_the_sign_in_page(language: Language) 
     assert ("portail" if language is Language.FR else "portal") in text_of(worded)
 
 
-# ── What a stranger may have typed ──
+# ── Text from a stranger ──
 
 
 @each_language
@@ -423,10 +423,10 @@ def test_entered_markup_is_shown_as_text(field: str, language: Language) -> None
 @each_language
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_entered_text_stays_on_one_line(line_break: str, language: Language) -> None:
-    """A line break in entered text becomes a blank, so that nobody can write lines of a mail."""
-    typed = f"A{line_break}{line_break}B\u202e\x00\u200b C"
+    """A line break in entered text becomes a blank, so that nobody can add lines to a mail."""
+    entered = f"A{line_break}{line_break}B\u202e\x00\u200b C"
     fields = ("first_name", "last_name", "organisation_name", "phone", "contact_email", "email", "terms_version")
-    hostile = registration(**dict.fromkeys(fields, typed))
+    hostile = registration(**dict.fromkeys(fields, entered))
 
     for mail, other in (
         (summary(language, hostile, hostile), summary(language, registration(), registration())),
@@ -478,13 +478,13 @@ def test_a_sender_without_a_name_is_an_address_alone() -> None:
         (datetime(2026, 8, 1, tzinfo=UTC), "1er août 2026 à 00:00 UTC", "1 August 2026 at 00:00 UTC"),
     ],
 )
-def test_instants_are_put_in_words(instant: datetime, french: str, english: str) -> None:
+def test_times_are_written_in_words(instant: datetime, french: str, english: str) -> None:
     """A time is shown in UTC, in the words of the language."""
     assert in_words(instant, Language.FR) == french
     assert in_words(instant, Language.EN) == english
 
 
-def test_no_template_is_left_over() -> None:
+def test_every_template_is_used() -> None:
     """Every template belongs to a mail that these tests read."""
     stems = {file.name.partition(".")[0] for file in TEMPLATES.glob("*.??.*") if file.suffix != ".jinja"}
 
