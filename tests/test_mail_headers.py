@@ -86,7 +86,7 @@ def test_a_name_makes_no_second_address(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:30])
-async def test_a_server_gets_one_sender(name: str) -> None:
+async def test_envelope_and_header_name_one_sender(name: str) -> None:
     """Over SMTP, the envelope and the header name the same single sender."""
     mailroom = Mailroom()
     sender = f"{quoted(name)} <{ADDRESS}>"
@@ -111,7 +111,7 @@ async def test_a_server_gets_one_sender(name: str) -> None:
         (f"Été <{LONGEST}>", "Été", LONGEST),
     ],
 )
-def test_a_sender_is_read_as_it_is_meant(sender: str, name: str, address: str) -> None:
+def test_setting_of_the_sender_accepts_usual_notations(sender: str, name: str, address: str) -> None:
     """The setting accepts accents, commas without quotes, encoded words, pasted blanks and any domain."""
     check(mail(sender).as_bytes(policy=WIRE_POLICY), name, address, RECIPIENT)
 
