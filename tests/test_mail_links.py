@@ -71,7 +71,7 @@ def lures() -> st.SearchStrategy[str]:
     return host | host.map(str.upper) | mixed | known
 
 
-def what_leads_elsewhere(links: set[str], *addresses: str) -> set[str]:
+def foreign_links(links: set[str], *addresses: str) -> set[str]:
     """Return the links that are neither ours nor one whole of *addresses*."""
     return links - OURS - {f"mailto:{address}" for address in addresses}
 
@@ -92,7 +92,7 @@ def test_the_linkifier_finds_links() -> None:
 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("name", MAILS)
-def test_ordinary_mails_have_our_links_alone(name: str, language: Language) -> None:
+def test_ordinary_mails_contain_only_our_links(name: str, language: Language) -> None:
     """Mail programs turn none of our own words into links, and an address only into one to write to it."""
     addresses = ("Camille.Martin@example.com", "compta@example.org", RECIPIENT)
     expected = {f"mailto:{address}" for address in addresses} | OURS
@@ -104,14 +104,14 @@ def test_ordinary_mails_have_our_links_alone(name: str, language: Language) -> N
 def test_no_name_becomes_a_link(name: str) -> None:
     """No name in a mail is a link, whether a form has accepted it or it comes from a register."""
     links = shown(unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode(), "compta@example.org")
-    assert what_leads_elsewhere(links, "Camille.Martin@example.com", "compta@example.org") == set()
+    assert foreign_links(links, "Camille.Martin@example.com", "compta@example.org") == set()
 
 
 @settings(thorough, max_examples=2_000)
 @given(lures())
 @example("X.COM")
-def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
-    """No accepted name is a link by itself, but for legal forms, and initials before a possible surname."""
+def test_accepted_names_are_no_links(name: str) -> None:
+    """No accepted name is a link by itself, except legal forms, and initials before a possible surname."""
     try:
         accepted = parse_name(name)
     except InputError:
@@ -133,14 +133,14 @@ def test_no_name_is_accepted_that_is_a_link(name: str) -> None:
 )
 @example("www.evil-site.com/login?id=1@evil-site.com")
 @example("o'john.me@evil.com")
-def test_an_address_links_to_itself_or_nothing(typed: str) -> None:
+def test_an_address_links_to_itself_or_nothing(entered: str) -> None:
     """A contact address of any form is a link to all of it or to nothing."""
     try:
-        address = parse_email_address(typed).address
+        address = parse_email_address(entered).address
     except InputError:
-        address = typed  # As it may have been stored by an earlier release.
+        address = entered  # An earlier release may have stored such an address.
     links = shown("Camille", address)
-    leads = what_leads_elsewhere(links, "Camille.Martin@example.com")
+    leads = foreign_links(links, "Camille.Martin@example.com")
     assert all(link.startswith("mailto:") for link in leads)
     assert {link.rpartition("@")[0].removeprefix("mailto:") for link in leads} <= {address.rpartition("@")[0]}
 
@@ -155,7 +155,7 @@ def test_an_address_links_to_itself_or_nothing(typed: str) -> None:
     ],
     ids=["accents", "Cyrillic", "Cyrillic among Latin letters", "a dot of its own"],
 )
-def test_a_strangers_domain_looks_like_no_other(stored: str, shown_as: str) -> None:
-    """A mail shows a domain's own letters if they are of one script, and otherwise its unmistakable form."""
+def test_domain_of_mixed_scripts_is_shown_in_ascii(stored: str, shown_as: str) -> None:
+    """A mail shows a domain's own letters if they are of one script, and its A-labels otherwise."""
     mail = summary(Language.FR, registration(contact_email=stored))
     assert f"E-mail du contact\u202f: {shown_as}" in text_of(mail).splitlines()
