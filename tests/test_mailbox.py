@@ -1,4 +1,4 @@
-"""The mailbox of development: the data for its page, and its refusals of others."""
+"""The mailbox of development: the data for its page, and its refusal of others."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def contents(folder: Path) -> set[Path]:
 
 @pytest.fixture
 def opened(mail_folder: Path) -> Iterator[Opened]:
-    """Record the mails that are opened and the folders that are listed from now on, and their threads."""
+    """A record of the mails opened and folders listed from now on, with their threads."""
     recorded: Opened = []
 
     def record(event: str, arguments: tuple[Any, ...]) -> None:
@@ -76,7 +76,7 @@ def work(opened: Opened) -> Counter[str]:
 # --- The list ---
 
 
-async def test_a_mail_is_listed_with_what_it_says(http: httpx.AsyncClient, deliver: Deliver) -> None:
+async def test_a_mail_is_listed_with_subject_text_and_time(http: httpx.AsyncClient, deliver: Deliver) -> None:
     """Subject and text are decoded, and the time is in UTC."""
     message = letter("Résumé — à lire", text="Bonjour,\nà bientôt : c’est tout.", html="<p>Bonjour")
     message.replace_header("Date", "Mon, 23 Nov 2026 11:30:00 +0100")
@@ -91,7 +91,7 @@ async def test_a_mail_is_listed_with_what_it_says(http: httpx.AsyncClient, deliv
     }
 
 
-async def test_line_ends_of_mails_are_ordinary_ones(
+async def test_listed_texts_have_no_carriage_returns(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
     """Texts have no carriage returns, although mails do."""
@@ -107,9 +107,7 @@ async def test_mails_come_newest_first(http: httpx.AsyncClient, deliver: Deliver
     assert [listed["subject"] for listed in await messages_of(http)] == expected
 
 
-async def test_names_of_unequal_width_are_in_order(
-    http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
-) -> None:
+async def test_file_names_are_compared_as_numbers(http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path) -> None:
     """Microseconds and counts in names, which have no leading zeros, compare as numbers."""
     await deliver(letter("to make the folders"))
     names = ["1.M9P1Q1.host", "1.M10P1Q2.host", "1.M10P1Q10.host", "2.M1P1Q11.host"]
@@ -118,7 +116,7 @@ async def test_names_of_unequal_width_are_in_order(
     assert [listed["subject"] for listed in await messages_of(http)][1:] == names[::-1]
 
 
-async def test_a_mail_that_was_read_elsewhere_stays(
+async def test_a_mail_read_by_a_mail_program_stays_listed(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
     """A mail program that marks a mail as read changes neither the list nor the mail's URL."""
@@ -129,7 +127,7 @@ async def test_a_mail_that_was_read_elsewhere_stays(
     assert await messages_of(http) == before
 
 
-async def test_asking_again_is_cheap(http: httpx.AsyncClient, deliver: Deliver) -> None:
+async def test_unchanged_list_is_answered_without_a_body(http: httpx.AsyncClient, deliver: Deliver) -> None:
     """A caller that has the current state gets an answer without a body until a mail comes."""
     await deliver(letter())
     first = await http.get("/mailbox/messages")
@@ -142,7 +140,7 @@ async def test_asking_again_is_cheap(http: httpx.AsyncClient, deliver: Deliver) 
     assert len(changed.json()["messages"]) == 2
 
 
-async def test_log_shows_only_new_answers(
+async def test_polling_adds_no_log_lines(
     http: httpx.AsyncClient, deliver: Deliver, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An open page that asks all day adds no line to the log while nothing changes."""
@@ -156,7 +154,7 @@ async def test_log_shows_only_new_answers(
     assert caplog.text == ""
 
 
-async def test_nothing_is_stored_by_caches(http: httpx.AsyncClient, deliver: Deliver) -> None:
+async def test_mails_are_not_cacheable(http: httpx.AsyncClient, deliver: Deliver) -> None:
     """No cache stores the mails' working links."""
     await deliver(letter())
     (listed,) = await messages_of(http)
@@ -175,7 +173,7 @@ async def test_head_is_answered(http: httpx.AsyncClient, deliver: Deliver) -> No
 
 
 @pytest.mark.parametrize("existing", [None, "mailbox", "mailbox/cur", "mailbox/new"])
-async def test_a_folder_that_is_missing_is_empty(
+async def test_missing_folder_is_an_empty_list(
     http: httpx.AsyncClient, mail_folder: Path, existing: str | None
 ) -> None:
     """If no mail was ever delivered, the list is empty, and no folder is created."""
@@ -188,7 +186,7 @@ async def test_a_folder_that_is_missing_is_empty(
 
 
 @pytest.mark.parametrize("content", ODD_FILES.values(), ids=ODD_FILES.keys())
-async def test_a_file_that_is_no_good_mail_is_listed_all_the_same(
+async def test_malformed_mail_is_listed_as_far_as_possible(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path, content: bytes
 ) -> None:
     """A file that is no proper mail does not hide the others, and is shown as far as possible."""
@@ -200,7 +198,7 @@ async def test_a_file_that_is_no_good_mail_is_listed_all_the_same(
     assert (await http.get(f"/mailbox/messages/{odd['id']}")).status_code == 200
 
 
-async def test_a_mail_that_could_not_be_read_is_read_again(
+async def test_unreadable_mail_is_listed_in_full_once_readable(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
     """A mail that could not be read is listed in full once it can be."""
@@ -232,7 +230,7 @@ async def test_a_mail_that_could_not_be_read_is_read_again(
     ),
     body=st.binary(max_size=60),
 )
-def test_no_content_takes_the_list_down(
+def test_any_bytes_of_a_mail_can_be_listed(
     tmp_path: Path, headers: list[tuple[str, bytes]], body: bytes, database_url: str
 ) -> None:
     """Reading never fails, for any bytes of a mail."""
@@ -245,7 +243,7 @@ def test_no_content_takes_the_list_down(
     assert shown._page(listed["id"]) is not None
 
 
-async def test_a_mail_that_goes_while_it_is_read_is_left_out(
+async def test_mail_removed_during_reading_is_skipped(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path
 ) -> None:
     """A mail that is removed during reading is skipped."""
@@ -254,7 +252,7 @@ async def test_a_mail_that_goes_while_it_is_read_is_left_out(
     assert [listed["subject"] for listed in await messages_of(http)] == ["still there"]
 
 
-async def test_reading_keeps_no_request_waiting(http: httpx.AsyncClient, deliver: Deliver, opened: Opened) -> None:
+async def test_mails_are_read_off_the_event_loop(http: httpx.AsyncClient, deliver: Deliver, opened: Opened) -> None:
     """The folder is listed and read in threads, never on the event loop."""
     await deliver(letter())
     opened.clear()
@@ -265,7 +263,7 @@ async def test_reading_keeps_no_request_waiting(http: httpx.AsyncClient, deliver
     assert threading.get_ident() not in threads
 
 
-async def test_the_list_costs_the_same_among_twenty_thousand_mails(
+async def test_cost_of_the_list_does_not_grow_with_the_mails(
     http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path, opened: Opened
 ) -> None:
     """Of any number of mails only the newest are opened, each once; each request lists a folder once."""
@@ -316,8 +314,8 @@ async def test_a_mail_without_html_is_shown_as_its_text(http: httpx.AsyncClient,
     assert ">1 &lt; 2 &amp; &lt;b&gt;bold&lt;/b&gt;\n</pre>" in page
 
 
-async def test_only_what_is_listed_can_be_read(http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path) -> None:
-    """No file name is an id, in any folder."""
+async def test_only_listed_mails_can_be_read(http: httpx.AsyncClient, deliver: Deliver, mail_folder: Path) -> None:
+    """No other file can be read under any id, in any folder."""
     await deliver(letter())
     (file,) = (mail_folder / "new").iterdir()
     (mail_folder.parent / "secret").write_text("Subject: secret\n\nsecret")
@@ -342,7 +340,7 @@ async def test_only_what_is_listed_can_be_read(http: httpx.AsyncClient, deliver:
     [{"environment": Environment.PRODUCTION}, {"mail_url": "smtp://127.0.0.1:25?starttls=off"}],
     ids=["production", "mail server"],
 )
-async def test_it_is_for_developers_with_a_folder_only(
+async def test_mailbox_exists_only_in_development_with_a_folder(
     settings: Settings, deliver: Deliver, changes: dict[str, Any]
 ) -> None:
     """In production, or if mails leave by SMTP, there is nothing under `/mailbox`."""
@@ -359,7 +357,7 @@ async def test_the_address_works_without_a_slash(http: httpx.AsyncClient) -> Non
     assert "Mailbox" in response.text
 
 
-# --- Who may read them ---
+# --- Access ---
 
 
 async def test_a_mail_is_framed_by_its_page_only(http: httpx.AsyncClient, deliver: Deliver) -> None:
@@ -372,7 +370,7 @@ async def test_a_mail_is_framed_by_its_page_only(http: httpx.AsyncClient, delive
 
 
 @pytest.mark.parametrize("host", ["rebind.evil.example", "rebind.evil.example:8000", "localhost.evil.example", ""])
-async def test_names_of_strangers_are_refused(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
+async def test_foreign_host_names_are_refused(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
     """A page whose name points to this machine reads no mails."""
     await deliver()
     for path in ("/mailbox/messages", "/mailbox/"):
@@ -380,7 +378,7 @@ async def test_names_of_strangers_are_refused(http: httpx.AsyncClient, deliver: 
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.7:8000"])
-async def test_own_names_are_answered(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
+async def test_local_host_names_are_answered(http: httpx.AsyncClient, deliver: Deliver, host: str) -> None:
     """A developer's machine, and a phone beside it, can read the mails."""
     await deliver()
     assert (await http.get("/mailbox/messages", headers={"Host": host})).status_code == 200
