@@ -66,7 +66,7 @@ async def test_first_messages_at_the_same_moment_all_arrive(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("file", ["mailbox", "mailbox/new"])
-async def test_a_read_only_folder_loses_nothing(tmp_path: Path, file: str) -> None:
+async def test_a_read_only_folder_keeps_messages_waiting(tmp_path: Path, file: str) -> None:
     """If the folder can't be written, no message is refused for good; the reason names no path and no address."""
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("A file stands in the way, also of root.")
