@@ -1,4 +1,4 @@
-"""The words: the same messages in every language, each of them used, and the language that a caller asks for."""
+"""Messages: the same ones in every language, each of them used, and the language that a caller gets."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from models.identifiers import IdentifierType
 
 SOURCES = sorted(Path(api.__file__).parent.rglob("*.py"))
 WITHOUT_WORDS_OF_ITS_OWN = ProblemCode.IDENTIFIER_INVALID  # Its message is that of its reason, a FieldProblemCode.
-WEAKNESSES = ("dictionary", "spatial", "repeat", "sequence", "regex", "date")  # Patterns of zxcvbn, but for bruteforce.
+WEAKNESSES = ("dictionary", "spatial", "repeat", "sequence", "regex", "date")  # Patterns of zxcvbn, except bruteforce.
 IDENTIFIER_TYPES = tuple(IdentifierType)
 
-# Ids that the code puts together, and every part that can stand in each.
-PUT_TOGETHER: Mapping[str, tuple[str, ...]] = {
+# Ids that the code composes, and every part that each can have.
+COMPOSED_IDS: Mapping[str, tuple[str, ...]] = {
     "problem-{}": tuple(code.value for code in ProblemCode if code is not WITHOUT_WORDS_OF_ITS_OWN),
     "problem-{}-with-url": ("ACTIVATION_LINK_USED",),
     "field-{}": tuple(code.value for code in FieldProblemCode),
@@ -40,7 +40,7 @@ PUT_TOGETHER: Mapping[str, tuple[str, ...]] = {
     "identifier-label-{}": IDENTIFIER_TYPES,
     "identifier-field-{}": IDENTIFIER_TYPES,
     "identifier-hint-{}": IDENTIFIER_TYPES,
-    "membership-{}-{}": ("MANAGER-ACTIVE", "MEMBER-PENDING"),  # What activation comes to.
+    "membership-{}-{}": ("MANAGER-ACTIVE", "MEMBER-PENDING"),  # The outcomes of an activation.
     "declared-organisation-{}": ("founded", "joined"),
     "password-strength-{}": tuple(str(strength.value) for strength in PasswordStrength),
     "password-suggestion-{}": (*WEAKNESSES, "words"),
@@ -89,7 +89,7 @@ def test_each_language_has_its_file() -> None:
 
 
 @pytest.mark.parametrize("language", list(Language))
-def test_every_message_can_be_said(language: Language) -> None:
+def test_every_message_is_complete_with_its_parameters(language: Language) -> None:
     """With its parameters, each message becomes a sentence without gaps."""
     for message_id, names in messages(language).items():
         for number in (0, 1, 2, 1000):
@@ -141,7 +141,7 @@ def test_french_is_set_as_french() -> None:
         assert not re.search(r"[^\u202f\u00a0][;:!?»]|«[^\u202f\u00a0]|'", text), line
 
 
-# --- What the code says ---
+# --- Ids in the code ---
 
 
 def strings() -> Iterator[ast.AST]:
@@ -167,16 +167,16 @@ def patterns() -> set[str]:
     return {shape for shape in shapes if re.fullmatch(r"[a-zA-Z{}-]+", shape) and shape.partition("-")[0] in kinds}
 
 
-def test_ids_that_are_put_together_are_known_here() -> None:
-    """The table above has each way in which the code puts an id together, and no other."""
-    assert patterns() == set(PUT_TOGETHER)
+def test_table_has_all_composed_ids() -> None:
+    """The table above has each way in which the code composes an id, and no other."""
+    assert patterns() == set(COMPOSED_IDS)
 
 
 def test_every_message_is_used() -> None:
-    """Each message is named by the code, or can be put together by it; and all that can be has words."""
+    """The code names or composes the id of each message, and each composed id has words."""
     constants = {node.value for node in strings() if isinstance(node, ast.Constant)}
     put_together = {
-        shape.replace("{}-{}", "{}").replace("{}", part) for shape, parts in PUT_TOGETHER.items() for part in parts
+        shape.replace("{}-{}", "{}").replace("{}", part) for shape, parts in COMPOSED_IDS.items() for part in parts
     }
     named = {message_id for message_id in FRENCH if message_id in constants}
     assert named | put_together == set(FRENCH)
@@ -185,7 +185,7 @@ def test_every_message_is_used() -> None:
 
 @pytest.mark.parametrize("language", list(Language))
 def test_every_code_has_words(language: Language) -> None:
-    """Every code of the contract has words, a new one too."""
+    """Every code of the contract has words. A new code without words fails this test."""
     ids = [
         *(f"problem-{code.value}" for code in ProblemCode if code is not WITHOUT_WORDS_OF_ITS_OWN),
         *(f"field-{code.value}" for code in FieldProblemCode),
@@ -197,7 +197,7 @@ def test_every_code_has_words(language: Language) -> None:
     assert [message_id for message_id in ids if not has_message(language, message_id)] == []
 
 
-def test_parameters_that_the_code_gives_are_known() -> None:
+def test_messages_have_the_parameters_that_the_code_passes() -> None:
     """Messages with parameters are exactly those whose callers pass them, under these names."""
     assert {message_id: names for message_id, names in FRENCH.items() if names} == {
         "problem-TOO_MANY_REQUESTS": {"seconds"},
@@ -219,7 +219,7 @@ def test_parameters_that_the_code_gives_are_known() -> None:
     }
 
 
-# --- The language asked for ---
+# --- The requested language ---
 
 
 @pytest.mark.parametrize(
