@@ -95,7 +95,7 @@ async def test_every_line_of_the_log_has_the_id(
 
 
 @pytest.mark.parametrize(
-    ("given", "is_kept"),
+    ("sent", "is_kept"),
     [
         ("0123456789abcdef", True),
         ("f81d4fae-7dec-11d0-a765-00a0c91e6bf6", True),
@@ -107,7 +107,7 @@ async def test_every_line_of_the_log_has_the_id(
         ("", False),
     ],
 )
-async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, given: str, is_kept: bool) -> None:
+async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, sent: str, is_kept: bool) -> None:
     """A well-formed id of a trusted proxy is kept; a stranger's never is."""
     for changes, address, trusted in (
         (BEHIND_A_PROXY, "192.0.2.1", True),
@@ -115,12 +115,12 @@ async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, given: str, is_
         ({}, "192.0.2.1", False),
     ):
         async with client_of(build_app(settings.replace(**changes)), address) as client:
-            answer = await client.get("/health/live", headers={"X-Request-Id": given})
-        assert (answer.headers["x-request-id"] == given) is (is_kept and trusted)
+            answer = await client.get("/health/live", headers={"X-Request-Id": sent})
+        assert (answer.headers["x-request-id"] == sent) is (is_kept and trusted)
 
 
 async def test_unknown_paths_are_not_logged(http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Unknown paths are not logged, at any length."""
+    """Unknown paths of any length are not logged."""
     caplog.set_level(logging.INFO, "api.http.middleware")
     await http.get("/" + "x" * 10_000)
     assert "GET (unknown path) 404" in caplog.text
@@ -130,7 +130,7 @@ async def test_unknown_paths_are_not_logged(http: httpx.AsyncClient, caplog: pyt
 # --- Headers ---
 
 
-async def test_every_answer_is_safe(http: httpx.AsyncClient) -> None:
+async def test_every_answer_has_security_headers(http: httpx.AsyncClient) -> None:
     """No answer of any origin can be run as a page, framed, or taken for another type."""
     answers = [
         await http.get(path)
@@ -158,15 +158,15 @@ async def test_every_answer_is_safe(http: httpx.AsyncClient) -> None:
         assert "server" not in answer.headers
 
 
-async def test_production_asks_for_https(settings: Settings) -> None:
-    """In production, browsers that came by https come back by https only."""
+async def test_production_requires_https(settings: Settings) -> None:
+    """In production, browsers that came over HTTPS only return over HTTPS."""
     production = settings.replace(environment=Environment.PRODUCTION)
     async with client_of(build_app(production)) as client:
         for path in ("/", "/nowhere", "/graphql?query={__typename}"):
             assert (await client.get(path)).headers["strict-transport-security"] == "max-age=31536000"
 
 
-# --- The last resort ---
+# --- Unexpected failures ---
 
 
 async def test_failure_of_a_page_shows_no_traceback(
@@ -188,7 +188,7 @@ async def test_failure_of_a_page_shows_no_traceback(
 
 
 @pytest.mark.usefixtures("database_url")
-async def test_interrupted_answer_is_not_taken_for_whole() -> None:
+async def test_failure_within_an_answer_ends_the_connection() -> None:
     """If an answer has begun, a failure ends the connection, and no second answer is mixed in."""
     sent = []
 
