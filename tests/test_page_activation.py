@@ -14,7 +14,7 @@ from tests.support.visitor import CUT as CUT_OFF
 from tests.support.visitor import DETAILS, visitor
 
 SIGN_IN = "https://portal.example.org/sign-in"
-# What mail gateways and mail programs make of a link; {} is the token, and {0} and {1} its halves where it is folded.
+# Links as mail gateways and mail programs change them; {} is the token, {0} and {1} are its halves if it is folded.
 CHANGED = (
     "/#token={}",
     "/#TOKEN={}",
@@ -90,7 +90,7 @@ pytestmark = [pytest.mark.anyio, sqlite_only]
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-async def test_rules_tick_off_while_typing(
+async def test_rules_of_the_password_are_checked_while_typing(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink, width: int
 ) -> None:
     """Each rule is shown as kept or not, the meter follows, and both fields can be looked at."""
@@ -136,7 +136,7 @@ async def test_refused_password_leaves_the_link_usable(
         await person.is_at("active")
 
 
-async def test_link_that_is_of_no_use_says_why_and_leads_to_another(
+async def test_unusable_link_says_why_and_offers_another(
     browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """Expired, unknown, used and overtaken links each have their words; another link is one press away if it helps."""
@@ -163,7 +163,7 @@ async def test_link_that_is_of_no_use_says_why_and_leads_to_another(
         await expect(person.step("resend")).to_contain_text("This link has been used")
 
 
-async def test_link_of_another_attempt_is_overtaken(
+async def test_link_of_another_attempt_is_superseded(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """A person who signed up twice and used one link learns what became of the other."""
@@ -181,7 +181,7 @@ async def test_link_of_another_attempt_is_overtaken(
         await expect(person.step("resend")).to_contain_text("Ce lien n’est plus utile")
 
 
-async def test_second_link_in_the_same_page_is_taken(
+async def test_second_link_in_the_same_page_is_read(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """A link pasted into the address bar of this page is read, and leaves it, like any other."""
@@ -195,11 +195,11 @@ async def test_second_link_in_the_same_page_is_taken(
 
 
 def changed(form: str, token: str) -> str:
-    """Return the link with *token* as it arrives."""
+    """Return the link with *token* in the form in which it arrives."""
     return form.format(token[:20], token[20:]) if "{1}" in form else form.format(token)
 
 
-async def test_link_is_found_in_whatever_form_it_comes(
+async def test_token_is_found_in_each_changed_link(
     browser: Browser,
     server: str,
     captcha: KnownCaptcha,
@@ -244,7 +244,7 @@ async def test_token_leaves_the_address_before_any_other_script_runs(
 
 
 @pytest.mark.parametrize(("locale", "title", "advice"), EXPLAINED, ids=["fr", "en"])
-async def test_link_without_its_token_says_what_to_do(
+async def test_link_without_its_token_offers_advice(
     browser: Browser, server: str, locale: str, title: str, advice: str
 ) -> None:
     """A link without its token leads to the advice to copy all of it, or to ask for another, right there."""
@@ -262,10 +262,10 @@ async def test_link_without_its_token_says_what_to_do(
         await person.looks_right(f"link-cut-{locale}")
 
 
-async def test_token_that_is_cut_is_explained(
+async def test_truncated_token_is_called_invalid(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """A link without its end is called invalid, with the way to get a whole one."""
+    """A link without its end is called invalid, and the page offers a whole one."""
     async with visitor(browser, server) as person:
         await person.sign_up(captcha)
         await person.open_link((await newest_link())[:-6])
@@ -275,10 +275,8 @@ async def test_token_that_is_cut_is_explained(
 
 
 @pytest.mark.parametrize(("locale", "words"), [("fr-FR", "arrivé incomplet"), ("en-GB", "arrived incomplete")])
-async def test_link_that_lost_all_of_it_leads_to_another(
-    browser: Browser, server: str, locale: str, words: str
-) -> None:
-    """A link without its fragment is the page's own address: the first page says so, and where to get a new link."""
+async def test_link_without_a_fragment_offers_another(browser: Browser, server: str, locale: str, words: str) -> None:
+    """A link without its fragment leads to the first page, which says how to get a new link."""
     async with visitor(browser, server, locale=locale) as person:
         await expect(person.step("welcome")).to_contain_text(words)
         await person.step("welcome").get_by_role("link").last.click()
@@ -286,6 +284,6 @@ async def test_link_that_lost_all_of_it_leads_to_another(
 
 
 async def test_skip_link_is_no_activation_link(browser: Browser, server: str) -> None:
-    """A fragment of the page's own changes nothing."""
+    """The page's own fragment changes nothing."""
     async with visitor(browser, server, address="/#content") as person:
         await person.is_at("welcome")
