@@ -66,7 +66,7 @@ async def test_captcha_can_be_heard(browser: Browser, server: str, captcha: Know
         await person.is_at("sent")
 
 
-async def test_expired_registration_is_taken_up_again(
+async def test_expired_registration_is_restarted_by_one_press(
     browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha
 ) -> None:
     """After half an hour, the page says so, keeps everything, and one press brings a new picture."""
@@ -96,7 +96,9 @@ async def test_expired_picture_costs_no_attempt(
         await person.is_at("sent")
 
 
-async def test_new_captcha_has_no_old_problem(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+async def test_problem_of_an_old_captcha_is_not_shown_for_a_new_one(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
     """The problem of an answer to one registration is not shown for the next."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
