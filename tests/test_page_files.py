@@ -122,8 +122,8 @@ def test_both_languages_have_the_same_words(page: Elements) -> None:
     assert named <= french.keys()
 
 
-def test_no_word_is_left_over(page: Elements) -> None:
-    """There are no words that are never shown."""
+def test_every_word_is_used(page: Elements) -> None:
+    """The page shows each of its words somewhere."""
     html = (FOLDER / "index.html").read_text()
     scripts = "".join(file.read_text() for file in FOLDER.rglob("*.js") if file.parent.name != "words")
     made = re.compile(r"^(resend\.title|resend\.lead|restart)\.")
@@ -131,7 +131,7 @@ def test_no_word_is_left_over(page: Elements) -> None:
     assert unused == []
 
 
-def test_french_is_set_as_french_is(page: Elements) -> None:
+def test_french_punctuation_has_no_break_spaces(page: Elements) -> None:
     """A narrow no-break space precedes : ; ? and !, as in the service's own words."""
     for name, text in words("fr").items():
         assert re.search(r"[ \u00a0][:;?!]|'", text) is None, name
@@ -160,7 +160,7 @@ def test_every_field_can_be_filled_in_by_the_browser(page: Elements) -> None:
     assert purposes["new-password"] == purposes["password-confirmation"] == "new-password"
 
 
-# --- Links that arrive changed ---
+# --- Changed links ---
 
 TOKEN = "q7-Zt_" + "x" * 37
 CHANGED = (
@@ -179,7 +179,7 @@ CHANGED = (
 
 @sqlite_only
 @pytest.mark.parametrize("environment", list(Environment))
-async def test_changed_link_is_answered_by_the_page(
+async def test_changed_link_gets_the_page(
     settings: Settings, environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A changed link gets the page at once. No cache keeps it, no other site learns it, and the log shows no link."""
@@ -238,7 +238,7 @@ async def test_no_link_makes_a_page_large(http: httpx.AsyncClient) -> None:
 async def test_log_has_known_paths_only(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, method: str, path: str, logged: str
 ) -> None:
-    """The log calls an unknown path unknown: it may be anything that somebody pasted."""
+    """The log calls an unknown path unknown, because somebody may have pasted it."""
     caplog.set_level(logging.INFO)
     await http.request(method, path)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "api.http.middleware"]
