@@ -13,7 +13,7 @@ from api.mail.composer import Composer
 from api.mail.letters import LetterWriter
 from api.mail.relay import CONCURRENT_SENDINGS, Relay
 from api.mail.transports import MailTransport, open_transport
-from api.shutdown import SHUTDOWN_SECONDS
+from api.shutdown import SHUTDOWN_SECONDS, STOP_SIGNALS
 from models.database.connections import database
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.settings.environment import Settings
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def build_relay(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
 
 from api.cli.running import read_settings, run
+from api.clock import utc_now
 
 if TYPE_CHECKING:
     from api.settings.environment import Settings
@@ -32,4 +32,4 @@ async def _purge(settings: Settings) -> dict[str, int]:
     from models.retention import purge as purge_database
 
     async with database(settings.database_url.get_secret_value()):
-        return await purge_database(now=datetime.now(UTC))
+        return await purge_database(now=utc_now())

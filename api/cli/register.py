@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.running import fail, read_settings, refuse, run
+from api.clock import utc_now
+from api.shutdown import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from api.settings.environment import Settings
@@ -34,7 +35,7 @@ def import_sirene(
     from api.sirene.importing import IMPORT_FAILURES
 
     settings = read_settings()
-    if edition is not None and edition.date() > datetime.now(UTC).date():
+    if edition is not None and edition.date() > utc_now().date():
         refuse([f"--edition {edition:%Y-%m-%d}: this day is still to come"])
     work = _import(settings, establishments, legal_units, edition and edition.date(), accept_shrinking)
     try:
@@ -51,7 +52,7 @@ async def _import(
     from api.sirene.report import report_import
     from models.database.connections import database
 
-    for stop in (signal.SIGINT, signal.SIGTERM):
+    for stop in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(stop, partial(_cancel_once, asyncio.current_task()))
     async with database(settings.database_url.get_secret_value()):
         with Terminal().showing() as progress:
@@ -61,7 +62,7 @@ async def _import(
                 edition=edition,
                 accept_shrinking=accept_shrinking,
                 progress=progress,
-                now=datetime.now(UTC),
+                now=utc_now(),
             )
     return report_import(summary)
 
@@ -83,4 +84,4 @@ async def _report(settings: Settings) -> str:
     from models.sirene.tables import RegisterEdition
 
     async with database(settings.database_url.get_secret_value()):
-        return report_register(await RegisterEdition.current(), now=datetime.now(UTC))
+        return report_register(await RegisterEdition.current(), now=utc_now())

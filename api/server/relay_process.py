@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from api.logs import configure_logging
-from api.shutdown import SHUTDOWN_SECONDS
+from api.shutdown import SHUTDOWN_SECONDS, STOP_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 RESTART_SECONDS = 2
 NICENESS = 19
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger(__name__)
 
