@@ -13,6 +13,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.account import Account
+from models.database.connections import connection
 from models.registration import Registration, RegistrationState
 from models.visible_text import visible
 
@@ -65,10 +66,10 @@ class ActivationToken(Model):
 
         The relay makes up a registration where nothing waits. It is not stored, and its token is worth nothing.
         """
-        tokens, connection = [secrets.token_urlsafe(TOKEN_BYTES) for _ in registrations], cls._meta.db
-        statement = ISSUE_ON_SQLITE if connection.capabilities.dialect == "sqlite" else ISSUE_ON_POSTGRES
+        tokens, client = [secrets.token_urlsafe(TOKEN_BYTES) for _ in registrations], connection()
+        statement = ISSUE_ON_SQLITE if client.capabilities.dialect == "sqlite" else ISSUE_ON_POSTGRES
         issued = [(token_digest(token), str(each.id)) for token, each in zip(tokens, registrations, strict=True)]
-        await connection.execute_query(statement, [json.dumps(issued), now + LINK_LIFETIME])
+        await client.execute_query(statement, [json.dumps(issued), now + LINK_LIFETIME])
         return tokens
 
     @classmethod

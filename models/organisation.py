@@ -14,6 +14,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
+from models.database.connections import connection
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 
 if TYPE_CHECKING:
@@ -180,11 +181,11 @@ async def _look_up(wanted: set[Identifier]) -> dict[Identifier, KnownOrganisatio
 
 
 async def _rows(ids: list[uuid.UUID], sirets: list[str]) -> list[dict[str, Any]]:
-    connection = Organisation._meta.db
-    if connection.capabilities.dialect == "sqlite":
+    client = connection()
+    if client.capabilities.dialect == "sqlite":
         values = [json.dumps([str(id_) for id_ in ids]), json.dumps(sirets)]
-        return await connection.execute_query_dict(LOOK_UP_ON_SQLITE, values)
-    return await connection.execute_query_dict(LOOK_UP_ON_POSTGRES, [ids, sirets])
+        return await client.execute_query_dict(LOOK_UP_ON_SQLITE, values)
+    return await client.execute_query_dict(LOOK_UP_ON_POSTGRES, [ids, sirets])
 
 
 def _instant(stored: datetime | str) -> datetime:

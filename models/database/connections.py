@@ -47,7 +47,7 @@ async def database(url: str) -> AsyncIterator[None]:
 
 
 def connection() -> BaseDBAsyncClient:
-    """Return the one connection, or pool of connections, of this process."""
+    """Return the connection, or pool, of this process; in a transaction, the connection of that transaction."""
     (client,) = get_connections().all()
     return client
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from models.database.connections import connection
 from models.database.sqlite import ImmediateSqliteClient
 from models.sirene.on_postgres import PostgresReplacement
 from models.sirene.on_sqlite import SqliteReplacement
-from models.sirene.tables import RegisterEntry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def replacement() -> AsyncIterator[Replacement]:
     :raises ReplacementUnderWayError: another process is replacing the register.
     :raises RegisterFixedError: the database does not let the table be replaced.
     """
-    client = RegisterEntry._meta.db
+    client = connection()
     if isinstance(client, ImmediateSqliteClient):
         async with SqliteReplacement.locked(client) as on_sqlite:
             yield on_sqlite
