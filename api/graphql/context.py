@@ -71,6 +71,11 @@ def unless_unset(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 
+def choose_language(info: Info, argument: Language | None) -> Language:
+    """Return the language that *argument* names; the request's, if it was left out."""
+    return unless_unset(argument) or info.context.language
+
+
 def language_of(info: Info) -> Language:
     """Return the language that a field answers in: its argument decides, or its input's, else the request's header."""
     raw = get_core_info(info)

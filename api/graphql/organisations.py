@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from api import refusals
-from api.graphql.context import Info, unless_unset
+from api.graphql.context import Info, choose_language
 from api.graphql.engine.cost import GIVEN, SIZE
 from api.graphql.problems import InvalidInput, Problem, TooManyRequests
 from api.messages.languages import Language
@@ -204,7 +204,7 @@ OrganisationsResult: TypeAlias = Annotated[
 
 
 async def identifier_types(info: Info, language: Language | None = strawberry.UNSET) -> list[IdentifierTypeInfo]:
-    spoken = unless_unset(language) or info.context.language
+    spoken = choose_language(info, language)
     return [IdentifierTypeInfo.of(format_, spoken) for format_ in IDENTIFIER_FORMATS.values()]
 
 
@@ -212,7 +212,7 @@ async def organisation(
     info: Info, identifier: OrganisationIdentifierInput, language: Language | None = strawberry.UNSET
 ) -> OrganisationResult:
     await info.context.services.limits.enforce("organisation", info.context.caller.network)
-    return await _look_up(info, identifier, unless_unset(language) or info.context.language)
+    return await _look_up(info, identifier, choose_language(info, language))
 
 
 async def organisations(
@@ -224,7 +224,7 @@ async def organisations(
         raise refusals.InvalidInput(
             [refusals.FieldRefusal(("identifiers",), FieldProblemCode.TOO_MANY_ITEMS, {"max": MAX_IDENTIFIERS})]
         )
-    spoken = unless_unset(language) or info.context.language
+    spoken = choose_language(info, language)
     return OrganisationList(
         items=await asyncio.gather(*(_look_up(info, identifier, spoken) for identifier in identifiers))
     )

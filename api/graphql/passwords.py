@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.graphql.context import Info, unless_unset, without_values
+from api.graphql.context import Info, choose_language, unless_unset, without_values
 from api.graphql.problems import FieldProblem, InvalidInput, TooManyRequests
 from api.messages.languages import Language
 from api.messages.words import has_message, translate
@@ -90,7 +90,7 @@ async def password_policy(info: Info, language: Language | None = strawberry.UNS
         min_character_types=MIN_CHARACTER_TYPES,
         character_types=list(CharacterType),
         description=translate(
-            unless_unset(language) or info.context.language,
+            choose_language(info, language),
             "password-policy",
             min=MIN_LENGTH,
             types=MIN_CHARACTER_TYPES,

@@ -8,7 +8,7 @@ import strawberry
 
 from api import refusals
 from api.graphql.captcha import Captcha
-from api.graphql.context import Context, Info, language_of, unless_unset, without_values
+from api.graphql.context import Context, Info, choose_language, language_of, unless_unset, without_values
 from api.graphql.instants import seconds_until
 from api.graphql.organisations import DeclaredOrganisation, OrganisationIdentifierInput
 from api.graphql.problems import (
@@ -223,7 +223,7 @@ VerifyCaptchaResult: TypeAlias = Annotated[
 
 
 async def create_account(info: Info, input: CreateAccountInput) -> CreateAccountResult:  # noqa: A002  # GraphQL's word.
-    context, language = info.context, unless_unset(input.language) or info.context.language
+    context, language = info.context, choose_language(info, input.language)
     pending = await context.services.sign_up.create_account(input.entries(language), context.caller)
     return PendingRegistration.of(pending, context, language)
 

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from api.graphql.context import Info, unless_unset
+from api.graphql.context import Info, choose_language
 from api.messages.languages import Language
 from api.messages.words import translate
 
@@ -25,5 +25,5 @@ async def terms(info: Info, language: Language | None = strawberry.UNSET) -> Ter
         version=current.version,
         url=current.url,
         survey_consent_version=current.survey_consent_version,
-        survey_consent_text=translate(unless_unset(language) or info.context.language, "terms-survey-consent"),
+        survey_consent_text=translate(choose_language(info, language), "terms-survey-consent"),
     )
