@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from models.field_problems import FieldProblemCode
 from models.links import find_link, find_phone
 from models.phone_numbers import parse_as_dialled_from_france
-from models.visible_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, visible, visible_as_entered
+from models.visible_text import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, is_blank, visible, visible_as_entered
 
 MAX_NAME_LENGTH = 100
 MAX_ORGANISATION_NAME_LENGTH = 200
@@ -23,11 +23,6 @@ MAX_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets, less its an
 MAX_INPUT_LENGTH = 8 * MAX_EMAIL_LENGTH  # A longer text is too long in any normal form, and slow to normalise.
 
 ZERO_WIDTH_JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
-# Invisible characters of other categories: joiners of letters, fillers of Hangul, unwritten vowels of Khmer,
-# variation selectors, and Braille without a dot.
-SHOWS_NOTHING = re.compile(
-    r"[\s\u034f\u115f\u1160\u17b4\u17b5\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]*"
-)
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 # RFC 5322 allows these in a local part, but a mail program reads them as a page's path, query or host.
 UNUSUAL_LOCAL_PART = re.compile(r"[/?=]|^www\.", re.IGNORECASE)
@@ -88,6 +83,11 @@ class Person:
         return [self.first_name, self.last_name, self.email.address, self.contact_email or ""]
 
 
+def is_refused(char: str) -> bool:
+    """Tell whether *char* may be in no text: a control character, a mark of writing direction, a lone surrogate."""
+    return unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS
+
+
 def clean(entered: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     """Return *entered* as a person sees it (see `models.visible_text.visible`).
 
@@ -99,7 +99,7 @@ def clean(entered: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
         raise InputError(FieldProblemCode.TOO_LONG, max_length)
     text = visible(entered)
     for char in text:
-        if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS:
+        if is_refused(char):
             raise InputError(FieldProblemCode.INVALID_CHARACTERS, reason="character", quoted=f"U+{ord(char):04X}")
     return text
 
@@ -112,7 +112,7 @@ def parse_name(entered: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     :raises InputError: REQUIRED, TOO_LONG or INVALID_CHARACTERS.
     """
     name = " ".join(clean(entered, max_length=max_length).split())
-    if SHOWS_NOTHING.fullmatch(name):
+    if is_blank(name):
         raise InputError(FieldProblemCode.REQUIRED)
     if len(name) > max_length:
         raise InputError(FieldProblemCode.TOO_LONG, max_length)

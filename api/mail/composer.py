@@ -7,7 +7,6 @@ no remote resource, and link only to the activation page and the sign-in page.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.headerregistry import Address
@@ -23,7 +22,7 @@ from api.messages.words import translate
 from models.activation import LINK_LIFETIME
 from models.domains import decode_domain_for_strangers
 from models.links import unlinked
-from models.personal_data import REFUSED_CATEGORIES, ZERO_WIDTH_JOINERS, InputError, parse_email_address
+from models.personal_data import InputError, is_refused, parse_email_address
 from models.registration import ACTIVATION_PERIOD
 
 if TYPE_CHECKING:
@@ -172,11 +171,8 @@ class Composer:
 
 def one_line(text: str) -> str:
     """Return *text* on one line: single blanks, and no control character or mark of writing direction."""
-    visible = (
-        " " if unicodedata.category(char) in REFUSED_CATEGORIES and char not in ZERO_WIDTH_JOINERS else char
-        for char in text
-    )
-    return " ".join("".join(visible).split())
+    visible = "".join(" " if is_refused(char) else char for char in text)
+    return " ".join(visible.split())
 
 
 def shown_address(address: str) -> str:

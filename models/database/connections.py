@@ -12,7 +12,7 @@ from tortoise import Tortoise
 from tortoise.connection import get_connections
 from tortoise.exceptions import BaseORMException
 
-from models.database.postgres_connections import DatabaseEncodingError
+from models.database.postgres_connections import POSTGRES_FAILURES, DatabaseEncodingError
 from models.database.url import tortoise_config
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 DATABASE_FAILURES = (
     BaseORMException,
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
+    *POSTGRES_FAILURES,
     sqlite3.Error,
     DatabaseEncodingError,
 )

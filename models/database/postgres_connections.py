@@ -24,7 +24,7 @@ CLOSE_SECONDS = 1.0
 SOCKET_OPTIONS = {"TCP_USER_TIMEOUT": 5_000, "TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 2}
 # Other hosts would refuse the role or the database as well.
 PERMANENT_FAILURES = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
-FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+POSTGRES_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 SERVER_QUERY = """
 SELECT pg_backend_pid(), NOT pg_is_in_recovery(),
        current_setting('default_transaction_read_only'), current_setting('default_transaction_isolation')
@@ -96,7 +96,7 @@ async def connect(
             connection, server = await _open({**options, "host": host, "port": port, "timeout": seconds})
         except PERMANENT_FAILURES:
             raise
-        except FAILURES as exc:
+        except POSTGRES_FAILURES as exc:
             failure = exc
             continue
         if server.fits(wanted):
@@ -150,7 +150,7 @@ async def _look(connection: PostgresConnection, seconds: float) -> Server:
 async def _close(connection: PostgresConnection) -> None:
     try:
         await connection.close(timeout=CLOSE_SECONDS)
-    except FAILURES:
+    except POSTGRES_FAILURES:
         connection.terminate()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from models.database.postgres_connections import POSTGRES_FAILURES
 from models.sirene.rows import (
     COLUMNS,
     INCOMING,
@@ -32,8 +33,6 @@ MAX_STEP_SECONDS = 24 * 3600.0  # A step of an import may last longer than any q
 LOCK_MILLISECONDS = 250  # Look-ups wait behind us meanwhile, so we wait shortly, and often.
 LOCK_EVERY_SECONDS = 2.0
 LOCK_FOR_SECONDS = 3600.0
-
-CONNECTION_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 # For the session: time limits that a role has for queries of the service are too short for an import. The new table is
 # made in the schema of the old one, even if another schema is searched first.
@@ -121,7 +120,7 @@ class PostgresReplacement:
                 yield new
             finally:
                 await new._stop_copying()
-                with suppress(*CONNECTION_FAILURES):
+                with suppress(*POSTGRES_FAILURES):
                     if new._in_transaction:
                         await new._roll_back()
                     await connection.execute(f"DROP TABLE IF EXISTS {INCOMING}")
