@@ -13,15 +13,15 @@ import { visible } from "./visible-text.js";
  * @returns {candidate is Control}
  */
 export function isControl(candidate) {
-  const typed = candidate instanceof HTMLInputElement || candidate instanceof HTMLSelectElement;
-  return typed && candidate.name !== "";
+  const isField = candidate instanceof HTMLInputElement || candidate instanceof HTMLSelectElement;
+  return isField && candidate.name !== "";
 }
 
 /**
  * Return the visible text of *control*. Not for passwords, which stay as they are.
  * @param {Control} control
  */
-export function typedInto(control) {
+export function entryOf(control) {
   return control instanceof HTMLInputElement && control.type === "checkbox" ? control.checked : visible(control.value);
 }
 
@@ -39,7 +39,7 @@ function isAsked(control) {
  * @param {unknown} value
  */
 export function fill(control, value) {
-  if (typeof value !== typeof typedInto(control)) return;
+  if (typeof value !== typeof entryOf(control)) return;
   if (typeof value === "boolean" && control instanceof HTMLInputElement) control.checked = value;
   else control.value = String(value);
 }
@@ -50,7 +50,7 @@ export function fill(control, value) {
  * @returns {FieldProblem[]}
  */
 export function missing(control) {
-  const value = typedInto(control);
+  const value = entryOf(control);
   const empty = value === false || value === "";
   if (!control.required || !isAsked(control) || !empty) return [];
   const message = value === false ? say("problem.terms") : say("problem.required");

@@ -5,7 +5,7 @@ import { clock, countDown } from "./countdown.js";
 import { byId, element, within } from "./dom.js";
 import { draft, keepField, onForgotten } from "./draft.js";
 import { explain, Refusal, TooManyRequests } from "./failures.js";
-import { fill, isControl, labelOf, missing, setProblem, typedInto } from "./field.js";
+import { entryOf, fill, isControl, labelOf, missing, setProblem } from "./field.js";
 import { language, say } from "./language.js";
 import { announce, showTitle } from "./view.js";
 
@@ -67,7 +67,7 @@ export class Form {
 
   /** @param {Control} control */
   #keep(control) {
-    if (this.#place) keepField(control.name, typedInto(control), this.#place);
+    if (this.#place) keepField(control.name, entryOf(control), this.#place);
   }
 
   controls() {

@@ -3,7 +3,7 @@
 
 import { byId } from "../dom.js";
 import { draft } from "../draft.js";
-import { typedInto } from "../field.js";
+import { entryOf } from "../field.js";
 import { Form } from "../form.js";
 import { say } from "../language.js";
 import { setup } from "../setup.js";
@@ -33,7 +33,7 @@ function addressProblems() {
   const problems = ["email", "contactEmail"]
     .filter((name) => detailsForm.control(name)?.validity.typeMismatch)
     .map((name) => ({ path: [name], message: say("problem.email") }));
-  if (typed("emailConfirmation") && typed("email") !== typed("emailConfirmation")) {
+  if (entered("emailConfirmation") && entered("email") !== entered("emailConfirmation")) {
     problems.push({ path: ["emailConfirmation"], message: say("problem.email-mismatch") });
   }
   return problems;
@@ -45,11 +45,11 @@ function addressProblems() {
  */
 function showAsSeen(name) {
   const control = detailsForm.control(name);
-  if (control) control.value = String(typedInto(control));
+  if (control) control.value = String(entryOf(control));
 }
 
 /** @param {string} name */
-function typed(name) {
+function entered(name) {
   const control = detailsForm.control(name);
-  return control ? String(typedInto(control)).toLowerCase() : "";
+  return control ? String(entryOf(control)).toLowerCase() : "";
 }

@@ -46,7 +46,7 @@ export function takePending() {
  */
 export async function register() {
   const isHere = presence();
-  const email = typed("email");
+  const email = entered("email");
   let result = await createAccount();
   if (isSpent(result)) {
     keep({ attempt: null });
@@ -77,7 +77,7 @@ function isSpent(result) {
 export function isOutdated() {
   if (draft.attempt === null) return false;
   const { termsVersion, language: inLanguage, ...sent } = JSON.parse(draft.attempt.input);
-  return JSON.stringify(sent) !== JSON.stringify(typedInput());
+  return JSON.stringify(sent) !== JSON.stringify(enteredInput());
 }
 
 /**
@@ -113,28 +113,28 @@ export function startRegistration() {
 /** Return the form as the contract has it. */
 async function formInput() {
   const { terms } = await setup();
-  return { ...typedInput(), termsVersion: terms.version, language: language().toUpperCase() };
+  return { ...enteredInput(), termsVersion: terms.version, language: language().toUpperCase() };
 }
 
-function typedInput() {
+function enteredInput() {
   return {
-    email: typed("email"),
-    emailConfirmation: typed("emailConfirmation"),
-    firstName: typed("firstName"),
-    lastName: typed("lastName"),
-    phone: typed("phone"),
-    contactEmail: typed("contactEmail"),
+    email: entered("email"),
+    emailConfirmation: entered("emailConfirmation"),
+    firstName: entered("firstName"),
+    lastName: entered("lastName"),
+    phone: entered("phone"),
+    contactEmail: entered("contactEmail"),
     acceptTerms: draft.fields.acceptTerms === true,
     surveyConsent: draft.fields.surveyConsent === true,
     organisation: {
-      identifier: { type: typed("organisation.identifier.type"), value: typed("organisation.identifier.value") },
-      name: draft.fields[NAME_ASKED] === true ? typed("organisation.name") : "",
+      identifier: { type: entered("organisation.identifier.type"), value: entered("organisation.identifier.value") },
+      name: draft.fields[NAME_ASKED] === true ? entered("organisation.name") : "",
     },
   };
 }
 
 /** @param {string} name */
-function typed(name) {
+function entered(name) {
   return String(draft.fields[name] ?? "");
 }
 
