@@ -1,7 +1,7 @@
 """The private parts of graphql-core that the service depends on: the methods by which its executor executes fields.
 
-A new release may change them without notice: before `TRIED_ON` follows it, `tests/test_library_internals.py` says what
-has changed.
+A new release may change them without notice: before `TRIED_ON` follows it,
+`tests/test_private_parts_of_graphql.py` says what has changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The private parts of Strawberry that the service depends on.
 
 Strawberry has no public way to any of them. A new release may change them without notice: before `TRIED_ON` follows it,
-`tests/test_library_internals.py` says what has changed.
+`tests/test_private_parts_of_graphql.py` says what has changed.
 """
 
 from __future__ import annotations
