@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import secrets
@@ -17,6 +16,7 @@ from api.http.deadlines import Deadline
 from api.http.middleware import REQUEST_ID_HEADER, SAFE
 from api.http.request_reader import Part, RequestReader
 from api.http.uvicorn_protocol import status_line
+from api.limits.networks import parse_address
 from api.settings.trusted_proxies import UNIX_PEER
 
 logger = logging.getLogger(__name__)
@@ -232,5 +232,4 @@ def _as_ipv4(address: tuple[str, int] | None) -> tuple[str, int] | None:
     """Return a client's *address*, an IPv4 address that came over IPv6 in its own form."""
     if address is None or not address[0].lower().startswith("::ffff:"):
         return address
-    mapped = ipaddress.IPv6Address(address[0]).ipv4_mapped
-    return (str(mapped), address[1]) if mapped else address
+    return str(parse_address(address[0])), address[1]

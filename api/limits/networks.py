@@ -1,4 +1,4 @@
-"""Networks of clients: the unit that calls are counted for."""
+"""Addresses of clients and proxies, and networks: the unit that calls are counted for."""
 
 from __future__ import annotations
 
@@ -6,22 +6,30 @@ import ipaddress
 from functools import lru_cache
 from typing import TypeAlias
 
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 IPV6_PREFIX_LENGTH = 64
 """One subscriber has a whole /64, so its addresses are never counted apart."""
 
 
+def parse_address(text: str) -> Address:
+    """Return the address; one of IPv4 that is written as IPv6 (`::ffff:192.0.2.1`) as that of IPv4.
+
+    :raises ValueError: *text* is no address.
+    """
+    address = ipaddress.ip_address(text)
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
+
+
 @lru_cache(maxsize=4096)
 def network_of(client: str | None) -> str:
     """Return the network that calls of *client* are counted for: an IPv4 address, or the /64 of an IPv6 address."""
     try:
-        address = ipaddress.ip_address((client or "").partition("%")[0])
+        address = parse_address((client or "").partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((address, IPV6_PREFIX_LENGTH), strict=False))
     return str(address)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from api.settings.hosts import is_loopback
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 PROBE_SECONDS = 1
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 UNIX_MODE = 0o660
 """Access for owner and group only: where `unix` is a trusted proxy, a peer can speak for every client."""
 
@@ -37,7 +38,7 @@ class TcpAddress:
     @property
     def is_local(self) -> bool:
         """True if only this machine can connect."""
-        return self.host in LOOPBACK
+        return is_loopback(self.host)
 
     @property
     def url(self) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+from api.limits.networks import Network, parse_address
 
 UNIX_PEER = "unix"
 """The name of a peer on the Unix socket, which has no address: in the setting, and as the host of a client."""
@@ -44,10 +43,10 @@ class TrustedProxies:
         if host == UNIX_PEER:
             return self.unix
         try:
-            address = ipaddress.ip_address(str(host))
+            address = parse_address(str(host))
         except ValueError:
             return False
-        return any((getattr(address, "ipv4_mapped", None) or address) in network for network in self.networks)
+        return any(address in network for network in self.networks)
 
     @property
     def names(self) -> list[str]:
