@@ -87,7 +87,7 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with database(settings.database_url.get_secret_value()):
+        async with database(settings.database_url.text):
             try:
                 async with upkeep(clock):
                     yield

@@ -20,6 +20,7 @@ from api.passwords.hashing import Hasher
 from api.settings.environment import Settings
 from api.settings.mail_destination import Maildir
 from api.settings.sender import Sender
+from models.database.url import parse_database_url
 from tests.support.browser import browser, server
 from tests.support.canary import pytest_runtest_makereport
 from tests.support.client import PAGE, SIGN_IN, Portal
@@ -75,7 +76,7 @@ def anyio_backend() -> str:
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Return settings without a relay and without limits."""
     return Settings(
-        database_url=SecretStr(database_url),
+        database_url=parse_database_url(database_url),
         mail_url=Maildir(tmp_path / "mailbox"),
         mail_from=Sender("Guichet", "no-reply", "portal.example.org"),
         activation_url=PAGE,

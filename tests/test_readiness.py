@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from api.app import build_app
 from api.http.health import SharedProbe
 from api.settings.environment import Settings
 from models.database.connections import database
 from models.database.migration import migrate
+from models.database.url import parse_database_url
 from models.outbox import OutboxMessage
 from models.readiness import ROOM_BYTES, is_ready
 from tests.support.client import client_of
@@ -55,7 +55,7 @@ async def _wait_for_replay(primary: Cluster, standby: Cluster) -> None:
 async def test_standby_is_not_ready(servers: tuple[Cluster, Cluster]) -> None:
     """A hot standby, which answers queries and takes no writes, is not ready; its primary is."""
     for server, status in zip(servers, (200, 503), strict=True):
-        app = build_app(Settings(database_url=SecretStr(server.url), relay="off"))
+        app = build_app(Settings(database_url=parse_database_url(server.url), relay="off"))
         async with app.router.lifespan_context(app), client_of(app) as client:
             assert (await client.get("/health/ready")).status_code == status
 

@@ -45,7 +45,7 @@ def serve(
     from api.server import processes
     from models.database.connections import check_encoding
 
-    run(check_encoding(settings.database_url.get_secret_value()))
+    run(check_encoding(settings.database_url.text))
     processes.run(settings, address=address, workers=workers)
 
 

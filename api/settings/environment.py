@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.captcha.challenge import MAX_ANSWER_LENGTH
 from api.limits.storage import MEMORY_URL, check_storage_url
 from api.limits.table import LimitTable, parse_limits
 from api.settings.files import SECRET_KEY_FILE, development_key
@@ -21,14 +22,13 @@ from api.settings.problems import PREFIX, SettingsError, line
 from api.settings.production import insecure_settings
 from api.settings.sender import Sender, parse_helo_name, parse_sender
 from api.settings.trusted_proxies import TrustedProxies
-from models.database.url import tortoise_config
+from models.database.url import DatabaseUrl, parse_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLACEHOLDER_TERMS_URL = "https://www.example.org/conditions"
 MAX_VERSION_LENGTH = 50
-MAX_ANSWER_LENGTH = 50
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 SERVICE_LINK = re.compile(
     r"GUICHET_(?:[A-Z0-9_]+_)?"
@@ -113,11 +113,6 @@ def _check_version(text: str) -> str:
     return text
 
 
-def _check_database_url(url: SecretStr) -> SecretStr:
-    tortoise_config(url.get_secret_value())
-    return url
-
-
 def _check_rate_limit_url(url: SecretStr) -> SecretStr:
     check_storage_url(url.get_secret_value())
     return url
@@ -135,7 +130,9 @@ class Settings(BaseSettings):
     )
 
     environment: Environment = Environment.DEVELOPMENT
-    database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = SecretStr("sqlite://var/guichet.db")
+    database_url: Annotated[DatabaseUrl, NoDecode, ParsedBy(parse_database_url)] = parse_database_url(
+        "sqlite://var/guichet.db"
+    )
     mail_url: Annotated[MailDestination, NoDecode, ParsedBy(parse_mail_url)] = parse_mail_url("maildir:var/mailbox")
     mail_from: Annotated[Sender, NoDecode, ParsedBy(parse_sender)] = parse_sender("Guichet <no-reply@guichet.example>")
     mail_helo_name: Annotated[str, AfterValidator(parse_helo_name)] | None = None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.settings.mail_destination import Maildir
-from models.database.url import credentials_of
 
 if TYPE_CHECKING:
     from api.settings.environment import Settings
@@ -42,7 +41,7 @@ def development_key() -> str:
 
 def open_files(settings: Settings) -> list[str]:
     """Return a line with a remedy for each file of ours that other users can read."""
-    database = credentials_of(settings.database_url.get_secret_value()).get("file_path")
+    database = settings.database_url.file
     files = [
         Path(database) if database else None,
         settings.mail_url.path if isinstance(settings.mail_url, Maildir) else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zxcvbn import zxcvbn
@@ -11,7 +11,6 @@ from api.limits.storage import MEMORY_URL, is_in_clear
 from api.settings.hosts import is_loopback
 from api.settings.mail_destination import SmtpServer
 from api.settings.problems import PREFIX, line
-from models.database.url import credentials_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +59,7 @@ def risky_settings(settings: Settings) -> Iterator[str]:
     """Yield a line for each risk that the operator has chosen. Production runs, and warns."""
     if not settings.in_production:
         return
-    mode = _credentials(settings).get("ssl")
+    mode = settings.database_url.ssl_mode
     if mode in WITHOUT_PROTECTION and _has_remote_database(settings):
         yield line("database_url", f"sslmode={mode} lets the network read all data: use {VERIFIED}")
     counts = settings.rate_limit_url.get_secret_value()
@@ -93,7 +92,7 @@ def _insecure_pages(settings: Settings) -> Iterator[str]:
 
 def _useless_in_production(settings: Settings) -> Iterator[str]:
     """Yield what would lose data or mails: a database for each process, a name that mail servers refuse."""
-    if _credentials(settings).get("file_path") == ":memory:":
+    if settings.database_url.file == ":memory:":
         yield line("database_url", "gives each process a database of its own, lost when it ends: name a file")
     if settings.mail_helo_name is None and "." not in settings.mail_from.domain.strip("."):
         yield line(
@@ -104,7 +103,7 @@ def _useless_in_production(settings: Settings) -> Iterator[str]:
 def _insecure_connections(settings: Settings) -> Iterator[str]:
     if isinstance(settings.mail_url, SmtpServer) and settings.mail_url.gets_mails_in_clear:
         yield line("mail_url", "starttls=off is for a loopback server only: leave it out, or use smtps://")
-    if "ssl" not in _credentials(settings) and _has_remote_database(settings):
+    if settings.database_url.ssl_mode is None and _has_remote_database(settings):
         yield line(
             "database_url",
             f"says nothing of encryption to a remote server: add {VERIFIED}, or sslmode=disable to go without",
@@ -118,9 +117,4 @@ def _insecure_connections(settings: Settings) -> Iterator[str]:
 
 
 def _has_remote_database(settings: Settings) -> bool:
-    hosts = _credentials(settings).get("hosts", [])
-    return any(host is not None and not host.startswith("/") and not is_loopback(host) for host, _ in hosts)
-
-
-def _credentials(settings: Settings) -> dict[str, Any]:
-    return credentials_of(settings.database_url.get_secret_value())
+    return any(not host.startswith("/") and not is_loopback(host) for host in settings.database_url.hosts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -38,6 +39,19 @@ SQLITE_BUSY_TIMEOUT_MS = 10_000
 
 class DatabaseUrlError(ValueError):
     """The URL names no database that the service can use."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """The URL of a database that the service can use."""
+
+    text: str = field(repr=False)
+    file: str | None
+    """The path of an SQLite file, `:memory:` for none."""
+    hosts: tuple[str, ...]
+    """The names of PostgreSQL's hosts, folders of sockets among them."""
+    ssl_mode: str | None
+    """None if the URL says nothing of encryption."""
 
 
 def one_of(allowed: frozenset[str]) -> Callable[[str], str]:
@@ -101,11 +115,19 @@ def tortoise_config(url: str) -> dict[str, Any]:
     }
 
 
-def credentials_of(url: str) -> dict[str, Any]:
-    """Return the credentials in *url*: `file_path` for SQLite; `hosts`, `ssl` and more for PostgreSQL."""
+def parse_database_url(url: str) -> DatabaseUrl:
+    """Return *url* with the parts by which its risks are judged.
+
+    :raises DatabaseUrlError: see `tortoise_config`.
+    """
     (connection,) = tortoise_config(url)["connections"].values()
-    credentials: dict[str, Any] = connection["credentials"]
-    return credentials
+    credentials = connection["credentials"]
+    return DatabaseUrl(
+        url,
+        file=credentials.get("file_path"),
+        hosts=tuple(host for host, _ in credentials.get("hosts", ()) if host is not None),
+        ssl_mode=credentials.get("ssl"),
+    )
 
 
 def _sqlite_connection(url: str) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 import aiosqlite
 import asyncpg
-from pydantic import SecretStr
 
 from api import upkeep
 from api.app import build_app
@@ -154,7 +153,7 @@ class Delivery:
         async def act() -> Answer:
             return dict(await relay.deliver_due())
 
-        async with database(settings.database_url.get_secret_value()):
+        async with database(settings.database_url.text):
             yield act
 
 
@@ -167,7 +166,7 @@ class Purge:
         async def act() -> Answer:
             return dict(await purge(now=now))
 
-        async with database(settings.database_url.get_secret_value()):
+        async with database(settings.database_url.text):
             yield act
 
 
@@ -224,7 +223,7 @@ async def _act(step: Step, kill_switch: KillSwitch, settings: Settings, now: dat
 
 
 def _url(settings: Settings) -> str:
-    return settings.database_url.get_secret_value()
+    return settings.database_url.text
 
 
 def _is_postgres(settings: Settings) -> bool:
@@ -237,7 +236,7 @@ def _with_application_name(settings: Settings) -> Settings:
         return settings
     parts = urlsplit(_url(settings))
     named = parts._replace(query=f"{parts.query}&application_name={APPLICATION}").geturl()
-    return settings.replace(database_url=SecretStr(named))
+    return settings.replace(database_url=named)
 
 
 async def _wait_until_forgotten(settings: Settings) -> None:
