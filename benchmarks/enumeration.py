@@ -17,12 +17,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 from scipy.stats import mannwhitneyu
 
+from api.clock import utc_now
 from benchmarks.servers import postgres, service
 from benchmarks.sign_ups import ANSWER, CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from models.account import Account
@@ -122,7 +122,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 
 
 async def _open_accounts(url: str, number: int) -> None:
-    now = datetime.now(UTC)
+    now = utc_now()
     async with database(url):
         await Account.bulk_create(
             Account(

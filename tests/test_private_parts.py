@@ -12,6 +12,7 @@ from typing import Any
 
 import aiosqlite
 import pytest
+from captcha.audio import AudioCaptcha
 from tortoise import Tortoise
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import (
@@ -45,6 +46,7 @@ PRIVATE_PARTS: list[tuple[str, str, PrivatePart, str]] = [
     ("api.http.uvicorn_protocol", "uvicorn", FlowControl, "126debcdaa894c83"),
     ("api.http.uvicorn_protocol", "uvicorn", HttpToolsProtocol, "18fdf324b11bf160"),
     ("api.http.uvicorn_protocol", "uvicorn", RequestResponseCycle, "e67d470d435dcc1c"),
+    ("api.captcha.voice", "captcha", AudioCaptcha, "d4e43762ffa38858"),
     ("api.server.processes", "uvicorn", Server.handle_exit, "553276efa26e09ea"),
     ("api.server.processes", "uvicorn", Multiprocess, "ea4650ac0ee7c09c"),
 ]

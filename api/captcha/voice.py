@@ -1,6 +1,9 @@
 """The voice of the captcha: a child process that speaks.
 
 The child imports this module, so it imports little: without Pillow the child is 8 MB smaller.
+
+The speaker uses a private part of captcha. Tried on captcha 0.7.1; `tests/test_private_parts.py` fails when a release
+changes it.
 """
 
 from __future__ import annotations
