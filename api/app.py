@@ -122,7 +122,7 @@ def _services(
     captcha: CaptchaProvider,
     passwords: Passwords,
 ) -> Services:
-    storage = open_storage(settings.rate_limit_url.get_secret_value())
+    storage = open_storage(settings.rate_limit_url)
     limits = RateLimits(settings.rate_limits, storage)
     terms = Terms(settings.terms_version, settings.terms_url, settings.survey_consent_version)
     return Services(

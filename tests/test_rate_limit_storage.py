@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from limits.aio.storage import Storage
 from limits.errors import StorageError
-from pydantic import SecretStr
 
 from api.limits import storage as rate_limit_storage
 from api.limits.rate_limits import RateLimits
@@ -23,8 +22,8 @@ from api.limits.storage import (
     SWEEP_SECONDS,
     FallbackStorage,
     MemoryStorage,
-    check_storage_url,
     open_storage,
+    parse_storage_url,
 )
 from api.limits.table import parse_limits
 from api.refusals import TooManyRequests
@@ -131,14 +130,14 @@ async def test_no_key_stands_in_the_clear() -> None:
 def test_only_storages_that_can_be_used_are_opened(url: str) -> None:
     """A URL that names no storage is refused at start, not at the first call."""
     with pytest.raises(ValueError, match=r"must be async\+memory://"):
-        open_storage(url)
+        parse_storage_url(url)
 
 
 @pytest.mark.parametrize("url", ["async+redis://:Secret@42@127.0.0.1:port", "async+redis://h?max_connections=-1"])
 def test_url_that_redis_cannot_read_is_refused_and_not_quoted(url: str) -> None:
     """The refusal of a Redis URL quotes no part of it."""
     with pytest.raises(ValueError, match=r"^must be like async\+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F"):
-        check_storage_url(url)
+        parse_storage_url(url)
 
 
 def test_settings_are_validated_without_opening_a_storage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +148,7 @@ def test_settings_are_validated_without_opening_a_storage(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(rate_limit_storage, "storage_from_string", fail)
     url = "async+rediss://user:secret@127.0.0.1:1/0"
-    assert Settings(rate_limit_url=SecretStr(url)).rate_limit_url.get_secret_value() == url
+    assert Settings().replace(rate_limit_url=url).rate_limit_url.text == url
 
 
 # --- In a storage that may be away ---
@@ -213,7 +212,7 @@ async def test_storage_that_fails_between_count_and_end_of_window_refuses(stopwa
 async def test_silent_redis_is_given_up_after_a_second(caplog: pytest.LogCaptureFixture) -> None:
     """A Redis that accepts the connection and stays silent is given up after a second."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{server.getsockname()[1]}")
+        storage = open_storage(parse_storage_url(f"async+redis://:Secret-42@127.0.0.1:{server.getsockname()[1]}"))
         limits = RateLimits(parse_limits("organisation=1/hour"), storage)
         async with asyncio.timeout(GUARD_SECONDS):
             assert [await is_refused(limits) for _ in range(2)] == [False, True]
@@ -223,7 +222,7 @@ async def test_silent_redis_is_given_up_after_a_second(caplog: pytest.LogCapture
 
 async def test_limits_hold_without_redis(caplog: pytest.LogCaptureFixture) -> None:
     """Limits hold even if no Redis listens."""
-    storage = open_storage(f"async+redis://:Secret-42@127.0.0.1:{free_port()}")
+    storage = open_storage(parse_storage_url(f"async+redis://:Secret-42@127.0.0.1:{free_port()}"))
     limits = RateLimits(parse_limits("organisation=1/hour"), storage)
     assert [await is_refused(limits) for _ in range(2)] == [False, True]
     assert "is away" in caplog.text
@@ -264,7 +263,7 @@ async def shared_storages(tmp_path: Path) -> AsyncIterator[list[Storage]]:
     """Two storages at one Redis, as two processes have them."""
     port = free_port()
     with redis(port, tmp_path):
-        storages = [open_storage(f"async+redis://127.0.0.1:{port}") for _ in range(2)]
+        storages = [open_storage(parse_storage_url(f"async+redis://127.0.0.1:{port}")) for _ in range(2)]
         yield storages
         for storage in storages:
             await storage._shared.bridge.storage.aclose()  # type: ignore[attr-defined]  # Of the Redis storage alone.

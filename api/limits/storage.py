@@ -7,7 +7,8 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from limits.aio.storage import Storage
@@ -17,6 +18,7 @@ from limits.storage import storage_from_string
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Encryption: TypeAlias = Literal["tls", "none", "unsaid"]
 
 MEMORY_URL = "async+memory://"
 IN_CLEAR = "?tls=off"
@@ -28,51 +30,61 @@ SHARED_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 
 
-def open_storage(url: str) -> Storage:
-    """Return the storage at *url*; a Redis gets its first connection with the first count.
+@dataclass(frozen=True, slots=True)
+class StorageUrl:
+    """The URL of a storage that can be used."""
 
-    :raises ValueError: see `check_storage_url`.
-    """
-    check_storage_url(url)
-    if url == MEMORY_URL:
+    text: str = field(repr=False)
+    """The URL as `limits` takes it."""
+    host: str | None = None
+    """The host of a Redis, if the URL names one."""
+    encryption: Encryption = "unsaid"
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether each process counts by itself."""
+        return self.text == MEMORY_URL
+
+
+def open_storage(url: StorageUrl) -> Storage:
+    """Return the storage at *url*; a Redis gets its first connection with the first count."""
+    if url.is_memory:
         return MemoryStorage()
-    storage = storage_from_string(_without_own_option(url), implementation="redispy", wrap_exceptions=True)
+    storage = storage_from_string(url.text, implementation="redispy", wrap_exceptions=True)
     assert isinstance(storage, Storage)  # noqa: S101  # The `async+` of the scheme promises it.
     return FallbackStorage(storage)
 
 
-def check_storage_url(url: str) -> None:
-    """Check that `open_storage` takes *url*. Open nothing.
+def parse_storage_url(url: str) -> StorageUrl:
+    """Return the storage that *url* names. Open nothing.
 
     :raises ValueError: the URL names no storage that can be used; the message quotes no part of it.
     """
     if url == MEMORY_URL:
-        return
+        return StorageUrl(url)
     if not url.startswith(("async+redis://", "async+rediss://")):
         raise ValueError(f"must be {MEMORY_URL} or begin with async+redis:// or async+rediss://")
     from redis.asyncio import ConnectionPool  # A fifth of the time of a start, for those alone who share their counts.
 
     try:
-        ConnectionPool.from_url(_without_own_option(url).removeprefix("async+"))
-        _check_has_port(url)
+        return _parse_redis_url(url)
     except ValueError:
         raise ValueError("must be like async+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F and %40") from None
 
 
-def is_in_clear(url: str) -> bool:
-    """Return whether *url* itself asks for a Redis without encryption."""
-    return url.startswith("async+redis://") and url.endswith(IN_CLEAR)
+def _parse_redis_url(url: str) -> StorageUrl:
+    """Return the Redis that *url* names.
 
-
-def _check_has_port(url: str) -> None:
-    """:raises ValueError: *url* names a host without a port, which `limits` asks for."""
+    :raises ValueError: redis-py can't read it, or it names a host without a port, which `limits` asks for.
+    """
+    encryption: Encryption = "tls" if url.startswith("async+rediss://") else "unsaid"
+    if encryption == "unsaid" and url.endswith(IN_CLEAR):
+        encryption, url = "none", url.removesuffix(IN_CLEAR)
+    ConnectionPool.from_url(url.removeprefix("async+"))
     parts = urlsplit(url)
     if parts.netloc.rpartition("@")[2] and (parts.hostname is None or parts.port is None):
         raise ValueError("a host needs a port")
-
-
-def _without_own_option(url: str) -> str:
-    return url.replace(IN_CLEAR, "").removesuffix("?") if is_in_clear(url) else url
+    return StorageUrl(url, parts.hostname, encryption)
 
 
 class MemoryStorage(Storage):

@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.captcha.challenge import MAX_ANSWER_LENGTH
-from api.limits.storage import MEMORY_URL, check_storage_url
+from api.limits.storage import MEMORY_URL, StorageUrl, parse_storage_url
 from api.limits.table import LimitTable, parse_limits
 from api.settings.files import SECRET_KEY_FILE, development_key
 from api.settings.mail_destination import MailDestination, parse_mail_url
@@ -113,11 +113,6 @@ def _check_version(text: str) -> str:
     return text
 
 
-def _check_rate_limit_url(url: SecretStr) -> SecretStr:
-    check_storage_url(url.get_secret_value())
-    return url
-
-
 Page: TypeAlias = Annotated[str, AfterValidator(_check_page)]
 Version: TypeAlias = Annotated[str, AfterValidator(_check_version)]
 
@@ -142,7 +137,7 @@ class Settings(BaseSettings):
     sign_in_url: Page | None = None
     trusted_proxies: Annotated[TrustedProxies, NoDecode, ParsedBy(_parse_proxies)] = TrustedProxies()
     secret_key: SecretStr = SecretStr("")
-    rate_limit_url: Annotated[SecretStr, AfterValidator(_check_rate_limit_url)] = SecretStr(MEMORY_URL)
+    rate_limit_url: Annotated[StorageUrl, NoDecode, ParsedBy(parse_storage_url)] = StorageUrl(MEMORY_URL)
     rate_limits: Annotated[LimitTable | None, NoDecode, ParsedBy(parse_limits)] = Field(
         default=parse_limits("on"), repr=False
     )

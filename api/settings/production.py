@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from zxcvbn import zxcvbn
 
-from api.limits.storage import MEMORY_URL, is_in_clear
 from api.settings.hosts import is_loopback
 from api.settings.mail_destination import SmtpServer
 from api.settings.problems import PREFIX, line
@@ -51,7 +49,7 @@ def insecure_settings(settings: Settings, workers: int) -> Iterator[str]:
         yield line("rate_limits", "off leaves the service unprotected: use on, or change single limits")
     if settings.trusted_proxies.include_strangers:
         yield line("trusted_proxies", "trusts strangers: name the networks of your proxies")
-    if workers > 1 and settings.rate_limit_url.get_secret_value() == MEMORY_URL:
+    if workers > 1 and settings.rate_limit_url.is_memory:
         yield line("rate_limit_url", "counts in one process only: use async+rediss://… for several workers")
 
 
@@ -62,8 +60,7 @@ def risky_settings(settings: Settings) -> Iterator[str]:
     mode = settings.database_url.ssl_mode
     if mode in WITHOUT_PROTECTION and _has_remote_database(settings):
         yield line("database_url", f"sslmode={mode} lets the network read all data: use {VERIFIED}")
-    counts = settings.rate_limit_url.get_secret_value()
-    if is_in_clear(counts) and not is_loopback(urlsplit(counts).hostname):
+    if settings.rate_limit_url.encryption == "none" and not is_loopback(settings.rate_limit_url.host):
         yield line("rate_limit_url", "tls=off lets the network change the counts: use async+rediss://")
 
 
@@ -108,8 +105,8 @@ def _insecure_connections(settings: Settings) -> Iterator[str]:
             "database_url",
             f"says nothing of encryption to a remote server: add {VERIFIED}, or sslmode=disable to go without",
         )
-    counts = settings.rate_limit_url.get_secret_value()
-    if counts.startswith("async+redis://") and not is_in_clear(counts) and not is_loopback(urlsplit(counts).hostname):
+    counts = settings.rate_limit_url
+    if not counts.is_memory and counts.encryption == "unsaid" and not is_loopback(counts.host):
         yield line(
             "rate_limit_url",
             "says nothing of encryption to a remote server: use async+rediss://, or add ?tls=off to go without",
