@@ -84,6 +84,9 @@ def build_app(
     passwords = Passwords(hasher or Argon2Hasher())
     services = _services(settings, captcha, passwords)
     graphiql = None if settings.in_production else GraphiQL()
+    endpoint = build_endpoint(
+        services, clock=clock, introspection=settings.introspection == "on", page=graphiql and graphiql.page
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -96,25 +99,21 @@ def build_app(
                 await captcha.aclose()
 
     return Starlette(
-        routes=[
-            *([Route(CONTRACT, _contract)] if settings.introspection == "on" else []),
-            *health_routes(is_ready),
-            *([Mount(GRAPHIQL, graphiql)] if graphiql else []),
-            *_mailbox_routes(settings),
-            Mount(SIGN_UP, SignUpPage()),
-        ],
-        middleware=[
-            *_middleware(settings),
-            Middleware(
-                DirectRoute,
-                path=GRAPHQL,
-                endpoint=build_endpoint(
-                    services, clock=clock, introspection=settings.introspection == "on", page=graphiql and graphiql.page
-                ),
-            ),
-        ],
+        routes=_routes(settings, graphiql),
+        middleware=[*_middleware(settings), Middleware(DirectRoute, path=GRAPHQL, endpoint=endpoint)],
         lifespan=lifespan,
     )
+
+
+def _routes(settings: Settings, graphiql: GraphiQL | None) -> list[BaseRoute]:
+    """Return all paths but the API's own. The page at the root comes last: it answers all that no other does."""
+    return [
+        *([Route(CONTRACT, _contract)] if settings.introspection == "on" else []),
+        *health_routes(is_ready),
+        *([Mount(GRAPHIQL, graphiql)] if graphiql else []),
+        *_mailbox_routes(settings),
+        Mount(SIGN_UP, SignUpPage()),
+    ]
 
 
 def _services(
