@@ -26,18 +26,18 @@ class LongRecordError(Exception):
         self.line = line
 
 
-def bounded_records(chunks: Iterable[bytes], most: int = MAX_RECORD_BYTES) -> Iterator[bytes]:
+def bounded_records(chunks: Iterable[bytes], max_bytes: int = MAX_RECORD_BYTES) -> Iterator[bytes]:
     """Yield *chunks*, each shorter than a record may be, as they are, up to the first record that is too long.
 
     DuckDB may drop such a record, and what follows it, without a word.
 
-    :raises LongRecordError: a record has more than *most* bytes.
+    :raises LongRecordError: a record has more than *max_bytes*.
     """
     line, unfinished = 1, b""
     for chunk in chunks:
         unfinished += chunk
         ends = blank_quoted(unfinished)
-        if (ends.find(b"\n") + 1 or len(ends)) > most:
+        if (ends.find(b"\n") + 1 or len(ends)) > max_bytes:
             raise LongRecordError(line)
         end = ends.rfind(b"\n") + 1
         line += unfinished.count(b"\n", 0, end)
