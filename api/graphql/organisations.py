@@ -9,7 +9,7 @@ import strawberry
 
 from api import refusals
 from api.graphql.context import Info, choose_language
-from api.graphql.engine.cost import GIVEN, SIZE
+from api.graphql.engine.cost import ARGUMENT_LENGTH, SIZE
 from api.graphql.problems import InvalidInput, Problem, TooManyRequests
 from api.messages.languages import Language
 from api.messages.words import translate
@@ -188,7 +188,7 @@ class InvalidIdentifier(Problem):
 
 @strawberry.type(description="One answer for each identifier, in the order asked, duplicates kept.")
 class OrganisationList:
-    items: list["OrganisationLookup"] = strawberry.field(metadata={SIZE: GIVEN})
+    items: list["OrganisationLookup"] = strawberry.field(metadata={SIZE: ARGUMENT_LENGTH})
 
 
 OrganisationLookup: TypeAlias = Annotated[

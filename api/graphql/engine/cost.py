@@ -42,9 +42,9 @@ COST_OF_VALUE = 3  # Of each value in an argument: graphql-core coerces it, and 
 DEFAULT_LIST_SIZE = 20  # Of a list whose field does not declare its size.
 
 # Keys of a Strawberry field's metadata: the cost of one value of the field; the largest size of its list, as a number
-# or as `GIVEN`, the length of the list that the field above has as its argument.
+# or as `ARGUMENT_LENGTH`, the length of the list that the field above has as its argument.
 COST, SIZE = "cost", "size"
-GIVEN = "given"
+ARGUMENT_LENGTH = "argument length"
 
 
 class CostExceeded(Exception):
@@ -105,18 +105,21 @@ class OperationCost:
             raise CostExceeded
         return cost
 
-    def _count_selections(self, selections: SelectionSetNode, type_: Composite, *, given: int = 1) -> int:
+    def _count_selections(self, selections: SelectionSetNode, type_: Composite, *, argument_length: int = 1) -> int:
         """Count *selections* for the most expensive object type that *type_* can be.
 
-        *given* is the length of the list that the field above has as its argument.
+        *argument_length* is the length of the list that the field above has as its argument.
         """
         if not isinstance(type_, GraphQLObjectType):
             possible_types = self._schema.get_possible_types(type_)
-            return max(self._count_selections(selections, possible, given=given) for possible in possible_types)
-        key = (id(selections), type_.name, given)
+            return max(
+                self._count_selections(selections, possible, argument_length=argument_length)
+                for possible in possible_types
+            )
+        key = (id(selections), type_.name, argument_length)
         if key not in self._known:
             fields = collect_fields(selections, self._fragments, partial(self._applies, type_))
-            self._known[key] = sum(self._count_field(field, type_, given) for field in fields)
+            self._known[key] = sum(self._count_field(field, type_, argument_length) for field in fields)
         return self._known[key]
 
     def _applies(self, type_: GraphQLObjectType, fragment: Fragment) -> bool:
@@ -128,7 +131,7 @@ class OperationCost:
             return self._schema.is_sub_type(condition, type_)
         return condition is type_
 
-    def _count_field(self, node: FieldNode, type_: GraphQLObjectType, given: int) -> int:
+    def _count_field(self, node: FieldNode, type_: GraphQLObjectType, argument_length: int) -> int:
         self._spend()
         name = node.name.value
         if name in {SCHEMA, TYPE} and type_ is self._schema.query_type:
@@ -141,13 +144,14 @@ class OperationCost:
         if node.selection_set is not None:
             value_type: Any = get_named_type(field.type)
             longest = max((self._arguments.get_length(value) for value in arguments), default=1)
-            cost += self._count_selections(node.selection_set, value_type, given=longest)
-        return COST_OF_VALUE * sum(map(self._arguments.count_values, arguments)) + cost * _bound_size(field, given)
+            cost += self._count_selections(node.selection_set, value_type, argument_length=longest)
+        cost_of_arguments = COST_OF_VALUE * sum(map(self._arguments.count_values, arguments))
+        return cost_of_arguments + cost * _bound_size(field, argument_length)
 
 
-def _bound_size(field: GraphQLField, given: int) -> int:
+def _bound_size(field: GraphQLField, argument_length: int) -> int:
     """Return the largest number of values that the field answers."""
     if not is_list_type(get_nullable_type(field.type)):
         return 1
     size = get_metadata(field, SIZE, DEFAULT_LIST_SIZE)
-    return given if size == GIVEN else int(size)
+    return argument_length if size == ARGUMENT_LENGTH else int(size)

@@ -52,11 +52,11 @@ class Operation:
 
         :raises DocumentRefused: the operation costs more than `MAX_COST`.
         """
-        is_affordable = self._count_cost(variables) if self._is_affordable is None else self._is_affordable
+        is_affordable = self._is_within_limit(variables) if self._is_affordable is None else self._is_affordable
         if not is_affordable:
             raise DocumentRefused([limit_error(COST_EXCEEDED)])
 
-    def _count_cost(self, variables: Mapping[str, Any]) -> bool:
+    def _is_within_limit(self, variables: Mapping[str, Any]) -> bool:
         """Tell whether the whole cost can be counted within the limit."""
         cost = OperationCost(self._schema, get_fragments(self.document), self.node, variables)
         try:
