@@ -118,8 +118,8 @@ def test_misspelt_setting_brings_a_warning(guichet: Guichet) -> None:
 # --- The database ---
 
 
-def test_database_server_without_root_certificate_is_refused(guichet: Guichet) -> None:
-    """`sslmode=verify-full` without a root certificate exits with code 1 and one line that names the file."""
+def test_verify_full_without_root_certificate_is_refused(guichet: Guichet) -> None:
+    """Without a root certificate, `sslmode=verify-full` gives exit code 1 and one line that names the file."""
     guichet.environment["HOME"] = str(guichet.folder)
     guichet.set(DATABASE_URL=f"postgres://guichet:{SECRET}@127.0.0.1:1/guichet?sslmode=verify-full", RELAY="off")
     for done in guichet.run_together(["migrate"], ["serve", "--port", str(free_port())]):

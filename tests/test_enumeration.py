@@ -655,7 +655,7 @@ def watch(settle: Settle, letterbox: Letterbox, composed: Counter[str]) -> Calla
 
     async def settle_and_watch(situations: Iterable[str]) -> Watch:
         town = await settle(situations)
-        town.visits = [visit for visit in town.visits if "spelling" not in visit.situation]  # They share a mailbox.
+        town.visits = [visit for visit in town.visits if "spelling" not in visit.situation]  # These share mailboxes.
         for _ in range(3):
             await town.relay.deliver_due()
             town.clock.advance(hours=2)

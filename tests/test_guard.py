@@ -189,7 +189,7 @@ async def test_deep_values_are_refused(
 
 @pytest.mark.parametrize("spread", ["NEXT NEXT", "__typename NEXT __typename NEXT", "NEXT ... on Query { NEXT }"])
 def test_nested_fragments_do_not_square_the_work(spread: str) -> None:
-    """Twice as many nested fragments take less than four times the work, though they select four times the fields."""
+    """Twice as many nested fragments take less than four times the work, though they square the number of fields."""
 
     def work(length: int) -> int:
         text = chain_of_fragments(length, spread, "__typename")

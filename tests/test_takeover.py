@@ -501,7 +501,7 @@ async def test_mail_delayed_past_the_activation_brings_no_link(
     assert (await victim.activate_account(token))["__typename"] == "AccountActivated"
     clock.advance(minutes=1)
     mails = await victim.deliver()
-    assert len(mails) == 1  # The summary of the form, decided before.
+    assert len(mails) == 1  # The summary of the form, which was decided earlier.
     assert tokens_in(mails) == []
     await check_that_nothing_was_taken(victim, attacker)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.doubles import Clock
 
 CHROMIUM = [
-    "--no-sandbox",  # Root has no user namespace for it.
+    "--no-sandbox",  # Chromium has no sandbox for root.
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

@@ -58,7 +58,7 @@ def running_postgres(**configuration: str) -> Iterator[PostgresServer]:
         asyncio.run(migrate(url_of(server)))
         yield server
     finally:
-        server.ensure_postgres_running()  # In case that a test has restarted it: its process is looked up again.
+        server.ensure_postgres_running()  # Look up the process again, in case a test restarted it.
         server.cleanup()
         leaks = files_with_canary(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,12 +81,12 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create an SQLite file with the newest schema, to copy."""
     file = tmp_path_factory.mktemp("sqlite") / "empty.db"
     asyncio.run(migrate(f"sqlite://{file}"))
-    file.chmod(0o600)  # As `guichet migrate` makes it.
+    file.chmod(0o600)  # `guichet migrate` does the same.
     return file
 
 
 async def _empty(url: str) -> None:
-    """Delete all rows. For a few rows this takes a third of the time of TRUNCATE, and a fiftieth of a copy's."""
+    """Delete all rows. This is three times as fast as TRUNCATE, and fifty times as fast as copying a database."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))  # noqa: S608
