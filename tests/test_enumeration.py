@@ -78,11 +78,11 @@ RENEW_WITH_SOUND = RENEW_CAPTCHA.replace("captcha { image ", "captcha { image au
 
 
 async def unknown(owner: Portal, email: str, clock: Clock) -> None:
-    """Nobody has ever entered it."""
+    """Leave the address unused."""
 
 
 async def account(owner: Portal, email: str, clock: Clock) -> None:
-    """It has an account, whose registration the purge has deleted."""
+    """Give the address an account, and delete its registration by the purge."""
     await owner.account(email=email)
     clock.advance(days=8)
     await purge(now=clock())
@@ -90,13 +90,13 @@ async def account(owner: Portal, email: str, clock: Clock) -> None:
 
 
 async def young_account(owner: Portal, email: str, clock: Clock) -> None:
-    """It has an account, whose activated registration still exists."""
+    """Give the address an account whose activated registration still exists."""
     await owner.account(email=email)
     assert await Registration.exists(email_canonical=email, state=RegistrationState.ACTIVATED)
 
 
 async def account_and_later_attempts(owner: Portal, email: str, clock: Clock) -> None:
-    """It has an account, and attempts that came too late."""
+    """Give the address an account, and attempts that came too late."""
     await owner.activation_token(email=email, siret=OTHER_SIRET)
     await owner.account(email=email)
     await owner.sign_up(email=email)
@@ -104,28 +104,28 @@ async def account_and_later_attempts(owner: Portal, email: str, clock: Clock) ->
 
 
 async def waiting(owner: Portal, email: str, clock: Clock) -> None:
-    """A registration waits for its activation, with its mails in the mailbox."""
+    """Leave a registration unactivated, with its mails in the mailbox."""
     await owner.activation_token(email=email)
 
 
 async def waiting_for_mails(owner: Portal, email: str, clock: Clock) -> None:
-    """A registration waits for its activation, with its mails still in the outbox."""
+    """Leave a registration unactivated, with its mails still in the outbox."""
     await owner.sign_up(email=email)
 
 
 async def given_up(owner: Portal, email: str, clock: Clock) -> None:
-    """A registration expired without activation."""
+    """Let a registration expire without activation."""
     await owner.activation_token(email=email)
     clock.advance(days=7)
 
 
 async def form_alone(owner: Portal, email: str, clock: Clock) -> None:
-    """Somebody sent a form and passed no captcha."""
+    """Send a form and pass no captcha."""
     await owner.create_account(email=email)
 
 
 async def several_attempts(owner: Portal, email: str, clock: Clock) -> None:
-    """Attempts of every kind wait side by side."""
+    """Leave attempts of every kind side by side."""
     await owner.activation_token(email=email)
     await owner.activation_token(email=email, siret=OTHER_SIRET)
     exhausted = await owner.create_account(email=email)
@@ -136,7 +136,7 @@ async def several_attempts(owner: Portal, email: str, clock: Clock) -> None:
 
 
 async def full_mailbox(owner: Portal, email: str, clock: Clock) -> None:
-    """It has got all the mails that it may get in an hour, and more are deferred."""
+    """Send the address all the mails that it may get in an hour, and defer more."""
     for _ in range(7):
         await owner.sign_up(email=email)
         await owner.deliver()
@@ -145,7 +145,7 @@ async def full_mailbox(owner: Portal, email: str, clock: Clock) -> None:
 
 
 async def contact_address(owner: Portal, email: str, clock: Clock) -> None:
-    """An account of another address uses it as its contact address."""
+    """Make the address the contact address of another address's account."""
     await owner.account(email=f"contact-of-{email}", contactEmail=email)
 
 
