@@ -33,7 +33,7 @@ LA_POSTE = "35600000000048"
 # --- The form ---
 
 
-async def test_what_is_missing_is_said_at_once(browser: Browser, server: str) -> None:
+async def test_all_empty_fields_are_reported_at_once(browser: Browser, server: str) -> None:
     """Every empty field has its problem, the first gets the focus, and the summary leads to each."""
     async with visitor(browser, server) as person:
         await person.begin()
@@ -57,7 +57,7 @@ async def test_what_is_missing_is_said_at_once(browser: Browser, server: str) ->
         ("contactEmail", "camille@", "pas valable"),
     ],
 )
-async def test_addresses_are_looked_at_before_the_next_step(
+async def test_addresses_are_checked_before_the_next_step(
     browser: Browser, server: str, field: str, value: str, words: str
 ) -> None:
     """A mistake that the browser can see is shown before the next step."""
@@ -70,7 +70,7 @@ async def test_addresses_are_looked_at_before_the_next_step(
         await person.is_at("details")
 
 
-async def test_problems_of_an_earlier_step_lead_back_to_it(browser: Browser, server: str) -> None:
+async def test_problem_of_a_previous_step_leads_back_to_it(browser: Browser, server: str) -> None:
     """A problem that only the service finds lands under its field, on any step; after a correction, the way goes on."""
     async with visitor(browser, server) as person:
         await person.reach_organisation(phone="123", lastName="voir exemple.fr")
@@ -85,7 +85,7 @@ async def test_problems_of_an_earlier_step_lead_back_to_it(browser: Browser, ser
         await person.is_at("captcha")
 
 
-async def test_terms_that_have_changed_are_accepted_anew(browser: Browser, server: str) -> None:
+async def test_changed_terms_are_shown_for_acceptance(browser: Browser, server: str) -> None:
     """A person who agreed to outdated terms is shown the new ones, and agrees or not."""
     async with visitor(browser, server) as person:
 
@@ -137,10 +137,10 @@ async def test_organisation_is_found_while_typing(
             await person.is_at("captcha")
 
 
-async def test_organisation_on_the_portal_is_said_to_be_there(
+async def test_second_person_reads_that_a_manager_decides(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """The second person of an organisation reads, during input, that a manager will decide; the account agrees."""
+    """The second person of an organisation reads, while entering it, that a manager will decide. The account agrees."""
     async with visitor(browser, server) as first:
         await first.sign_up(captcha)
         await first.open_link(await newest_link())
@@ -160,7 +160,7 @@ async def test_organisation_on_the_portal_is_said_to_be_there(
         await expect(second.step("active")).to_contain_text("soumise au gestionnaire")
 
 
-async def test_typing_does_not_hammer_the_service(browser: Browser, server: str) -> None:
+async def test_only_complete_identifiers_are_looked_up_once(browser: Browser, server: str) -> None:
     """Incomplete identifiers are not looked up; complete ones are once, in any spelling."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
@@ -181,7 +181,7 @@ async def test_typing_does_not_hammer_the_service(browser: Browser, server: str)
         assert person.asked("FindOrganisation") == 2
 
 
-async def test_number_that_may_go_on_is_no_mistake_yet(browser: Browser, server: str) -> None:
+async def test_identifier_of_variable_length_is_checked_on_leaving_the_field(browser: Browser, server: str) -> None:
     """If lengths vary, a wrong check digit is shown only after the person has left the field."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
@@ -198,7 +198,7 @@ async def test_number_that_may_go_on_is_no_mistake_yet(browser: Browser, server:
         await expect(identifier).not_to_have_attribute("aria-invalid", "true")
 
 
-async def test_name_that_is_asked_for_does_not_blink(browser: Browser, server: str) -> None:
+async def test_name_field_stays_while_the_identifier_is_unknown(browser: Browser, server: str) -> None:
     """While an identifier stays unknown, letter by letter, the name field stays, and little is announced."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
@@ -221,7 +221,7 @@ async def test_name_that_is_asked_for_does_not_blink(browser: Browser, server: s
         assert person.asked("FindOrganisation") == 2
 
 
-async def test_name_that_is_asked_for_no_more_hinders_nobody(browser: Browser, server: str) -> None:
+async def test_name_of_another_organisation_is_not_sent(browser: Browser, server: str) -> None:
     """A name entered for another organisation is not sent for a known one, and comes back if needed."""
     await register(LA_POSTE, name=None)
     async with visitor(browser, server) as person:
@@ -241,7 +241,7 @@ async def test_name_that_is_asked_for_no_more_hinders_nobody(browser: Browser, s
         await person.is_at("captcha")
 
 
-async def test_refused_field_is_seen_and_has_the_focus(browser: Browser, server: str) -> None:
+async def test_refused_field_is_visible_and_has_the_focus(browser: Browser, server: str) -> None:
     """A problem far down the form gets the focus, also during a look-up."""
     async with visitor(browser, server, height=500) as person:
         await person.reach_organisation()
@@ -257,7 +257,7 @@ async def test_refused_field_is_seen_and_has_the_focus(browser: Browser, server:
 
 
 async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> None:
-    """A late answer, for text that is no longer there, changes nothing."""
+    """A late answer about a previous input changes nothing."""
     await register(LA_POSTE, name="LA POSTE")
     async with visitor(browser, server, tolerated=CUT) as person:
         await person.reach_organisation()
@@ -280,7 +280,7 @@ async def test_only_the_newest_look_up_counts(browser: Browser, server: str) -> 
         await expect(person.page.locator("#finding")).to_contain_text("LA POSTE")
 
 
-async def test_look_up_that_is_refused_hinders_nobody(
+async def test_refused_look_up_does_not_block_the_sign_up(
     browser: Browser, settings: Settings, clock: Clock, captcha: KnownCaptcha
 ) -> None:
     """When look-ups run out, the page pauses them, takes the name, and the sign-up continues."""
@@ -303,9 +303,7 @@ async def test_look_up_that_is_refused_hinders_nobody(
 
 
 @pytest.mark.parametrize(("type_", "named"), [("AUTRE", True), ("PARTICULIER", False)])
-async def test_what_identifies_nobody_is_not_looked_up(
-    browser: Browser, server: str, type_: str, *, named: bool
-) -> None:
+async def test_private_identifier_is_not_looked_up(browser: Browser, server: str, type_: str, *, named: bool) -> None:
     """The hint follows the type; a private person is asked for no organisation's name."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
