@@ -1,4 +1,4 @@
-"""The reference page in a real browser: the whole way, in both languages, on phones and desktops, by keyboard alone."""
+"""The reference page in a real browser: the whole sign-up, in both languages, on phone and desktop, by keyboard."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LABELS = {
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("locale", ["fr-FR", "en-GB"])
-async def test_somebody_signs_up(
+async def test_sign_up_takes_five_steps_and_a_mailbox(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink, *, locale: str, width: int
 ) -> None:
     """Five steps and a mailbox are all that it takes; the language of the page is that of the account."""
@@ -59,7 +59,7 @@ async def test_somebody_signs_up(
     assert account.language == locale[:2]
 
 
-async def test_keyboard_is_enough(
+async def test_sign_up_works_by_keyboard_alone(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """Tab, space, enter and letters lead the whole way; the focus is always seen, and starts each step at its title."""
@@ -114,7 +114,7 @@ async def test_keyboard_is_enough(
     assert await Account.all().count() == 1
 
 
-async def test_going_back_keeps_what_was_typed(browser: Browser, server: str) -> None:
+async def test_going_back_keeps_the_input(browser: Browser, server: str) -> None:
     """The browser's button and the page's own both lead back to full fields, and forward again."""
     async with visitor(browser, server) as person:
         await person.reach_captcha(phone="06 12 34 56 78")
@@ -133,7 +133,7 @@ async def test_going_back_keeps_what_was_typed(browser: Browser, server: str) ->
     assert await Registration.all().count() == 1
 
 
-async def test_loading_again_loses_nothing_but_secrets(
+async def test_reload_loses_nothing_but_secrets(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """After a reload, each step and its input is back; the link and the password are not, and the page says so."""
@@ -163,10 +163,10 @@ async def test_loading_again_loses_nothing_but_secrets(
         await expect(person.field("email")).to_have_value(DETAILS["email"])
 
 
-async def test_secrets_are_kept_nowhere(
+async def test_secrets_are_not_stored_by_the_browser(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
-    """Neither token, password nor captcha answer is in the address, the history or any storage of the browser."""
+    """Neither token, password nor captcha answer is in the address, the history or a storage of the browser."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
         answer = captcha.answer
@@ -207,7 +207,7 @@ async def test_opening_a_link_submits_nothing(
     assert await Account.all().count() == 0
 
 
-async def test_language_can_be_switched_on_the_way(browser: Browser, server: str) -> None:
+async def test_language_can_be_switched_during_the_sign_up(browser: Browser, server: str) -> None:
     """The page, the hints of the service and the mails change their language; input stays."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
