@@ -53,7 +53,7 @@ def content(page: Page) -> Locator:
 
 
 @asynccontextmanager
-async def no_look(page: Page) -> AsyncIterator[None]:
+async def no_polling(page: Page) -> AsyncIterator[None]:
     """Keep the page from polling during the block, so that changes show at once afterwards."""
     looking, go_on = asyncio.Event(), asyncio.Event()
 
@@ -63,12 +63,12 @@ async def no_look(page: Page) -> AsyncIterator[None]:
         await route.continue_()
 
     await page.route("**/mailbox/messages", hold)
-    await looking.wait()  # No earlier look is on its way.
+    await looking.wait()  # No previous request is under way.
     yield
     go_on.set()
 
 
-async def assert_sound(page: Page) -> None:
+async def assert_accessible(page: Page) -> None:
     """Check that axe finds nothing, and that nothing reaches beyond the window."""
     assert await axe_violations(page) == []
     edges = "[...document.querySelectorAll('body *')].map(element => element.getBoundingClientRect().right)"
@@ -76,13 +76,15 @@ async def assert_sound(page: Page) -> None:
 
 
 @in_all_shapes
-async def test_an_empty_mailbox_says_what_to_do(server: str, browser: Browser, width: int, color_scheme: str) -> None:
+async def test_an_empty_mailbox_leads_to_the_sign_up(
+    server: str, browser: Browser, width: int, color_scheme: str
+) -> None:
     """Without mails, the page leads to the sign-up."""
     async with visiting(browser, f"{server}/mailbox/", width=width, color_scheme=color_scheme) as page:
         await expect(page.get_by_role("heading", name="No mail yet")).to_be_visible()
         await expect(page.get_by_role("link", name="Sign up", exact=True)).to_have_attribute("href", "/")
         await expect(page.get_by_role("article")).to_be_hidden()
-        await assert_sound(page)
+        await assert_accessible(page)
 
 
 @in_all_shapes
@@ -95,12 +97,12 @@ async def test_a_mail_is_shown_as_html_and_as_text(
     async with visiting(browser, f"{server}/mailbox/", width=width, color_scheme=color_scheme) as page:
         await expect(subject(page)).to_have_text("Activez votre compte")
         await expect(page.frame_locator("iframe").locator("p")).to_have_text("Bonjour")
-        await assert_sound(page)
+        await assert_accessible(page)
         await page.get_by_role("button", name="Text").click()
         await expect(page.locator("iframe")).to_be_hidden()
         await expect(page.get_by_role("link", name=link)).to_have_attribute("href", link)
         await expect(page.get_by_role("button", name="Text")).to_have_attribute("aria-pressed", "true")
-        await assert_sound(page)
+        await assert_accessible(page)
         await rows(page).last.click()
         await expect(subject(page)).to_have_text("older")
         await expect(page.get_by_text("Bonjour à tous")).to_be_visible()
@@ -109,7 +111,7 @@ async def test_a_mail_is_shown_as_html_and_as_text(
 
 
 @in_all_shapes
-async def test_new_mails_come_by_themselves(
+async def test_new_mails_appear_without_a_reload(
     server: str, browser: Browser, deliver: Deliver, width: int, color_scheme: str
 ) -> None:
     """A new mail is announced and marked; the chosen one, and the keyboard, stay where they are."""
@@ -118,7 +120,7 @@ async def test_new_mails_come_by_themselves(
         await rows(page).last.focus()
         await page.keyboard.press("Enter")
         await expect(subject(page)).to_have_text("first")
-        async with no_look(page):
+        async with no_polling(page):
             await deliver(letter("third"), letter("fourth"))
         await expect(rows(page)).to_have_count(4)
         await expect(page.get_by_role("status")).to_contain_text("2 new mails")
@@ -128,7 +130,7 @@ async def test_new_mails_come_by_themselves(
         await expect(subject(page)).to_have_text("first")
         await expect(rows(page).last).to_be_focused()
         await expect(rows(page).last).to_have_attribute("aria-current", "true")
-        await assert_sound(page)
+        await assert_accessible(page)
         await rows(page).first.click()
         await expect(page).to_have_title("(1) Mailbox · Guichet")
         await expect(rows(page).first.get_by_role("img", name="New")).to_be_hidden()
@@ -150,7 +152,7 @@ async def test_a_mail_has_its_own_address(server: str, browser: Browser, deliver
         await expect(subject(page)).to_have_text("second")
 
 
-async def test_a_mail_that_goes_is_gone(server: str, browser: Browser, deliver: Deliver, mail_folder: Path) -> None:
+async def test_deleted_mails_disappear(server: str, browser: Browser, deliver: Deliver, mail_folder: Path) -> None:
     """When mails are deleted, the newest remaining one is shown, and in the end none."""
     await deliver(letter("first", text="first"), letter("second", text="second"))
     first, second = sorted((mail_folder / "new").iterdir(), key=lambda file: b"second" in file.read_bytes())
@@ -196,7 +198,7 @@ async def test_a_mail_can_neither_run_nor_load_anything(
     await page.close()
 
 
-async def test_a_hidden_page_asks_nothing(server: str, browser: Browser) -> None:
+async def test_a_hidden_page_does_not_poll(server: str, browser: Browser) -> None:
     """Polling stops while the page is hidden, and resumes at once when it is visible."""
     hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
     hide += " document.dispatchEvent(new Event('visibilitychange')) }"
@@ -212,7 +214,7 @@ async def test_a_hidden_page_asks_nothing(server: str, browser: Browser) -> None
         assert set(asked) == {f"{server}/mailbox/messages"}
 
 
-async def test_a_server_that_is_away_is_said(settings: Settings, browser: Browser) -> None:
+async def test_an_unreachable_server_is_reported(settings: Settings, browser: Browser) -> None:
     """When the server doesn't answer, the page says so, and keeps asking."""
     page = await browser.new_page()
     async with serving(build_app(settings)) as url:
@@ -222,7 +224,7 @@ async def test_a_server_that_is_away_is_said(settings: Settings, browser: Browse
     await page.close()
 
 
-async def test_a_sign_up_is_seen_from_its_first_mail_on(settings: Settings, browser: Browser) -> None:
+async def test_both_mails_of_a_sign_up_appear(settings: Settings, browser: Browser) -> None:
     """Both mails of a real sign-up appear on the open page, in any order."""
     settings = settings.replace(captcha="fixed:ABC123")
     async with (
