@@ -1,4 +1,4 @@
-"""The reference page in a real browser: in any order of actions, each takes effect, and once."""
+"""The reference page in a real browser: in any order of actions, each takes effect exactly once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, sqlite_only]
 
 
-# --- Once, whatever happens ---
+# --- Each action takes effect once ---
 
 
 async def test_double_clicks_have_no_second_effect(
@@ -78,10 +78,10 @@ async def test_another_form_is_another_registration(browser: Browser, server: st
     assert {registration.email for registration in await Registration.all()} == {DETAILS["email"], "juste@exemple.fr"}
 
 
-# --- In whatever order things are done ---
+# --- Any order of actions ---
 
 
-async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str) -> None:
+async def test_late_answer_does_not_move_the_person(browser: Browser, server: str) -> None:
     """A person who goes back during sending can go on writing there; the sent form is not lost."""
     async with visitor(browser, server) as person:
         await person.reach_organisation()
@@ -101,7 +101,9 @@ async def test_late_answer_takes_nobody_elsewhere(browser: Browser, server: str)
     assert await Registration.all().count() == 1
 
 
-async def test_captcha_of_another_form_does_not_go_on(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+async def test_corrected_address_gets_the_mails_by_each_way_forward(
+    browser: Browser, server: str, captcha: KnownCaptcha
+) -> None:
     """An address corrected on the way back gets the mails, by each way forward."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
@@ -119,11 +121,11 @@ async def test_captcha_of_another_form_does_not_go_on(browser: Browser, server: 
     assert {message.recipient for message in await OutboxMessage.all()} == {"juste@exemple.fr"}
 
 
-async def test_where_the_mails_went_is_said_after_a_lost_answer(
+async def test_address_of_the_mails_is_shown_after_a_lost_answer(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
-    """The page names the registered address, not one entered since."""
-    async with visitor(browser, server, tolerated=CUT) as person:
+    """The page names the registered address, even if another one was entered since."""
+    async with visitor(browser, server, bearing=CUT) as person:
         await person.reach_captcha()
         await person.fill(answer=captcha.answer)
 
@@ -168,7 +170,7 @@ async def test_activation_for_somebody_else_leaves_the_form(
         await expect(person.field("email")).to_have_value("b@exemple.fr")
 
 
-async def test_fields_that_were_filled_in_unnoticed_count(browser: Browser, server: str) -> None:
+async def test_fields_filled_by_a_password_manager_count(browser: Browser, server: str) -> None:
     """Values that a password manager sets without an event count."""
     async with visitor(browser, server) as person:
         await person.begin()
@@ -179,7 +181,7 @@ async def test_fields_that_were_filled_in_unnoticed_count(browser: Browser, serv
         await person.is_at("organisation")
 
 
-async def test_way_to_another_link_is_open_after_a_used_one(
+async def test_another_link_can_be_requested_after_a_used_one(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """The message about one link disappears when a person asks for another."""
@@ -217,7 +219,7 @@ async def test_passwords_do_not_outlive_their_step(
         await expect(person.field("password")).to_have_value("")
 
 
-async def test_state_of_another_time_is_shown_by_its_message(browser: Browser, server: str) -> None:
+async def test_unknown_link_state_is_shown_by_its_message(browser: Browser, server: str) -> None:
     """The state of a link that the page does not know is shown in the service's words."""
     link = {"__typename": "ActivationLink", "state": "REVOKED", "email": "a@exemple.fr", "message": "Lien révoqué."}
     async with visitor(browser, server) as person:
@@ -236,7 +238,7 @@ async def test_state_of_another_time_is_shown_by_its_message(browser: Browser, s
         await expect(person.field("email")).to_have_value("a@exemple.fr")
 
 
-async def test_limit_on_pictures_does_not_hold_the_answer_back(
+async def test_picture_can_be_answered_after_too_many_renewals(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
     """After too many pictures, the current one can still be answered."""
@@ -295,7 +297,7 @@ async def test_late_answer_to_another_captcha_changes_nothing(
         await person.is_at("sent")
 
 
-async def test_late_activation_takes_nobody_from_another_link(
+async def test_late_activation_does_not_replace_another_link(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """A second link opened during the use of the first stays, with its own token."""
@@ -340,7 +342,7 @@ async def test_late_answer_is_labelled_with_its_own_language(
         await expect(person.page.locator("#answer-problem")).to_have_attribute("lang", "en")
 
 
-async def test_name_survives_a_press_before_the_look_up(browser: Browser, server: str) -> None:
+async def test_name_is_sent_before_the_look_up_is_answered(browser: Browser, server: str) -> None:
     """After a reload, the name is there and is sent, before the page knows whether it is needed."""
     async with visitor(browser, server) as person:
         await person.reach_captcha()
@@ -353,7 +355,7 @@ async def test_name_survives_a_press_before_the_look_up(browser: Browser, server
     assert await Registration.all().count() == 1
 
 
-async def test_next_person_sees_nothing_of_the_last(
+async def test_next_person_sees_nothing_of_the_previous_one(
     browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
 ) -> None:
     """Neither the address for another link nor the activated account is shown to the next person."""

@@ -42,7 +42,7 @@ class StorageUrl:
 
     @property
     def is_memory(self) -> bool:
-        """Whether each process counts by itself."""
+        """True if each process counts by itself."""
         return self.text == MEMORY_URL
 
 
@@ -64,8 +64,6 @@ def parse_storage_url(url: str) -> StorageUrl:
         return StorageUrl(url)
     if not url.startswith(("async+redis://", "async+rediss://")):
         raise ValueError(f"must be {MEMORY_URL} or begin with async+redis:// or async+rediss://")
-    from redis.asyncio import ConnectionPool  # A fifth of the time of a start, for those alone who share their counts.
-
     try:
         return _parse_redis_url(url)
     except ValueError:
@@ -77,6 +75,10 @@ def _parse_redis_url(url: str) -> StorageUrl:
 
     :raises ValueError: redis-py can't read it, or it names a host without a port, which `limits` asks for.
     """
+    from redis.asyncio import (
+        ConnectionPool,  # Late: to import the client takes 0.2 s, and most processes have no Redis.
+    )
+
     encryption: Encryption = "tls" if url.startswith("async+rediss://") else "unsaid"
     if encryption == "unsaid" and url.endswith(IN_CLEAR):
         encryption, url = "none", url.removesuffix(IN_CLEAR)
