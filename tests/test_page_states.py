@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.anyio, sqlite_only]
 CLOSED_SIRET = "55208131766522"
 
 
-# --- Every state, as people see it ---
+# --- Every state ---
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ every_look = pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 
 
 @every_look
-async def test_form_looks_right(browser: Browser, server: str, look: Look) -> None:
+async def test_each_state_of_the_form_is_accessible(browser: Browser, server: str, look: Look) -> None:
     """Axe finds nothing on any state of the form, and nothing is cut off."""
     await register(OTHER_SIRET, name="LA POSTE", city="PARIS")
     await register(CLOSED_SIRET, status=OrganisationStatus.CLOSED)
@@ -86,7 +86,7 @@ async def test_form_looks_right(browser: Browser, server: str, look: Look) -> No
 
 
 @every_look
-async def test_captcha_looks_right(
+async def test_each_state_of_the_captcha_is_accessible(
     browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha, look: Look
 ) -> None:
     """Axe finds nothing on any state of the captcha, and nothing is cut off."""
@@ -114,7 +114,7 @@ async def test_captcha_looks_right(
 
 
 @every_look
-async def test_activation_looks_right(
+async def test_each_state_of_the_activation_is_accessible(
     browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha, newest_link: NewestLink, *, look: Look
 ) -> None:
     """Axe finds nothing on any state of the activation, and nothing is cut off."""
@@ -148,7 +148,7 @@ async def test_activation_looks_right(
 
 
 @every_look
-async def test_failures_look_right(browser: Browser, server: str, look: Look) -> None:
+async def test_each_failure_is_accessible(browser: Browser, server: str, look: Look) -> None:
     """Axe finds nothing on any failure, and nothing is cut off."""
     async with visitor(browser, server, tolerated=CUT, **look.options) as person:
         await person.page.context.set_offline(True)
@@ -192,7 +192,7 @@ async def test_page_without_javascript_says_what_it_needs(browser: Browser, serv
         await expect(page.locator("button:visible, section:visible")).to_have_count(0)
 
 
-# --- Slow, offline, failing, asked too often ---
+# --- Slow, offline, failing or rate-limited ---
 
 
 async def hasty(route: Route) -> None:
@@ -224,7 +224,7 @@ async def filled(browser: Browser, server: str) -> AsyncIterator[Visitor]:
         yield person
 
 
-async def test_countdown_holds_back_and_lets_go(filled: Visitor) -> None:
+async def test_countdown_pauses_the_page_and_resumes(filled: Visitor) -> None:
     """After too many requests, the page counts down, sends nothing meanwhile, and then goes on."""
     notice = filled.step("organisation").locator(".notice")
     await filled.page.route("**/graphql", hasty, times=1)
@@ -245,8 +245,8 @@ async def test_countdown_holds_back_and_lets_go(filled: Visitor) -> None:
     await filled.is_at("captcha")
 
 
-async def test_slow_answer_is_waited_for_and_said_to_be_slow(filled: Visitor) -> None:
-    """The button turns, assistive technology hears that the form is busy, and after a while words say so."""
+async def test_slow_answer_is_announced_as_slow(filled: Visitor) -> None:
+    """The button turns, assistive technology hears that the form is busy, and words follow after a while."""
     go_on = asyncio.Event()
 
     async def slow(route: Route) -> None:
@@ -264,7 +264,7 @@ async def test_slow_answer_is_waited_for_and_said_to_be_slow(filled: Visitor) ->
     await expect(form).to_have_attribute("aria-busy", "false")
 
 
-async def test_offline_form_keeps_all_and_goes_on(filled: Visitor) -> None:
+async def test_offline_form_keeps_its_input_and_continues(filled: Visitor) -> None:
     """Without a connection nothing is lost; with one, the same press takes effect once."""
     await filled.page.context.set_offline(True)
     await filled.press()
@@ -275,7 +275,7 @@ async def test_offline_form_keeps_all_and_goes_on(filled: Visitor) -> None:
     assert await Registration.all().count() == 1
 
 
-async def test_step_that_needs_the_service_comes_once_it_is_there(browser: Browser, server: str) -> None:
+async def test_step_appears_once_the_connection_is_back(browser: Browser, server: str) -> None:
     """A page that could not be shown offers another try, and tries itself when the connection is back."""
     async with visitor(browser, server, tolerated=CUT) as person:
         await person.page.context.set_offline(True)
@@ -289,7 +289,7 @@ async def test_step_that_needs_the_service_comes_once_it_is_there(browser: Brows
         await person.is_at("details")
 
 
-async def test_connection_that_is_back_before_its_loss_is_known_is_used(browser: Browser, server: str) -> None:
+async def test_lost_request_is_repeated_when_the_connection_is_back(browser: Browser, server: str) -> None:
     """A lost request is tried again when the connection is back, even if its loss is noticed only then."""
 
     async def come_back_first(route: Route) -> None:
@@ -304,7 +304,7 @@ async def test_connection_that_is_back_before_its_loss_is_known_is_used(browser:
         await person.begin()
 
 
-async def test_failure_of_the_service_gives_its_reference(filled: Visitor) -> None:
+async def test_internal_error_shows_its_reference(filled: Visitor) -> None:
     """A person can quote the reference, under which the log has the rest."""
     await filled.page.route("**/graphql", failing, times=1)
     await filled.press()
@@ -314,7 +314,7 @@ async def test_failure_of_the_service_gives_its_reference(filled: Visitor) -> No
 
 
 @pytest.mark.parametrize("body", ["<html>Bad gateway</html>", "null", "[]", "{}"])
-async def test_answers_of_others_are_failures(filled: Visitor, body: str) -> None:
+async def test_answers_of_proxies_are_shown_as_failures(filled: Visitor, body: str) -> None:
     """A proxy's page, or any answer that is not GraphQL, breaks nothing."""
 
     async def interfere(route: Route) -> None:
@@ -325,7 +325,7 @@ async def test_answers_of_others_are_failures(filled: Visitor, body: str) -> Non
     await expect(filled.step("organisation").locator(".notice")).to_contain_text("rencontré une erreur")
 
 
-async def test_refusal_of_another_time_is_shown_by_its_message(filled: Visitor) -> None:
+async def test_unknown_refusal_is_shown_by_its_message(filled: Visitor) -> None:
     """A member of a union that the page does not know is shown in the service's words."""
     refusal = {"__typename": "PortalClosed", "code": "PORTAL_CLOSED", "message": "Le portail est fermé."}
 
@@ -337,7 +337,7 @@ async def test_refusal_of_another_time_is_shown_by_its_message(filled: Visitor) 
     await expect(filled.step("organisation").locator(".notice")).to_contain_text("Le portail est fermé.")
 
 
-async def test_step_that_is_asked_too_often_comes_after_its_countdown(
+async def test_rate_limited_step_appears_after_its_countdown(
     browser: Browser, settings: Settings, clock: Clock, captcha: KnownCaptcha
 ) -> None:
     """If a link can't be judged yet, the page counts down and asks again by itself."""
@@ -379,7 +379,7 @@ RUBBISH = ("null", "[]", '"text"', "{", '{"fields": null}', '{"fields": {"email"
 
 
 @pytest.mark.parametrize("kept", RUBBISH)
-async def test_rubbish_in_the_browsers_storage_does_no_harm(browser: Browser, server: str, kept: str) -> None:
+async def test_foreign_data_in_the_storage_does_no_harm(browser: Browser, server: str, kept: str) -> None:
     """The sign-up works with any foreign data in the storage."""
     async with visitor(browser, server) as person:
         await person.page.evaluate(
@@ -389,7 +389,7 @@ async def test_rubbish_in_the_browsers_storage_does_no_harm(browser: Browser, se
         await person.reach_captcha()
 
 
-async def test_browser_that_keeps_nothing_is_enough(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
+async def test_page_works_without_storage(browser: Browser, server: str, captcha: KnownCaptcha) -> None:
     """Without storage, the page forgets more, and works."""
     async with visitor(browser, server) as person:
         await person.page.add_init_script(
@@ -400,7 +400,7 @@ async def test_browser_that_keeps_nothing_is_enough(browser: Browser, server: st
         await person.sign_up(captcha)
 
 
-async def test_title_says_the_step_and_that_something_is_wrong(browser: Browser, server: str) -> None:
+async def test_title_shows_the_step_and_problems(browser: Browser, server: str) -> None:
     """The title shows the step, for people with many windows or without sight."""
     async with visitor(browser, server) as person:
         await expect(person.page).to_have_title("Créez votre compte – Guichet")
