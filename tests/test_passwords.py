@@ -86,7 +86,7 @@ def test_length_is_counted_in_normalised_code_points(password: str, expected: li
     assert [code for code in codes(assess(password)) if code in {SHORT, LONG}] == expected
 
 
-def test_a_limit_comes_with_its_number() -> None:
+def test_limits_have_their_number_for_messages() -> None:
     """Messages can say how many characters and types are asked for."""
     problems = (*assess("aaaaa").problems, *assess("a" * 257).problems)
     assert {problem.code: dict(problem.parameters) for problem in problems} == {
@@ -131,8 +131,8 @@ def test_a_limit_comes_with_its_number() -> None:
     ],
     ids=ascii,
 )
-def test_types_go_by_unicode_category(password: str, types: list[CharacterType]) -> None:
-    """Lu, Ll and Nd of any script; everything else is special, the space included; what is refused is no type."""
+def test_character_types_follow_unicode_categories(password: str, types: list[CharacterType]) -> None:
+    """Upper case, lower case and digits of any script; everything else is special, blanks included."""
     assert list(assess(password).character_types) == types
 
 
@@ -151,7 +151,7 @@ def test_types_go_by_unicode_category(password: str, types: list[CharacterType])
         ("soleilbrumeuxdunord", [FEW]),
     ],
 )
-def test_three_of_the_four_types_are_asked_for(password: str, expected: list[str]) -> None:
+def test_three_of_the_four_character_types_are_required(password: str, expected: list[str]) -> None:
     """Any three types will do; two are too few, even in a long password."""
     assert codes(assess(password)) == expected
 
@@ -199,12 +199,12 @@ def test_any_other_character_is_accepted(char: str) -> None:
     ids=ascii,
 )
 def test_common_passwords_are_refused(password: str) -> None:
-    """Common passwords, French ones and rows of French keys too, are refused in any dress."""
+    """Common passwords, also French ones and rows of French keys, are refused in any disguise."""
     assert codes(assess(password)) == [GUESSABLE]
 
 
-def dressed(word: str) -> Iterator[str]:
-    """Yield the disguises in which people make *word* keep to the rules."""
+def disguises_of(word: str) -> Iterator[str]:
+    """Yield the disguises in which people adapt *word* to the rules."""
     for dress in (
         "{}2026!",
         "{}12345!",
@@ -220,19 +220,19 @@ def dressed(word: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("word", [*WORDS, *MONTHS])
-def test_words_of_this_portal_are_guessed_first(word: str) -> None:
-    """Words that an attacker of a French portal tries first make a password no better, in any dress."""
+def test_words_of_the_portal_add_no_strength(word: str) -> None:
+    """Words that an attacker of a French portal tries first make a password no better, in any disguise."""
     assert assess(word).score == 0
     assert "dictionary" in assess(word).weaknesses
-    for password in dressed(word):
+    for password in disguises_of(word):
         assert GUESSABLE in codes(assess(password)), password
 
 
 @pytest.mark.parametrize("keys", [*ROWS, *COLUMNS])
-def test_walks_over_keyboards_are_guessed_first(keys: str) -> None:
+def test_rows_and_columns_of_keyboards_add_no_strength(keys: str) -> None:
     """Rows and columns of French, German and other keyboards make a password no better, forwards or backwards."""
     for length in range(3, len(keys) + 1):
-        for password in dressed(keys[:length]):
+        for password in disguises_of(keys[:length]):
             assert GUESSABLE in codes(assess(password)), password
     for start in range(len(keys) - 3):
         for walk in (keys[start:], keys[start:][::-1]):
@@ -243,14 +243,14 @@ def test_walks_over_keyboards_are_guessed_first(keys: str) -> None:
     "walk",
     ["azqswx", "aqzsedrf", "qawsedrf", "zqsdxc", "azsqwx", "1a2z3e4r", "a1z2e3r4", "qwsdxcfv", "yaqwsx", "polkij"],
 )
-def test_zigzags_over_keyboards_are_guessed_first(walk: str) -> None:
+def test_walks_between_neighbouring_keys_add_no_strength(walk: str) -> None:
     """A walk from key to neighbouring key, in any direction and either way, makes a password no better."""
     for keys in (walk, walk[::-1]):
         for dress in ("{}12!", "{}2026!", "!{}1999", "{}-12345-"):
             assert GUESSABLE in codes(assess(dress.format(keys.capitalize()))), dress.format(keys)
 
 
-def test_ordinary_words_are_no_walks() -> None:
+def test_ordinary_words_are_no_keyboard_walks() -> None:
     """Hardly any word or name of the frequency lists is a walk over five neighbouring keys."""
     words = {word for name, ranks in matching.RANKED_DICTIONARIES.items() if "pass" not in name for word in ranks}
     walks = re.compile("|".join(map(zigzag, KEYBOARDS)))
@@ -259,7 +259,7 @@ def test_ordinary_words_are_no_walks() -> None:
 
 
 @pytest.mark.parametrize("year", [1900, 1975, 1999, 2000, 2019, 2025, 2026, 2027, 2099])
-def test_years_are_guessed_first(year: int) -> None:
+def test_years_add_no_strength(year: int) -> None:
     """A common word or name is no better for a year of this century or the last."""
     for password in ("Soleil{}!!!", "{}Soleil!!!", "Thomas{}1!", "Soleil-{}-!", "Marseille{}"):
         assert codes(assess(password.format(year))) == [GUESSABLE], password
@@ -297,7 +297,7 @@ def test_years_are_guessed_first(year: int) -> None:
     ],
     ids=ascii,
 )
-def test_usual_additions_make_no_password_better(password: str) -> None:
+def test_usual_additions_add_no_strength(password: str) -> None:
     """Capitals, symbols, digits and a year around a guessable word don't help: everybody adds them."""
     assert codes(assess(password)) == [GUESSABLE]
 
@@ -325,7 +325,7 @@ def test_strong_password_may_have_a_guessable_part(password: str) -> None:
     assert codes(assess(password)) == []
 
 
-def test_every_common_password_is_refused() -> None:
+def test_each_of_the_30000_most_common_passwords_is_refused() -> None:
     """None of the 30,000 most common passwords that are long enough is accepted, capitalised or not (ASVS 6.2.4)."""
     common = [word for word in matching.RANKED_DICTIONARIES["passwords"] if len(word) >= 12]
     assert len(common) > 100
@@ -343,18 +343,18 @@ def test_good_passwords_are_accepted(password: str) -> None:
     assert (codes(assessment), assessment.score) == ([], 4)
 
 
-def test_the_end_of_a_long_password_is_not_needed() -> None:
+def test_strength_of_a_long_password_is_judged_by_its_beginning() -> None:
     """A beginning that is hard to guess is enough; an easy one followed by many repetitions is not."""
     assert assess(PASSWORD + "a" * 200).score >= 2
     assert codes(assess("Aa1!" * 60)) == [GUESSABLE]
 
 
-# ── What is not seen ──
+# ── Invisible characters ──
 
 
 @pytest.mark.parametrize("char", ["\u200b", "\u200d", "\u00ad", "\ufeff", "\u2066", "\ufe0f", "\u3164"], ids=ascii)
-def test_invisible_characters_count_for_nothing(char: str) -> None:
-    """Invisible characters add neither length nor a type, and hide no name: a password is judged by what is seen."""
+def test_invisible_characters_add_no_strength(char: str) -> None:
+    """Invisible characters add neither length nor a type, and hide no name: visible text is judged."""
     assert codes(assess(f"A1{char * 10}")) == [SHORT, FEW, GUESSABLE]
     assert codes(assess(f"Vif-Abri-42{char}")) == [SHORT]
     assert codes(assess(f"soleilbrumeux42{char}")) == [FEW]
@@ -418,7 +418,7 @@ def test_short_names_do_not_matter(password: str, personal_data: list[str]) -> N
     assert codes(assess(password, personal_data)) == []
 
 
-def test_personal_words_are_bounded() -> None:
+def test_at_most_forty_personal_words_are_searched() -> None:
     """At most forty words are looked for."""
     assert len(personal_words(f"word{number}" for number in range(500))) == 40
 
@@ -449,7 +449,7 @@ def test_disguised_personal_data_is_easier_to_guess() -> None:
     ],
     ids=lambda value: ascii(value)[:20],
 )
-def test_a_password_is_the_same_from_two_keyboards(one: str, other: str, same: bool) -> None:
+def test_password_and_confirmation_are_compared_normalised(one: str, other: str, same: bool) -> None:
     """Password and confirmation are compared after normalisation, to the last character."""
     assert is_same(one, other) is same
 
@@ -466,7 +466,7 @@ def hasty_threads() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
-def test_nobody_is_held_to_somebody_elses_name(hasty_threads: None) -> None:
+def test_simultaneous_checks_use_their_own_personal_data(hasty_threads: None) -> None:
     """Each of the passwords that are assessed at the same moment is checked against its own person's data only."""
     people = [(f"{name}{name[::-1]}", [name]) for name in ("zdislava", "wqkropwy")]
     alone = [assess(*person) for person in people]
@@ -505,7 +505,7 @@ async def test_each_score_has_its_strength(portal: Portal, score: int) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_good_password_has_nothing_to_mend(portal: Portal) -> None:
+async def test_a_good_password_gets_no_problems_or_suggestions(portal: Portal) -> None:
     """A good password gets its strength and its types, and neither problems nor suggestions."""
     assert await portal.check_password(PASSWORD, accept="en") == {
         "__typename": "PasswordCheck",
@@ -520,7 +520,7 @@ async def test_a_good_password_has_nothing_to_mend(portal: Portal) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_bad_password_is_told_why(portal: Portal) -> None:
+async def test_a_bad_password_gets_its_problems_and_advice(portal: Portal) -> None:
     """Every broken rule has its code and words, and each weakness its advice."""
     answer = await portal.check_password("azerty123", accept="en")
     assert answer["problems"] == [
@@ -544,7 +544,7 @@ async def test_a_bad_password_is_told_why(portal: Portal) -> None:
     ["", " ", "\0", "\ud800", "\ud800" * 72, FOX * 300, "\ufdfa" * 10_000, "a" * 60_000, "\u0301" * 10_000],
     ids=lambda value: ascii(value)[:20],
 )
-async def test_any_text_is_checked(portal: Portal, password: str) -> None:
+async def test_any_text_gets_an_assessment(portal: Portal, password: str) -> None:
     """Even nothing, lone surrogates, or as much as a request can hold gets an answer, never an error."""
     answer = await portal.call_in_ascii(CHECK_PASSWORD, {"input": {"password": password}})
     assert codes_of(answer)
@@ -575,8 +575,8 @@ async def test_personal_data_is_limited(portal: Portal, personal_data: list[str]
 
 
 @pytest.mark.anyio
-async def test_personal_data_that_is_given_is_looked_for(portal: Portal) -> None:
-    """Before there is a link, a form sends the person's entries, and they are looked for."""
+async def test_personal_data_in_the_request_is_searched(portal: Portal) -> None:
+    """Before there is a link, a form sends the person's data, and they are searched in the password."""
     assert codes_of(await portal.check_password("Soleil-Durand-42", personalData=["Durand"])) == [PERSONAL]
     assert codes_of(await portal.check_password("Soleil-Durand-42", personalData=[])) == []
 
@@ -585,7 +585,7 @@ async def test_personal_data_that_is_given_is_looked_for(portal: Portal) -> None
 @pytest.mark.parametrize(
     "password", [PASSWORD, "Soleil-Camille-42", "Soleil-Durand-42", "Soleil-Exemple-42", "Soleil-Compta-42", "Camille"]
 )
-async def test_the_check_says_what_the_activation_will(portal: Portal, password: str) -> None:
+async def test_check_with_a_token_agrees_with_the_activation(portal: Portal, password: str) -> None:
     """With the link's token a password is checked against the person's own data, exactly as on activation."""
     token = await portal.activation_token(contactEmail="compta@exemple.org")
     checked = await portal.check_password(password, activationToken=token)
@@ -605,8 +605,8 @@ async def test_an_unknown_token_is_ignored(portal: Portal, token: str | None) ->
 
 
 @pytest.mark.anyio
-async def test_a_dead_link_tells_nothing_of_the_person(portal: Portal, clock: Clock) -> None:
-    """Trying names doesn't reveal whose data an expired link was about."""
+async def test_an_expired_link_reveals_nothing_of_the_person(portal: Portal, clock: Clock) -> None:
+    """Names tried with an expired link do not reveal whose data it was about."""
     token = await portal.activation_token()
     clock.advance(minutes=60)
     assert codes_of(await portal.check_password("Soleil-Durand-42", activationToken=token)) == []
@@ -616,7 +616,7 @@ async def test_a_dead_link_tells_nothing_of_the_person(portal: Portal, clock: Cl
 
 
 @pytest.mark.anyio
-async def test_the_policy_says_what_is_checked(portal: Portal) -> None:
+async def test_the_policy_states_the_checked_limits(portal: Portal) -> None:
     """The policy has the numbers of the check, in words of the requested language."""
     query = """query ($language: Language) { passwordPolicy(language: $language) {
         minLength maxLength minCharacterTypes characterTypes description } }"""
