@@ -1,4 +1,4 @@
-"""Invisible characters that a paste brings along: they change nothing, in any field."""
+"""Invisible characters from pasted text: they change nothing, in any field."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pasted(text: str, char: str) -> str:
 
 
 @pytest.mark.parametrize("char", UNSEEN, ids=lambda char: f"U+{ord(char):04X}")
-async def test_pasted_form_is_stored_as_it_is_seen(portal: Portal, char: str) -> None:
+async def test_pasted_form_is_stored_without_invisible_characters(portal: Portal, char: str) -> None:
     """Every field of the form is stored as it is seen, and confirmation and key are compared so."""
     key = new_key()
     seen = form(
@@ -65,7 +65,7 @@ async def test_pasted_form_is_stored_as_it_is_seen(portal: Portal, char: str) ->
 
 
 @pytest.mark.parametrize("char", UNSEEN, ids=lambda char: f"U+{ord(char):04X}")
-async def test_pasted_secrets_are_those_that_are_seen(portal: Portal, char: str) -> None:
+async def test_pasted_ids_answers_and_tokens_are_read_as_seen(portal: Portal, char: str) -> None:
     """The id of a registration, the answer to a captcha and the token of a link are read as they are seen."""
     registration = await portal.create_account()
     answered = await portal.verify_captcha(pasted(registration["id"], char), pasted(portal.captcha.answer, char))
@@ -75,7 +75,7 @@ async def test_pasted_secrets_are_those_that_are_seen(portal: Portal, char: str)
     assert resent["email"] == "camille.durand@exemple.fr"
 
 
-async def test_token_is_taken_with_blanks_around(portal: Portal) -> None:
+async def test_token_with_blanks_around_it_is_accepted(portal: Portal) -> None:
     """A token copied by hand is the same token with blanks and marks around it."""
     token = await portal.activation_token()
     copied = f"\ufeff {token}\u200b\r\n"
@@ -85,7 +85,7 @@ async def test_token_is_taken_with_blanks_around(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("changed", ["{}A", "{}=", "%23token={}", "token={}"])
-async def test_token_that_is_changed_is_unknown(portal: Portal, changed: str) -> None:
+async def test_changed_token_is_unknown(portal: Portal, changed: str) -> None:
     """A token is taken literally: finding it in a damaged address is the page's work."""
     token = changed.format(await portal.activation_token())
     assert (await portal.inspect_activation_link(token))["state"] == "UNKNOWN"
@@ -93,27 +93,27 @@ async def test_token_that_is_changed_is_unknown(portal: Portal, changed: str) ->
 
 
 @pytest.mark.parametrize("confirmed", ["\u202acamille@exemple.fr\u202c", "CAMILLE@\u00adEXEMPLE.FR\t"])
-async def test_confirmation_is_compared_as_it_is_seen(portal: Portal, confirmed: str) -> None:
+async def test_confirmation_ignores_invisible_characters(portal: Portal, confirmed: str) -> None:
     """Two addresses that look the same are equal: invisible characters make no difference."""
     fields = form(email="camille@exemple.fr", emailConfirmation=confirmed)
     assert (await portal.create_account(**fields))["__typename"] == "PendingRegistration"
 
 
-async def test_wrong_address_is_confirmed_by_the_same_one(portal: Portal) -> None:
+async def test_invalid_address_equals_its_identical_confirmation(portal: Portal) -> None:
     """An invalid address is not reported as different from its identical confirmation."""
     answer = await portal.create_account(email="camille", emailConfirmation="\u200bcamille")
     assert [problem["code"] for problem in answer["fields"]] == ["EMAIL_INVALID"]
 
 
 @pytest.mark.parametrize("optional", ["phone", "contactEmail", "termsVersion", "idempotencyKey"])
-async def test_blank_optional_field_is_left_out(portal: Portal, optional: str) -> None:
+async def test_invisible_optional_field_counts_as_empty(portal: Portal, optional: str) -> None:
     """An optional field in which nothing can be seen is left out."""
     answer = await portal.create_account(**{optional: "\u200b \u2066\t\ufeff"})
     assert answer["__typename"] == "PendingRegistration"
 
 
 @pytest.mark.parametrize("name", [PERSIAN, SINHALA], ids=ascii)
-async def test_joiners_stay_where_they_are_seen(portal: Portal, name: str) -> None:
+async def test_joiners_that_change_letters_are_stored(portal: Portal, name: str) -> None:
     """A joiner in a Persian or Indic name, which changes how letters are drawn, is stored."""
     await portal.create_account(firstName=f"\u202b{name}\u202c", lastName=name)
     stored = await Registration.get()
@@ -123,7 +123,7 @@ async def test_joiners_stay_where_they_are_seen(portal: Portal, name: str) -> No
 @pytest.mark.parametrize(
     "link", ["evil\u200b.com", "evil.\u2060com", "evil\u200d.com", "www\u00ad.evil.com"], ids=ascii
 )
-async def test_links_do_not_hide_behind_invisible_characters(portal: Portal, link: str) -> None:
+async def test_invisible_characters_do_not_hide_a_link(portal: Portal, link: str) -> None:
     """A name that would be a link in a mail is refused, even with invisible characters in it."""
     answer = await portal.create_account(firstName=link)
     assert [problem["code"] for problem in answer["fields"]] == ["INVALID_CHARACTERS"]
