@@ -87,7 +87,7 @@ def test_number_is_read_in_any_notation(entered: str) -> None:
         ("07 58 00 12 34", "+33758001234"),
     ],
 )
-def test_other_numbers_keep_their_country(entered: str, stored: str) -> None:
+def test_international_and_service_numbers_keep_their_country(entered: str, stored: str) -> None:
     """International notation says its country itself; numbers of services are the same in all of France."""
     assert parse_phone(entered) == stored
 
@@ -105,14 +105,14 @@ def test_other_numbers_keep_their_country(entered: str, stored: str) -> None:
         "++33612345678",
     ],
 )
-def test_number_of_nobody_is_refused(entered: str) -> None:
+def test_number_that_reaches_nobody_is_refused(entered: str) -> None:
     """Local numbers without their country, and overseas numbers under the code of the metropolis, reach nobody."""
     with pytest.raises(InputError, match="PHONE_INVALID"):
         parse_phone(entered)
 
 
 @pytest.mark.exhaustive
-def test_every_metropolitan_number_stays_under_its_code() -> None:
+def test_each_metropolitan_prefix_gets_the_french_code() -> None:
     """Of all prefixes of five digits, those of metropolitan France give +33, and no overseas one does."""
     kept = moved = 0
     for beginning in range(10_000, 100_000):
@@ -143,8 +143,8 @@ def test_no_overseas_prefix_is_read_as_metropolitan() -> None:
         assert found < {f"+{_code(region)}" for region in OVERSEAS}
 
 
-def test_library_still_has_the_plan_that_we_know() -> None:
-    """Regions that share France's plan dial a 0 first, the Pacific ones none; an update can't change that unseen."""
+def test_library_has_the_known_numbering_plans() -> None:
+    """Regions of France's plan dial a 0 first, Pacific ones none. An update that changes this fails here."""
     assert {_prefix(region) for region in OVERSEAS} == {"0"}
     assert {_prefix(region) for region in ("NC", "PF", "WF")} == {None}
 
