@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, and databases with defaults of their own, need no setting."""
+"""PgBouncer in transaction mode, and databases with their own defaults, need no setting."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ ODD = (
 
 @pytest.fixture(scope="module")
 def direct(postgres: str) -> str:
-    """Give the URL of the server itself."""
+    """The URL of the server itself."""
     return postgres
 
 
 @pytest.fixture(scope="module")
 def pooled(postgres: str) -> Iterator[str]:
-    """Give the URL of the same server through a pooler."""
+    """The URL of the same server through a pooler."""
     with pooler(postgres) as url:
         yield url
 
 
 @pytest.fixture(params=["pooled"])
 def database_url(request: pytest.FixtureRequest, postgres: str, defaults: tuple[str, ...]) -> Iterator[str]:
-    """Give a new database with *defaults*, through the pooler unless the test asks for the server itself."""
+    """A new database with *defaults*, through the pooler unless the test asks for the server itself."""
     url: str = request.getfixturevalue(request.param)
     statements = ["CREATE DATABASE pooled", *(statement.format("pooled") for statement in defaults)]
     asyncio.run(execute(postgres, *statements))
@@ -63,7 +63,7 @@ def defaults() -> tuple[str, ...]:
     return ()
 
 
-async def test_many_at_once_share_a_few_connections(portal: Portal) -> None:
+async def test_many_requests_share_a_few_connections(portal: Portal) -> None:
     """A hundred look-ups and 25 forms at once are all answered, on five connections of the pooler."""
     answers = await asyncio.gather(
         *(portal.find_organisation(f"X-{number}", "AUTRE") for number in range(100)),
@@ -87,7 +87,7 @@ async def test_defaults_of_a_database_do_no_harm(portal: Portal, defaults: tuple
     assert (await portal.account(email="dominique@exemple.fr"))["email"] == "dominique@exemple.fr"
 
 
-async def test_migrations_at_once_leave_no_lock(tmp_path: Path, postgres: str, pooled: str) -> None:
+async def test_simultaneous_migrations_leave_no_lock(tmp_path: Path, postgres: str, pooled: str) -> None:
     """Six migrations at once, through a pooler of three connections, all succeed and leave no lock."""
     await execute(postgres, "CREATE DATABASE fresh_pool")
     try:
@@ -102,7 +102,7 @@ async def test_migrations_at_once_leave_no_lock(tmp_path: Path, postgres: str, p
         await execute(postgres, "DROP DATABASE fresh_pool WITH (FORCE)")
 
 
-async def test_import_asks_for_the_server_itself(tmp_path: Path, database_url: str) -> None:
+async def test_import_through_a_pooler_is_refused(tmp_path: Path, database_url: str) -> None:
     """An import, which needs a session, is refused in one line that names the remedy."""
     guichet = Guichet(tmp_path, DATABASE_URL=database_url)
     files = options(sirene_files(tmp_path, [establishment()], [legal_unit()]))
@@ -111,7 +111,7 @@ async def test_import_asks_for_the_server_itself(tmp_path: Path, database_url: s
     assert done.err.splitlines()[-1].startswith("The register stays as it was. An import needs the server itself")
 
 
-async def test_named_statements_can_be_asked_for(pooled: str) -> None:
+async def test_named_statements_can_be_enabled_by_the_url(pooled: str) -> None:
     """The URL can turn on named statements for a pooler that knows them; by default they are off."""
     for option, most in (("", 0), ("?statement_cache_size=7", 7)):
         async with database(pooled + option), get_connections().all()[0].acquire_connection() as connection:
