@@ -1,4 +1,4 @@
-"""Private parts of libraries that the service builds on are still those that it was tried on."""
+"""Private parts of libraries that the service uses are unchanged since they were tried."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ PRIVATE_PARTS: list[tuple[str, str, PrivatePart, str]] = [
     PRIVATE_PARTS,
     ids=[f"{part.__qualname__} in {module}" for module, _, part, _ in PRIVATE_PARTS],
 )
-def test_private_part_is_the_one_that_was_tried(module: str, distribution: str, part: PrivatePart, digest: str) -> None:
+def test_private_part_is_unchanged_since_it_was_tried(
+    module: str, distribution: str, part: PrivatePart, digest: str
+) -> None:
     """A release that changes a private part fails here: read the module that uses it, try it, renew the digest."""
     found = sha256(inspect.getsource(part).encode()).hexdigest()[:16]
     changed = f"{distribution} {version(distribution)} has another {part.__qualname__}, which {module} uses"
