@@ -1,4 +1,4 @@
-"""The service behind common proxies with their defaults: no forged address, and no body as a request."""
+"""The service behind common proxies with their defaults: no forged address, and no body read as a request."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def behind(
         if setting == "unix":
             server = stack.enter_context(serving_at(guichet, folder / "guichet.sock"))
             upstream: int | Path = folder / "guichet.sock"
-        else:  # A proxy that comes to `::` over IPv4 is known by an address that is written as IPv6.
+        else:  # A proxy that connects to `::` over IPv4 has an address written as IPv6.
             server = stack.enter_context(guichet.serving("--host", "::", "--expose-development"))
             upstream = urlsplit(server.url).port or 0
         port = upstream if proxy == "none" else stack.enter_context(proxied(proxy, folder, upstream))
@@ -94,8 +94,8 @@ def ask(behind: Behind, sent: bytes, client: str) -> tuple[int, bytes]:
         return answer_to(connection)
 
 
-def test_forged_address_gains_nothing(behind: Behind) -> None:
-    """A client counts by its own address, in spite of addresses that it sends in headers or after a body."""
+def test_forged_address_does_not_avoid_the_limit(behind: Behind) -> None:
+    """A client is counted by its own address, in spite of addresses that it sends in headers or after a body."""
     client, passed = next(_clients), 0
     for number in range(LIMIT + 4):
         forged = b"X-Forwarded-For: 198.51.100.%d\r\n" % number
@@ -110,7 +110,7 @@ def test_forged_address_gains_nothing(behind: Behind) -> None:
 
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
-def test_body_behind_an_offer_answers_nobody_else(behind: Behind, offer: bytes) -> None:
+def test_body_after_an_upgrade_offer_is_never_a_request(behind: Behind, offer: bytes) -> None:
     """A request in the body of another is never answered, neither to its sender nor to the next client."""
     for _ in range(5):
         with connect(behind, next(_clients)) as attacker, suppress(ConnectionError, HTTPException):
@@ -123,7 +123,7 @@ def test_body_behind_an_offer_answers_nobody_else(behind: Behind, offer: bytes) 
     assert "/smuggled" not in behind.server.log
 
 
-def test_tunnel_answers_nobody_else(behind: Behind) -> None:
+def test_bytes_in_a_tunnel_are_never_a_request(behind: Behind) -> None:
     """Bytes sent into a tunnel are never answered as a request."""
     with connect(behind, next(_clients)) as attacker, suppress(ConnectionError):
         attacker.sendall(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n" + SMUGGLED)
@@ -139,7 +139,7 @@ def test_people_sign_up_behind_each_proxy(behind: Behind) -> None:
 
 
 def test_refusal_of_a_large_body_reaches_its_sender(behind: Behind) -> None:
-    """The refusal of a body that is too large reaches its sender during sending."""
+    """The refusal of a body that is too large reaches its sender while it still sends."""
     body = b" " * 300_000
     status, _ = ask(
         behind, HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body, next(_clients)
@@ -152,7 +152,7 @@ def test_java_client_gets_its_answers(behind: Behind) -> None:
     java = shutil.which("java")
     if java is None:
         pytest.skip("java is not installed")
-    done = subprocess.run(  # noqa: S603  # As the system has it.
+    done = subprocess.run(  # noqa: S603  # The system's own Java.
         [java, JAVA, f"http://127.0.0.1:{behind.port}/graphql"], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stdout.splitlines() == ['200 {"data":{"__typename":"Query"}}'] * 3, done.stderr
