@@ -1,4 +1,4 @@
-"""The storage of counts: bounded memory, or a Redis that processes share; without Redis, each process counts alone."""
+"""The storage of counts: bounded memory, or a Redis for all processes. Without Redis, each process counts alone."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_sweep_resets_no_running_count(stopwatch: Stopwatch) -> None:
         await limits.enforce("createAccount", "somebody")
 
 
-async def test_memory_keeps_the_contract_of_a_storage(stopwatch: Stopwatch) -> None:
+async def test_memory_fulfils_the_interface_of_a_storage(stopwatch: Stopwatch) -> None:
     """Counts can be read, cleared one by one, and reset; expired counts are 0."""
     storage = MemoryStorage()
     assert await storage.check()
@@ -114,7 +114,7 @@ async def test_memory_is_bounded(stopwatch: Stopwatch, monkeypatch: pytest.Monke
     assert await storage.get("99") == 0
 
 
-async def test_no_key_stands_in_the_clear() -> None:
+async def test_keys_of_the_storage_hide_addresses() -> None:
     """The keys of the storage show no address."""
     storage = MemoryStorage()
     limits = RateLimits(parse_limits("on"), storage)
@@ -127,14 +127,14 @@ async def test_no_key_stands_in_the_clear() -> None:
 @pytest.mark.parametrize(
     "url", ["", "memory://", "async+memory://x", "redis://localhost", "async+memcached://x", "https://x"]
 )
-def test_only_storages_that_can_be_used_are_opened(url: str) -> None:
+def test_unknown_storage_is_refused_at_start(url: str) -> None:
     """A URL that names no storage is refused at start, not at the first call."""
     with pytest.raises(ValueError, match=r"must be async\+memory://"):
         parse_storage_url(url)
 
 
 @pytest.mark.parametrize("url", ["async+redis://:Secret@42@127.0.0.1:port", "async+redis://h?max_connections=-1"])
-def test_url_that_redis_cannot_read_is_refused_and_not_quoted(url: str) -> None:
+def test_malformed_redis_url_is_refused_without_being_quoted(url: str) -> None:
     """The refusal of a Redis URL quotes no part of it."""
     with pytest.raises(ValueError, match=r"^must be like async\+redis://USER:PASSWORD@HOST:PORT, with / and @ as %2F"):
         parse_storage_url(url)
@@ -169,10 +169,8 @@ class Fickle(MemoryStorage):
         return await super().incr(key, expiry, amount)
 
 
-async def test_storage_that_is_down_is_replaced_by_memory(
-    stopwatch: Stopwatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Without the shared storage, each process counts alone; the log says so once, and says when it is over."""
+async def test_memory_replaces_a_storage_that_is_down(stopwatch: Stopwatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Without the shared storage, each process counts alone. The log says so once, and again when it is back."""
     shared = Fickle()
     limits = RateLimits(parse_limits("organisation=2/hour"), FallbackStorage(shared))
     shared.away = True
@@ -186,8 +184,8 @@ async def test_storage_that_is_down_is_replaced_by_memory(
     assert "Secret-42" not in caplog.text
 
 
-async def test_storage_that_is_down_is_not_waited_for(stopwatch: Stopwatch) -> None:
-    """No caller waits for a storage that has just failed; one tries it again every few seconds."""
+async def test_callers_do_not_wait_for_a_storage_that_is_down(stopwatch: Stopwatch) -> None:
+    """No caller waits for a storage that has just failed. It is tried again every few seconds."""
     shared = Fickle()
     shared.away = True
     limits = RateLimits(parse_limits("on"), FallbackStorage(shared))
@@ -198,7 +196,7 @@ async def test_storage_that_is_down_is_not_waited_for(stopwatch: Stopwatch) -> N
         stopwatch.now += RETRY_SECONDS
 
 
-async def test_storage_that_fails_between_count_and_end_of_window_refuses(stopwatch: Stopwatch) -> None:
+async def test_call_over_the_limit_stays_refused_when_the_storage_fails(stopwatch: Stopwatch) -> None:
     """A call over the limit stays refused for a moment when the storage fails after counting it."""
 
     class Forgetful(MemoryStorage):
@@ -209,8 +207,8 @@ async def test_storage_that_fails_between_count_and_end_of_window_refuses(stopwa
     assert [await is_refused(limits) for _ in range(2)] == [False, True]
 
 
-async def test_silent_redis_is_given_up_after_a_second(caplog: pytest.LogCaptureFixture) -> None:
-    """A Redis that accepts the connection and stays silent is given up after a second."""
+async def test_silent_redis_is_abandoned_after_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    """A Redis that accepts the connection and stays silent is abandoned after a second."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         storage = open_storage(parse_storage_url(f"async+redis://:Secret-42@127.0.0.1:{server.getsockname()[1]}"))
         limits = RateLimits(parse_limits("organisation=1/hour"), storage)
@@ -289,7 +287,7 @@ async def test_processes_share_their_counts_by_redis(shared_storages: list[Stora
 
 
 @pytest.mark.usefixtures("patient")
-async def test_calls_at_once_are_no_failure_of_redis(
+async def test_many_simultaneous_calls_wait_for_redis(
     shared_storages: list[Storage], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Any number of simultaneous calls wait for their turn at Redis, and the limit holds for them."""
