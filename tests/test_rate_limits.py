@@ -52,13 +52,13 @@ def described(setting: str) -> dict[str, str] | None:
 
 
 @pytest.mark.parametrize("setting", ["on", " ON "])
-def test_on_is_the_whole_table(setting: str) -> None:
+def test_on_applies_all_default_limits(setting: str) -> None:
     """`on` applies the default limits to all calls."""
     assert set(described(setting) or ()) == set(DEFAULT_LIMITS)
 
 
 @pytest.mark.parametrize("setting", ["off", " Off"])
-def test_off_is_no_limit(setting: str) -> None:
+def test_off_limits_nothing(setting: str) -> None:
     """`off` limits nothing."""
     assert parse_limits(setting) is None
 
@@ -79,7 +79,7 @@ def test_off_is_no_limit(setting: str) -> None:
         ("createAccount@203.0.113.7=100/hour", {"createAccount@203.0.113.7/32": "100 per 1 hour"}),
     ],
 )
-def test_changes_are_made_by_name(setting: str, changed: dict[str, str]) -> None:
+def test_a_change_affects_the_named_limit_only(setting: str, changed: dict[str, str]) -> None:
     """A change affects the limit that it names, and no other."""
     assert described(setting) == (described("on") or {}) | changed
 
@@ -135,7 +135,7 @@ def test_mailbox_limit_fits_the_retention_of_messages() -> None:
         ("203.0.113.7, 10.0.0.1", "unknown"),
     ],
 )
-def test_network_is_that_of_one_subscriber(client: str | None, network: str) -> None:
+def test_ipv6_addresses_are_counted_by_subscriber(client: str | None, network: str) -> None:
     """An IPv4 address counts by itself, an IPv6 address by its /64, since a subscriber has 2⁶⁴ of them."""
     assert network_of(client) == network
 
@@ -171,7 +171,7 @@ async def is_refused(client: httpx.AsyncClient, **headers: str) -> bool:
     return bool(found["__typename"] == "TooManyRequests")
 
 
-TYPED_PASSWORD = {"token": "t", "password": "p", "passwordConfirmation": "p"}
+ENTERED_PASSWORD = {"token": "t", "password": "p", "passwordConfirmation": "p"}
 LIMITED: list[tuple[str, str, Answer]] = [
     ("organisation", FIND_ORGANISATION, {"identifier": IDENTIFIER}),
     ("organisation", FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER]}),
@@ -186,7 +186,7 @@ LIMITED: list[tuple[str, str, Answer]] = [
     ("resendActivationMailAddress", RESEND_ACTIVATION_MAIL, {"email": "camille@exemple.fr"}),
     ("inspectActivationLink", INSPECT_ACTIVATION_LINK, {"token": "t"}),
     ("checkPassword", CHECK_PASSWORD, {"input": {"password": "p"}}),
-    ("activateAccount", ACTIVATE_ACCOUNT, {"input": TYPED_PASSWORD}),
+    ("activateAccount", ACTIVATE_ACCOUNT, {"input": ENTERED_PASSWORD}),
 ]
 
 
@@ -248,7 +248,7 @@ async def test_without_limits_nothing_is_refused(opened: Opened) -> None:
         assert [await is_refused(client) for _ in range(5)] == [False] * 5
 
 
-# --- What is counted ---
+# --- Counting ---
 
 
 def aliases(count: int) -> str:
@@ -280,7 +280,7 @@ async def test_each_identifier_is_a_call(opened: Opened, first: int, second: int
 
 @sqlite_only
 @pytest.mark.parametrize(("count", "counted"), [(0, 1), (101, 100), (250, 100)])
-async def test_list_counts_before_it_is_refused(opened: Opened, count: int, counted: int) -> None:
+async def test_too_long_list_counts_as_the_longest_allowed(opened: Opened, count: int, counted: int) -> None:
     """A list that is too long counts as the longest allowed, an empty one as one look-up."""
     async with opened(f"organisation={counted + 1}/hour") as client:
         await call(client, FIND_ORGANISATIONS, {"identifiers": [IDENTIFIER] * count})
@@ -314,7 +314,7 @@ async def test_introspection_over_the_limit_is_refused(
 
 
 @sqlite_only
-async def test_repeated_request_is_no_new_account(opened: Opened) -> None:
+async def test_repeated_request_with_a_key_counts_as_a_renewal(opened: Opened) -> None:
     """A request repeated with its idempotency key counts as a renewed captcha."""
     async with opened("createAccount=1/hour, createAccountAddress=1/hour, renewCaptcha=2/hour") as client:
         variables = {"input": form(idempotencyKey=new_key())}
@@ -335,14 +335,14 @@ async def test_repeated_request_is_no_new_account(opened: Opened) -> None:
 async def test_all_spellings_of_an_address_share_one_limit(
     opened: Opened, query: str, variables: Callable[[str], Answer], limits: str
 ) -> None:
-    """All spellings of an address share one limit, and no other address does."""
+    """All spellings of an address share one limit. No other address shares it."""
     async with opened(limits) as client:
         assert (await call(client, query, variables("camille@exemple.fr")))["__typename"] != "TooManyRequests"
         assert (await call(client, query, variables(" CAMILLE@Exemple.FR ")))["__typename"] == "TooManyRequests"
         assert (await call(client, query, variables("dominique@exemple.fr")))["__typename"] != "TooManyRequests"
 
 
-# --- Whose calls are counted together ---
+# --- Networks and addresses ---
 
 
 def forwarded(addresses: str) -> dict[str, str]:
@@ -354,7 +354,7 @@ TRUSTED = {"trusted_proxies": "10.0.0.0/8, 2001:db8:ffff::1"}
 
 @sqlite_only
 async def test_stranger_can_not_use_up_a_persons_limit(opened: Opened) -> None:
-    """The limit of an address counts for each network apart."""
+    """The limit of an address counts separately for each network."""
     async with opened("resendActivationMailAddress=1/hour", address="10.0.0.1", **TRUSTED) as client:
 
         async def resend(network: str) -> str:
@@ -369,21 +369,21 @@ async def test_stranger_can_not_use_up_a_persons_limit(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("peer", "trusted", "first", "second", "together"),
     [
-        # Nobody is trusted: what the header says is the caller's own word.
+        # No proxy is trusted: the header is the caller's own claim.
         ("203.0.113.7", "", "198.51.100.1", "198.51.100.2", True),
         ("127.0.0.1", "", "198.51.100.1", "198.51.100.2", True),
-        # The peer is not one of those that are.
+        # The peer is not a trusted one.
         ("203.0.113.7", "10.0.0.0/8", "198.51.100.1", "198.51.100.2", True),
         ("203.0.113.7", "10.0.0.0/8", "10.0.0.1", "10.0.0.2", True),
-        # A trusted peer tells callers apart.
+        # A trusted peer names the caller.
         ("10.0.0.1", "10.0.0.0/8", "198.51.100.1", "198.51.100.2", False),
         ("10.0.0.1", "10.0.0.1", "198.51.100.1", "198.51.100.1", True),
         ("2001:db8::1", "2001:db8::/64", "198.51.100.1", "198.51.100.2", False),
-        # Of several, the rightmost that is not trusted counts: what is left of it is the caller's own word.
+        # The rightmost untrusted address counts. Those before it are the caller's own claim.
         ("10.0.0.1", "10.0.0.0/8", "198.51.100.1, 203.0.113.7", "198.51.100.2, 203.0.113.7", True),
         ("10.0.0.1", "10.0.0.0/8", "198.51.100.1, 10.0.0.2", "198.51.100.2,10.0.0.3", False),
         ("10.0.0.1", "10.0.0.0/8", "203.0.113.7", "198.51.100.1, 203.0.113.7, 10.9.9.9", True),
-        # With ports, in IPv6, and what is no address.
+        # Addresses with ports, in IPv6, and malformed ones.
         ("10.0.0.1", "10.0.0.0/8", "198.51.100.1:1234", "198.51.100.1:5678", True),
         ("10.0.0.1", "10.0.0.0/8", "2001:db8:1:2::1", "2001:db8:1:2::2", True),
         ("10.0.0.1", "10.0.0.0/8", "2001:db8:1:2::1", "[2001:db8:1:2::9]:443", True),
@@ -395,25 +395,25 @@ async def test_stranger_can_not_use_up_a_persons_limit(opened: Opened) -> None:
 async def test_forwarded_address_counts_from_trusted_proxies_only(
     opened: Opened, *, peer: str, trusted: str, first: str, second: str, together: bool
 ) -> None:
-    """A trusted proxy names the caller's network; callers themselves can't."""
+    """A trusted proxy names the caller's network. Callers themselves can't."""
     async with opened("organisation=1/hour", address=peer, trusted_proxies=trusted) as client:
         assert not await is_refused(client, **forwarded(first))
         assert await is_refused(client, **forwarded(second)) is together
 
 
 @sqlite_only
-async def test_network_with_a_limit_of_its_own_shares_it(opened: Opened) -> None:
-    """All addresses of a network share its own limit; the smallest matching network counts."""
+async def test_network_with_its_own_limit_shares_it(opened: Opened) -> None:
+    """All addresses of a network share its own limit. The smallest matching network counts."""
     limits = "organisation=1/hour, organisation@203.0.113.0/24=3/hour, organisation@203.0.113.64/26=2/hour"
     calls = [
         ("203.0.113.1", False),
         ("203.0.113.2", False),
-        ("203.0.113.64", False),  # A network within the network is counted apart.
+        ("203.0.113.64", False),  # A network within the network is counted separately.
         ("203.0.113.65", False),
         ("203.0.113.66", True),
         ("203.0.113.3", False),
         ("203.0.113.1", True),
-        ("203.0.114.1", False),  # And so is everybody else, each for themselves.
+        ("203.0.114.1", False),  # All other addresses are counted one by one.
         ("203.0.114.1", True),
         ("203.0.114.2", False),
         ("2001:db8::1", False),
