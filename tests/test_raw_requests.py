@@ -270,7 +270,7 @@ def test_bytes_that_are_not_http_are_refused(service: Server, sent: bytes) -> No
 
 
 @pytest.mark.parametrize("sent", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_body_of_unclear_length_is_refused(service: Server, sent: bytes) -> None:
+def test_request_of_ambiguous_length_is_refused(service: Server, sent: bytes) -> None:
     """A request whose end is ambiguous gets a 400, and is the last of its connection."""
     with connect(service) as connection:
         connection.sendall(sent)
@@ -282,7 +282,7 @@ def test_body_of_unclear_length_is_refused(service: Server, sent: bytes) -> None
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target[:40].decode())
-def test_odd_target_leads_nowhere(service: Server, target: bytes) -> None:
+def test_odd_target_leads_to_no_other_host(service: Server, target: bytes) -> None:
     """An odd target leads to a file of the pages or to none, and never to another host."""
     response, body = ask(service, request(target))
     check_answer(response, body)
@@ -302,7 +302,7 @@ def test_odd_headers_and_methods_are_answered_or_refused(service: Server, sent: 
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_odd_body_is_read_or_refused(service: Server, body: bytes) -> None:
+def test_odd_body_is_executed_or_refused(service: Server, body: bytes) -> None:
     """A body that is JSON by one reading only, or very deep, is executed or refused with a code."""
     response, answer = ask(service, post(body))
     check_answer(response, answer)
@@ -353,7 +353,7 @@ WHOLE = [
 )
 @example(whole=WHOLE[0], damages=[], end=990)
 @example(whole=WHOLE[1], damages=[], end=990)
-def test_damaged_request_does_no_damage(
+def test_damaged_request_is_answered_refused_or_dropped(
     service: Server, whole: bytes, damages: list[tuple[int, int, bytes]], end: int
 ) -> None:
     """A request with changed bytes, or without its end, is answered, refused or dropped."""
