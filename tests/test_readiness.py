@@ -1,4 +1,4 @@
-"""Readiness: a sign-up can be stored. Reading alone, or a full disk, is not enough."""
+"""Readiness: the service is ready if it can store a sign-up, not if it can only read or its disk is full."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_primary_is_found_among_several_hosts(servers: tuple[Cluster, Clus
     silent.close()
 
 
-async def test_any_takes_a_standby(servers: tuple[Cluster, Cluster]) -> None:
+async def test_any_accepts_a_standby(servers: tuple[Cluster, Cluster]) -> None:
     """`any` takes the first host that answers, even a standby."""
     hosts = ",".join(f"127.0.0.1:{server.port}" for server in reversed(servers))
     async with database(f"postgres://postgres@{hosts}/postgres?target_session_attrs=any"):
@@ -96,14 +96,14 @@ async def test_switchover_is_followed() -> None:
             assert await is_ready()
             run("pg_ctl", "-w", "-m", "fast", "-D", str(primary.data), "stop")
             (primary.data / "standby.signal").touch()
-            primary.start()  # Back as a standby: connections to it can be made, and are no use.
+            primary.start()  # It is back as a standby: it accepts connections, but no writes.
             standby.promote()
             async with asyncio.timeout(READY_SECONDS):
                 while not await is_ready():  # noqa: ASYNC110  # Only the service knows.
                     await asyncio.sleep(0.05)
 
 
-async def test_pool_leaves_a_server_that_takes_no_writes(postgres: str) -> None:
+async def test_pool_reconnects_after_a_read_only_refusal(postgres: str) -> None:
     """After a write that is refused as read-only, the pool opens new connections."""
     await execute(postgres, "CREATE DATABASE switched")
     url = database_at(postgres, "switched")
@@ -183,7 +183,7 @@ async def test_sqlite_on_a_full_disk_is_not_ready() -> None:
             assert await is_ready()
 
 
-def test_server_that_may_not_write_is_not_ready(tmp_path: Path) -> None:
+def test_process_that_may_not_write_is_not_ready(tmp_path: Path) -> None:
     """A process that may not write a file of its database's size is not ready, and stays alive."""
     guichet = Guichet(tmp_path)
     assert guichet.run("migrate").code == 0
@@ -194,7 +194,7 @@ def test_server_that_may_not_write_is_not_ready(tmp_path: Path) -> None:
 
 
 def _ask_until(server: Server, path: str, status: int) -> None:
-    """Ask until the answer has *status*: a result is shared for a second."""
+    """Ask until the answer has *status*, because a result is shared for a second."""
     for _ in range(100):
         if httpx.get(f"{server.url}{path}", timeout=READY_SECONDS).status_code == status:
             return
@@ -203,7 +203,7 @@ def _ask_until(server: Server, path: str, status: int) -> None:
     pytest.fail(f"{path} never answered {status}")
 
 
-async def test_sqlite_that_can_only_be_read_is_not_ready(tmp_path: Path) -> None:
+async def test_read_only_sqlite_is_not_ready(tmp_path: Path) -> None:
     """An SQLite file that can only be read is not ready."""
     url = f"sqlite://{tmp_path / 'guichet.db'}"
     await migrate(url)
@@ -213,16 +213,16 @@ async def test_sqlite_that_can_only_be_read_is_not_ready(tmp_path: Path) -> None
         assert await is_ready()
 
 
-async def test_probe_leaves_nothing(stored: None, database_url: str) -> None:
+async def test_probe_leaves_no_row(stored: None, database_url: str) -> None:
     """A successful probe leaves no row behind."""
     assert await is_ready()
     assert await OutboxMessage.all().count() == 0
 
 
-# --- Who asks ---
+# --- Probes ---
 
 
-async def test_one_probe_a_second_serves_everybody() -> None:
+async def test_callers_within_a_second_share_one_probe() -> None:
     """All callers within a second share one probe, which continues when one of them leaves."""
     began: list[float] = []
     released = asyncio.Event()
@@ -247,7 +247,7 @@ async def test_one_probe_a_second_serves_everybody() -> None:
     assert began == [100.0, 101.0]
 
 
-async def test_probe_that_fails_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failing_probe_means_not_ready(caplog: pytest.LogCaptureFixture) -> None:
     """A probe that raises means not ready, and the log has the place."""
 
     async def fail() -> bool:
