@@ -1,4 +1,4 @@
-"""The relay: the mails of an address, in any order of events, after any failures."""
+"""The relay: the mails of an address, in any order of events, after any failure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ GUARD_SECONDS = 60
 
 
 class Moody(Letterbox):
-    """A transport that raises the result of *mood* for a message, if any; *seen* has every attempt."""
+    """A transport that raises the result of *mood* for a message, if any. *seen* has every attempt."""
 
     def __init__(self, mood: Callable[[EmailMessage], Exception | None] = lambda _: None) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Moody(Letterbox):
 
     async def send(self, message: EmailMessage, hand_over: HandOver = at_any_time) -> None:
         self.seen.append(message)
-        await asyncio.sleep(0)  # As a socket would, let others go on.
+        await asyncio.sleep(0)  # Let other tasks run, as a socket would.
         hand_over()
         if (failure := self.mood(message)) is not None:
             raise failure
@@ -117,7 +117,7 @@ def capped(
     return build_relay(limited, clock=clock, transport=letterbox, concurrent_sendings=concurrent_sendings)
 
 
-# ── What an address gets ──
+# ── The mails of an address ──
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_messages_of_an_expired_registration_are_superseded(portal: Portal
 # ── Decided once for both mails ──
 
 
-async def test_no_useless_link_once_there_is_an_account(portal: Portal, settings: Settings, clock: Clock) -> None:
+async def test_no_link_leaves_once_there_is_an_account(portal: Portal, settings: Settings, clock: Clock) -> None:
     """If another attempt is activated between summary and link, the link does not leave, nor anything instead."""
     other = await portal.activation_token()
     transport = Moody(lambda mail: AWAY if mail["Subject"] == ACTIVATION_FR else None)
@@ -181,7 +181,9 @@ async def test_no_useless_link_once_there_is_an_account(portal: Portal, settings
     assert (await fates())["ACTIVATION DISCARDED"] == 1
 
 
-async def test_an_account_between_the_mails_makes_no_third(portal: Portal, settings: Settings, clock: Clock) -> None:
+async def test_an_account_between_the_mails_causes_no_third_mail(
+    portal: Portal, settings: Settings, clock: Clock
+) -> None:
     """A person who uses the link before the summary leaves gets the summary, and no word of an account."""
     transport = Moody(lambda mail: AWAY if mail["Subject"] == SUMMARY_FR else None)
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -212,8 +214,8 @@ async def test_link_and_summary_share_one_decision(portal: Portal, settings: Set
 
 
 @pytest.mark.usefixtures("stored")
-async def test_pauses_grow_and_the_message_stays_the_same(settings: Settings, clock: Clock) -> None:
-    """A server that is down is tried again, less and less often, under the same Message-ID."""
+async def test_retries_are_ever_rarer_under_the_same_message_id(settings: Settings, clock: Clock) -> None:
+    """A server that is down is tried again, ever less often, under the same Message-ID."""
     transport = Moody(lambda _: AWAY)
     relay = build_relay(settings, clock=clock, transport=transport)
     await promise_mail(EMAIL, now=clock())
@@ -248,7 +250,7 @@ async def test_every_copy_of_a_link_works(portal: Portal, settings: Settings, cl
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_refused_message_is_set_aside_alone(
+async def test_a_refused_message_is_abandoned_alone(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A message that the server refuses for good is abandoned, with a warning; all others leave."""
@@ -267,7 +269,7 @@ async def test_a_refused_message_is_set_aside_alone(
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("failure", [AWAY, TimeoutError(), RuntimeError("A bug, in words of Camille")], ids=repr)
-async def test_one_failing_message_stops_no_other(
+async def test_a_failing_message_does_not_stop_others(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture, failure: Exception
 ) -> None:
     """A failing message waits for another try, and the others leave."""
@@ -282,7 +284,9 @@ async def test_one_failing_message_stops_no_other(
     assert await fates() == {"RESEND SENT": 3}
 
 
-async def test_a_bug_in_one_mail_stops_no_other(portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_one_mail_does_not_stop_others(
+    portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If one mail can't be composed, its message waits for the bug to be fixed, and the others leave."""
     real = Composer.summary
 
@@ -306,7 +310,7 @@ async def test_a_bug_in_one_mail_stops_no_other(portal: Portal, clock: Clock, mo
 
 @pytest.mark.usefixtures("stored")
 async def test_a_claimed_message_has_one_owner_until_its_lease_runs_out(clock: Clock) -> None:
-    """During a lease no other relay can claim the message; afterwards one can, and the first loses its say."""
+    """During a lease no other relay can claim the message. Afterwards one can, and the first can't change it."""
     await enqueue(MessageKind.RESEND, EMAIL, now=clock())
     message = await OutboxMessage.claim("one", now=clock())
     assert message is not None
@@ -378,7 +382,7 @@ async def test_a_slow_mail_server_gets_no_second_copy(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_relays_at_once_never_send_the_same(settings: Settings, clock: Clock) -> None:
+async def test_simultaneous_relays_send_each_message_once(settings: Settings, clock: Clock) -> None:
     """Two relays that empty an outbox of twenty messages send each once."""
     transports = [Moody(), Moody()]
     relays = [build_relay(settings, clock=clock, transport=transport) for transport in transports]
@@ -391,7 +395,9 @@ async def test_relays_at_once_never_send_the_same(settings: Settings, clock: Clo
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_relay_that_dies_makes_a_second_copy(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+async def test_a_relay_that_dies_after_sending_causes_a_second_copy(
+    settings: Settings, clock: Clock, letterbox: Letterbox
+) -> None:
     """If a relay dies between sending and recording, the mail leaves again under the same Message-ID."""
     dying = Dying()
     await promise_mail(EMAIL, now=clock())
@@ -409,8 +415,8 @@ async def test_a_relay_that_dies_makes_a_second_copy(settings: Settings, clock: 
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_relay_that_is_late_leaves_the_message_to_the_next(
-    settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
+async def test_a_relay_whose_lease_expired_changes_nothing(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A relay whose lease ran out during sending changes nothing that the next relay has claimed, and logs it."""
 
@@ -462,7 +468,7 @@ async def test_messages_of_a_dead_relay_are_merged_again(
     assert len(tokens_in(letterbox.messages[0])) == 3
 
 
-# ── What one mailbox gets ──
+# ── The limit of a mailbox ──
 
 
 async def test_mails_over_the_limit_are_merged_and_never_dropped(
@@ -570,7 +576,9 @@ async def test_a_merged_mail_has_links_of_one_mailbox(settings: Settings, clock:
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_merged_mail_has_so_many_links_at_most(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+async def test_a_merged_mail_has_a_maximum_of_links(
+    settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Links beyond the maximum of one mail come in the next."""
     for number in range(MAX_ENTRIES_PER_MAIL + 3):
         registration = await a_registration(now=clock(), first_name=f"Personne{number}")
@@ -687,7 +695,7 @@ async def test_the_message_that_supersedes_others_is_not_lost(settings: Settings
 
 
 @pytest.mark.usefixtures("stored")
-async def test_every_attempt_has_its_turn(
+async def test_every_attempt_gets_a_link_in_turn(
     settings: Settings, clock: Clock, letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If more attempts wait than one mail has links, another request brings the links of the others."""
@@ -709,7 +717,7 @@ async def test_every_attempt_has_its_turn(
 async def test_a_message_is_abandoned_after_a_week(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A message that could not be sent for seven days is set aside with a warning, not an hour earlier."""
+    """A message that could not be sent for seven days is abandoned with a warning, not an hour earlier."""
     relay = build_relay(settings, clock=clock, transport=Moody(lambda _: DISLIKED))
     await promise_mail(EMAIL, now=clock())
     promised = clock()
@@ -798,7 +806,7 @@ async def test_a_slow_mailbox_delays_no_other(settings: Settings, clock: Clock) 
         running = asyncio.create_task(relay.run())
         for number in range(10):
             await promise_mail(f"person{number}@exemple.fr", now=clock())
-            while len(transport.messages) == number:  # noqa: ASYNC110  # What is awaited sets no event.
+            while len(transport.messages) == number:  # noqa: ASYNC110  # This state sets no event.
                 await asyncio.sleep(0.01)
         assert {str(mail["To"]) for mail in transport.messages} == {
             f"person{number}@exemple.fr" for number in range(10)
@@ -809,7 +817,7 @@ async def test_a_slow_mailbox_delays_no_other(settings: Settings, clock: Clock) 
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_relay_that_is_stopped_finishes_what_it_has_in_hand(settings: Settings, clock: Clock) -> None:
+async def test_a_stopping_relay_finishes_its_sendings(settings: Settings, clock: Clock) -> None:
     """A relay that stops begins nothing new and finishes its sendings: no mail is lost or sent twice."""
     relay: Relay
 
@@ -900,7 +908,7 @@ async def test_a_mail_that_may_have_been_taken_keeps_its_lease(
 
 
 @pytest.mark.usefixtures("stored")
-async def test_an_answer_is_waited_for_while_the_relay_stops(settings: Settings, clock: Clock) -> None:
+async def test_a_stopping_relay_awaits_the_answer_of_the_server(settings: Settings, clock: Clock) -> None:
     """A mail that the server has received is awaited during a stop and recorded as sent; no other is claimed."""
     transport = Slow()
     relay = build_relay(settings, clock=clock, transport=transport)
@@ -969,11 +977,11 @@ async def test_messages_of_the_release_before_are_delivered(settings: Settings, 
     assert await capped(settings, clock, transport, "1/hour").deliver_due() == {"sent": 1, "deferred": 1}
 
 
-# ── What is thrown away ──
+# ── Discarded mails ──
 
 
 @pytest.mark.usefixtures("stored")
-async def test_discarded_mails_count_as_well(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
+async def test_discarded_mails_count_towards_the_limit(settings: Settings, clock: Clock, letterbox: Letterbox) -> None:
     """Discarded mails fill a mailbox as much as sent ones."""
     outcomes = []
     await an_account(now=clock())
