@@ -1,4 +1,4 @@
-"""The relay as a process: beside the server, ended with it, restarted; and the mails of a relay that is stopped."""
+"""The relay as a process: beside the server, ended with it, restarted; and the mails of a stopped relay."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def have_ended(*processes: psutil.Process) -> None:
                 await asyncio.sleep(0.05)
 
 
-# ── A stop, with a mail in hand ──
+# ── A stop during a sending ──
 
 
 @sqlite_only
@@ -178,7 +178,7 @@ def test_the_server_can_not_compose_mails() -> None:
 
 @sqlite_only
 @pytest.mark.parametrize("workers", ["1", "2"])
-async def test_one_relay_however_many_workers(guichet: Guichet, workers: str) -> None:
+async def test_one_relay_for_any_number_of_workers(guichet: Guichet, workers: str) -> None:
     """A server has one relay beside it, which has lower priority and ends with it."""
     with guichet.serving("--workers", workers) as server:
         process = psutil.Process(server.process.pid)
@@ -192,7 +192,7 @@ async def test_one_relay_however_many_workers(guichet: Guichet, workers: str) ->
 
 
 @sqlite_only
-async def test_no_relay_where_it_is_off(guichet: Guichet) -> None:
+async def test_relay_can_be_disabled(guichet: Guichet) -> None:
     """`GUICHET_RELAY=off` starts none."""
     guichet.set(RELAY="off")
     with guichet.serving() as server:
@@ -200,7 +200,7 @@ async def test_no_relay_where_it_is_off(guichet: Guichet) -> None:
 
 
 @sqlite_only
-async def test_a_relay_that_dies_is_started_again(guichet: Guichet) -> None:
+async def test_a_killed_relay_is_restarted(guichet: Guichet) -> None:
     """A relay that is killed is restarted, and the log says so; mails leave as before."""
     with guichet.serving() as server:
         process = psutil.Process(server.process.pid)
@@ -213,7 +213,7 @@ async def test_a_relay_that_dies_is_started_again(guichet: Guichet) -> None:
 
 
 @sqlite_only
-async def test_a_relay_outlives_no_server(guichet: Guichet) -> None:
+async def test_a_relay_ends_with_its_server(guichet: Guichet) -> None:
     """If the server is killed, its relay ends by itself."""
     with guichet.serving() as server:
         relay = await relay_other_than(psutil.Process(server.process.pid))
@@ -222,7 +222,7 @@ async def test_a_relay_outlives_no_server(guichet: Guichet) -> None:
 
 
 @sqlite_only
-async def test_workers_outlive_no_supervisor(guichet: Guichet) -> None:
+async def test_workers_end_with_their_supervisor(guichet: Guichet) -> None:
     """If the supervisor of several workers is killed, they end by themselves, and the port is free again."""
     with guichet.serving("--workers", "2") as server:
         supervisor = psutil.Process(server.process.pid)
@@ -241,7 +241,7 @@ async def test_workers_outlive_no_supervisor(guichet: Guichet) -> None:
 
 @sqlite_only
 @pytest.mark.usefixtures("stored")
-async def test_a_relay_whose_server_has_died_waits_for_the_mail_server_at_rest(guichet: Guichet) -> None:
+async def test_a_relay_without_its_server_waits_without_using_the_processor(guichet: Guichet) -> None:
     """After the server is killed, the relay awaits the last answer without using the processor."""
     mailroom = Hesitant("DATA")
     await promise_mail()
