@@ -33,7 +33,9 @@ OFFERS = {
     "websocket": b"Connection: keep-alive, upgrade\r\nUpgrade: websocket\r\n",
     "several": b"Upgrade: a/1\r\nConnection: upgrade\r\nUpgrade: b\r\n",
 }
-PAUSE = 0.02  # Between what is to come in segments of its own; too short, it shows less, and fails never.
+PAUSE = (
+    0.02  # Between bytes that should arrive in separate segments. If too short, the test shows less, but never fails.
+)
 
 
 class Recorder:
@@ -94,7 +96,7 @@ async def test_trailers_are_no_headers(recording: str, recorder: Recorder, at_on
 @pytest.mark.parametrize("beginning", [b"0\r\n", b"0\r\nX: ", b"1;", b"1\r\n{\r\n1;x="])
 @pytest.mark.parametrize("more", [b"a:\r\n" * 1000, b"x" * 4000])
 async def test_framing_of_a_body_is_bounded(server: str, beginning: bytes, more: bytes) -> None:
-    """Endless trailers and extensions of chunks are refused, and take no more memory."""
+    """Endless trailers and chunk extensions are refused, and take no more memory."""
     async with line(server) as endless:
         await endless.send(CHUNKED + b"\r\n" + beginning)
         with pytest.raises(ConnectionError):
@@ -120,7 +122,7 @@ async def test_body_of_empty_lines_is_a_body(recording: str, recorder: Recorder)
 
 
 async def test_rest_of_a_refused_body_is_bounded(server: str) -> None:
-    """A body that is refused for its size is not read without end."""
+    """A body that is refused for its size is not read to its end."""
     for framing in (b"Content-Length: 100000000\r\n", b"Transfer-Encoding: chunked\r\n"):
         async with line(server) as client:
             await client.send(HEAD + framing + b"\r\n")
@@ -195,7 +197,7 @@ async def test_offer_without_a_body_is_ignored(recording: str, offer: bytes) -> 
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_nothing_comes_after_connect(recording: str, recorder: Recorder, at_once: bool) -> None:
+async def test_nothing_after_connect_is_a_request(recording: str, recorder: Recorder, at_once: bool) -> None:
     """CONNECT is refused, and nothing after it is read as a request."""
     connect = b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED)
     async with line(recording) as client:
@@ -209,7 +211,7 @@ async def test_nothing_comes_after_connect(recording: str, recorder: Recorder, a
 
 
 async def test_unread_offer_of_a_body_ends_the_connection(server: str) -> None:
-    """A refusal instead of 100 Continue ends the connection, because the client may send the body or not."""
+    """A refusal instead of 100 Continue ends the connection, because the client may or may not send the body."""
     async with line(server) as client:
         await client.send(SIZED.replace(b"application/json", b"text/plain") + b"Expect: 100-continue\r\n\r\n")
         assert await client.status() == 415
@@ -221,7 +223,7 @@ async def test_unread_offer_of_a_body_ends_the_connection(server: str) -> None:
 
 
 async def test_requests_are_read_one_at_a_time(recording: str, recorder: Recorder) -> None:
-    """Of many requests at once, one is in hand, and the others wait unread."""
+    """Of many pipelined requests, one is processed, and the others wait unread."""
     recorder.may_answer.clear()
     process = psutil.Process()
     async with line(recording) as client:
@@ -265,7 +267,7 @@ async def test_all_of_many_requests_are_answered(recording: str, recorder: Recor
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"PROPFIND"])
-async def test_body_is_one_by_any_method(recording: str, recorder: Recorder, method: bytes) -> None:
+async def test_body_is_never_a_request_with_any_method(recording: str, recorder: Recorder, method: bytes) -> None:
     """A body is a body with any method, and never a request."""
     get = b"GET /next HTTP/1.1\r\nHost: localhost\r\n\r\n"
     sized = b"%b / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
@@ -348,10 +350,10 @@ async def test_client_that_sends_and_never_reads_is_cut_off(
             await deaf.send_for_ever(SMUGGLED, pause=PAUSE)
 
 
-async def test_clients_that_never_read_give_way(
+async def test_clients_that_never_read_are_closed_for_a_new_one(
     recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When no client of the maximum of connections reads, another client is served at once."""
+    """When none of the maximum of clients reads, a new client is served at once."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     recorder.size = 20_000_000
     async with line(recording) as one, line(recording) as two, line(recording) as three:
@@ -366,7 +368,7 @@ async def test_clients_that_never_read_give_way(
             assert await client.status() == 200
 
 
-async def test_slow_reader_has_the_whole_answer(
+async def test_slow_reader_gets_the_whole_answer(
     recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that reads slowly, but fast enough, gets the whole answer."""
@@ -381,8 +383,10 @@ async def test_slow_reader_has_the_whole_answer(
 
 
 @pytest.mark.parametrize("sent", [CHUNKED + b"\r\n1;", CHUNKED + b"\r\n0\r\nX: "])
-async def test_body_in_drops_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """Extensions of chunks and trailers, drop by drop, do not extend the deadline of the body."""
+async def test_slow_chunk_extensions_do_not_extend_the_deadline(
+    server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """Chunk extensions and trailers, sent drop by drop, do not extend the deadline of the body."""
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.5)
     async with line(server) as slow:
         await slow.send(sent)
