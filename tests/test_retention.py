@@ -90,7 +90,7 @@ async def test_links_go_with_their_registration(portal: Portal, clock: Clock) ->
 
 
 async def test_the_last_link_works_for_its_whole_time(portal: Portal, clock: Clock) -> None:
-    """A link that leaves in the last second of the seven days still activates after 59 minutes, purges or not."""
+    """A link sent in the last second of the seven days still activates after 59 minutes, purged or not."""
     await portal.activation_token()
     clock.now += timedelta(days=7) - timedelta(seconds=1)
     await portal.resend_activation_mail(EMAIL)
@@ -111,7 +111,7 @@ async def test_a_link_can_be_asked_for_until_the_last_moment(portal: Portal, clo
     assert (await portal.activate_account(token_in(mail)))["__typename"] == "AccountActivated"
 
 
-async def test_a_used_link_goes_and_its_account_stays(portal: Portal, clock: Clock) -> None:
+async def test_a_used_registration_is_deleted_and_its_account_stays(portal: Portal, clock: Clock) -> None:
     """A used registration is deleted; the account, its organisation and its membership stay."""
     token = await portal.activation_token()
     await portal.activate_account(token)
