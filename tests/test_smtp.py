@@ -1,4 +1,4 @@
-"""Mails over SMTP: to a real server, to servers that refuse, fail and hang, and never in clear by accident."""
+"""Mails over SMTP: to a real server, to servers that refuse, fail and hang, and never unencrypted by accident."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def at(settings: Settings, port: int) -> Settings:
 
 
 async def outcome(settings: Settings, clock: Clock, url: str) -> str:
-    """Have a relay send waiting messages to the server at *url*. Return the outcomes."""
+    """Send waiting messages to the server at *url* by a relay. Return the outcomes."""
     at_url = settings.replace(mail_url=url)
     (result,) = await build_relay(at_url, clock=clock).deliver_due()
     return result
@@ -238,10 +238,10 @@ async def test_accepted_mail_is_never_sent_twice(waiting: Waiting, monkeypatch: 
     ],
     ids=lambda value: "-".join(value) + next(iter(value.values()))[:9] if isinstance(value, dict) else str(value),
 )
-async def test_only_an_answer_about_the_mailbox_sets_a_message_aside(
+async def test_only_a_refusal_of_the_mailbox_abandons_a_message(
     waiting: Waiting, answers: dict[str, str], expected: str, logged: str
 ) -> None:
-    """Only a refusal of the mailbox sets a message aside; one of us, or of the words, can be fixed."""
+    """Only a refusal of the mailbox abandons a message. One of the sender or of the words can be fixed."""
     async with listening(Mailroom(**answers)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == expected
     await waiting.check(expected, logged)
@@ -270,7 +270,7 @@ async def test_only_an_answer_about_the_mailbox_sets_a_message_aside(
     ],
     ids=lambda value: "-".join(value) + next(iter(value.values()))[:5] if isinstance(value, dict) else str(value),
 )
-async def test_a_server_that_misbehaves_loses_nothing(
+async def test_a_misbehaving_server_loses_no_message(
     waiting: Waiting, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], expected: str, logged: str
 ) -> None:
     """The message is kept when a server turns all clients away, breaks off, hangs or talks nonsense at any step."""
@@ -281,7 +281,7 @@ async def test_a_server_that_misbehaves_loses_nothing(
     await waiting.check(expected, logged)
 
 
-async def test_a_server_that_is_down_loses_nothing(waiting: Waiting) -> None:
+async def test_a_server_that_is_down_loses_no_message(waiting: Waiting) -> None:
     """If no server listens, the message is kept, and leaves when one does."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -294,7 +294,7 @@ async def test_a_server_that_is_down_loses_nothing(waiting: Waiting) -> None:
     assert len(mailroom.envelopes) == 1
 
 
-async def test_a_server_that_is_down_for_an_hour_loses_nothing(
+async def test_a_server_that_is_down_for_an_hour_loses_no_message(
     portal: Portal, settings: Settings, clock: Clock
 ) -> None:
     """If no server listens for an hour, all mails wait, and each is sent once when one does."""
@@ -320,7 +320,7 @@ async def test_a_server_that_is_down_for_an_hour_loses_nothing(
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("hangs", [False, True], ids=["450", "hangs"])
-async def test_a_slow_or_refused_recipient_delays_nobody_else(
+async def test_a_slow_or_refused_recipient_delays_no_other(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
     """While the server is silent on one recipient, or defers it, all mails to others leave."""
@@ -342,7 +342,9 @@ async def test_a_slow_or_refused_recipient_delays_nobody_else(
     assert (await OutboxMessage.get(state=MessageState.QUEUED)).recipient == EMAIL
 
 
-async def test_a_filter_of_words_keeps_back_no_other_link(portal: Portal, settings: Settings, clock: Clock) -> None:
+async def test_a_mail_refused_for_its_words_delays_no_other_link(
+    portal: Portal, settings: Settings, clock: Clock
+) -> None:
     """A stranger's sign-up whose words the mail server refuses does not hold back the person's own link."""
 
     class Prudish(Mailroom):
@@ -364,7 +366,7 @@ async def test_a_filter_of_words_keeps_back_no_other_link(portal: Portal, settin
     assert (link["state"], link["firstName"]) == ("USABLE", "Camille")
 
 
-# ── What we are called, and what the log says ──
+# ── EHLO and the log ──
 
 
 class Strict(Script):
@@ -400,7 +402,7 @@ class _Answers(dict[str, str]):
     ],
     ids=str,
 )
-async def test_a_strict_server_knows_us_by_the_senders_domain(
+async def test_ehlo_has_the_senders_domain_or_the_configured_name(
     waiting: Waiting, changes: dict[str, str], expected: str
 ) -> None:
     """EHLO has the sender's domain, or the name in the setting, and never the name of the machine."""
@@ -434,7 +436,7 @@ async def test_a_strict_server_knows_us_by_the_senders_domain(
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )
-async def test_the_log_says_what_the_server_said(waiting: Waiting, answers: dict[str, str], logged: str) -> None:
+async def test_the_log_quotes_the_answer_of_the_server(waiting: Waiting, answers: dict[str, str], logged: str) -> None:
     """The log has the command, the codes and the words: on one bounded line, without addresses and links."""
     async with listening(Script(**answers)) as port:
         assert await waiting.sent_to(f"smtp://127.0.0.1:{port}?starttls=off") == "failed"
@@ -446,7 +448,7 @@ async def test_the_log_says_what_the_server_said(waiting: Waiting, answers: dict
     assert "Zm9v" not in line
 
 
-# ── In private ──
+# ── Encryption ──
 
 
 def with_login(scheme: str, port: int, *, password: str = PASSWORD, host: str = "127.0.0.1", query: str = "") -> str:
@@ -454,7 +456,7 @@ def with_login(scheme: str, port: int, *, password: str = PASSWORD, host: str = 
 
 
 @pytest.mark.parametrize("ehlo", ["250 mail", "250-mail\r\n250 AUTH PLAIN LOGIN"])
-async def test_nothing_is_sent_in_clear_where_tls_is_required(waiting: Waiting, ehlo: str) -> None:
+async def test_nothing_is_sent_unencrypted_if_tls_is_required(waiting: Waiting, ehlo: str) -> None:
     """A server without STARTTLS gets no password, sender or message: TLS is required by default."""
     server = Script(EHLO=ehlo, STARTTLS="502 what?")
     async with listening(server) as port:
@@ -463,7 +465,7 @@ async def test_nothing_is_sent_in_clear_where_tls_is_required(waiting: Waiting, 
     await waiting.check("failed", "SMTP")
 
 
-async def test_a_certificate_that_nobody_trusts_is_refused(waiting: Waiting, tls: ssl.SSLContext) -> None:
+async def test_an_untrusted_certificate_is_refused(waiting: Waiting, tls: ssl.SSLContext) -> None:
     """With a certificate that the machine doesn't trust, nothing is sent and the message is kept."""
     mailroom = Mailroom()
     async with listening(mailroom, tls_context=tls, authenticator=mailroom.authenticate) as port:
@@ -502,7 +504,7 @@ async def test_user_and_password_go_over_tls(waiting: Waiting, tls: ssl.SSLConte
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_wrong_password_loses_nothing_and_is_logged(waiting: Waiting, tls: ssl.SSLContext) -> None:
+async def test_a_wrong_password_loses_no_message_and_is_logged(waiting: Waiting, tls: ssl.SSLContext) -> None:
     """A server that refuses the password keeps all messages waiting, and the log says why, without the password."""
     mailroom = Mailroom()
     async with listening(mailroom, tls_context=tls, authenticator=mailroom.authenticate) as port:
@@ -513,7 +515,7 @@ async def test_a_wrong_password_loses_nothing_and_is_logged(waiting: Waiting, tl
 
 
 async def test_a_server_without_tls_gets_nothing(waiting: Waiting) -> None:
-    """With `smtps://` to a server that speaks in clear, neither password nor message is sent."""
+    """With `smtps://` to a server without TLS, neither password nor message is sent."""
     server = Script()
     async with listening(server) as port:
         assert await waiting.sent_to(with_login("smtps", port)) == "failed"
