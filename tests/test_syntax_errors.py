@@ -68,7 +68,7 @@ def error_of(text: str) -> graphql.GraphQLSyntaxError:
 @pytest.mark.parametrize(
     ("text", "said", "code"), CASES, ids=lambda value: value[:40] if isinstance(value, str) else ""
 )
-def test_syntax_error_is_told_without_its_values(text: str, said: str, code: str) -> None:
+def test_syntax_error_is_reported_without_its_values(text: str, said: str, code: str) -> None:
     """A sentence of graphql-core is recognised, and repeated with its position and a code, and without its value."""
     original = error_of(text)
     error = reword_syntax_error(original)
@@ -78,14 +78,14 @@ def test_syntax_error_is_told_without_its_values(text: str, said: str, code: str
     assert "secret" not in error.message
 
 
-def test_every_sentence_is_still_graphql_cores() -> None:
+def test_each_pattern_matches_a_sentence_of_graphql_core() -> None:
     """Each pattern of the table recognises a sentence that the installed graphql-core says."""
     sentences = [error_of(text).description for text, _, _ in CASES]
     unused = [pattern.pattern for pattern in SENTENCES if not any(map(pattern.fullmatch, sentences))]
     assert unused == []
 
 
-def test_sentence_that_nobody_knows_is_not_passed_on() -> None:
+def test_unknown_sentence_is_not_passed_on() -> None:
     """A sentence that a new graphql-core would say instead is replaced: it may quote a value."""
     error = reword_syntax_error(graphql.GraphQLSyntaxError(graphql.Source("{"), 1, "We did not expect secret."))
     assert error.message == f"Syntax Error: {UNKNOWN_SENTENCE}"
@@ -102,7 +102,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))
-def test_no_document_has_a_sentence_that_nobody_knows(text: str) -> None:
+def test_any_document_has_a_known_sentence(text: str) -> None:
     """The sentence that graphql-core has for any document is in the table."""
     said = ""
     try:
@@ -112,7 +112,7 @@ def test_no_document_has_a_sentence_that_nobody_knows(text: str) -> None:
     assert UNKNOWN_SENTENCE not in said
 
 
-def test_no_sentence_of_the_table_repeats_what_may_be_long() -> None:
+def test_long_values_do_not_make_errors_long() -> None:
     """A long value does not make the error long."""
     long = "x" * 10_000
     for text in (f'{{ a(b "{long}") }}', f"{{ a(b {long}) }}", f'{{ a(b: "\\{long}") }}', f"query ($a: I = ${long})"):
