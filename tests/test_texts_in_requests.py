@@ -1,4 +1,4 @@
-"""Any text in any place of the contract that takes one gets an answer that the contract has."""
+"""Any text in any argument of the contract gets an answer that fits the contract."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 SCHEMA = build_schema((Path(__file__).parent.parent / "schema.graphql").read_text())
-NOT_ASKED = {"audio"}  # A sound is a second of work for a process of its own, and has nothing of what was entered.
+NOT_ASKED = {"audio"}  # A sound takes a separate process one second, and contains nothing of the input.
 
-# The values of the other places, so that one odd text comes as far as it can. Names that are not here have "x".
+# The values of the other places, so that one odd text gets as far as it can. All other names have "x".
 USUAL = {
     "email": "camille.durand@exemple.fr",
     "emailConfirmation": "camille.durand@exemple.fr",
@@ -105,7 +105,7 @@ class Case:
 
     @property
     def arguments(self) -> dict[str, GraphQLArgument]:
-        """The arguments that are sent. Other tests choose the language."""
+        """Return the arguments that are sent. Other tests choose the language."""
         return {name: arg for name, arg in self.definition.args.items() if name not in LEFT_OUT}
 
 
@@ -123,7 +123,7 @@ def texts_of(type_: GraphQLInputType, path: Path_) -> Iterator[Path_]:
 
 
 def cases() -> Iterator[Case]:
-    """One for each place; one for what has to be entered twice; one for all places of a field at once."""
+    """Return one case for each place, one for each pair that must match, and one for all places of a field."""
     for root in (SCHEMA.query_type, SCHEMA.mutation_type):
         assert root is not None
         for name, field in root.fields.items():
@@ -260,7 +260,7 @@ class Caller:
         return await self._http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
 
     async def is_answered(self) -> bool:
-        """Tell whether the service still answers, with its database."""
+        """Return whether the service still answers, with its database."""
         variables = {"identifier": {"type": "SIRET", "value": SIRET}}
         return "OrganisationNotFound" in (await self._portal.call(FIND_ORGANISATION, variables)).values()
 
@@ -326,7 +326,7 @@ async def test_text_in_a_variable_has_a_typed_answer(
 async def test_text_in_a_document_has_a_typed_answer_or_a_code(
     sent: Sent, case: Case, caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any text that a program pastes into its document is a value there, or makes the document a refused one."""
+    """Any text pasted into a document is a value there, or makes the document a refused one."""
     values, expected = row_of(case, await caller.variables(case), sent.type_)
     text = sent.entry.in_place_of(expected)
     written = f"{sent.quotes}{text}{sent.quotes}" if sent.quotes else json.dumps(text)
