@@ -28,17 +28,17 @@ from api.settings.trusted_proxies import TrustedProxies
         ("127.0.0.1", "localhost", False),
     ],
 )
-def test_peer_is_known_in_every_form(setting: str, host: str, is_trusted: bool) -> None:
-    """An address of IPv4 is the same where it is written as IPv6, in the setting or by the system."""
+def test_peer_is_recognised_in_each_form_of_its_address(setting: str, host: str, is_trusted: bool) -> None:
+    """An IPv4 address equals its form as IPv6, in the setting and from the system."""
     assert (host in TrustedProxies.parse([setting])) is is_trusted
 
 
-def test_names_cover_what_headers_say() -> None:
-    """Who reads forwarded addresses by these names knows them in both forms."""
+def test_names_include_both_forms_of_each_address() -> None:
+    """The names of proxies for headers include both forms of each address."""
     assert TrustedProxies.parse(["10.0.0.0/8", "unix"]).names == ["10.0.0.0/8", "::ffff:10.0.0.0/104", "unix"]
 
 
-def test_unix_is_a_setting() -> None:
+def test_unix_socket_is_configured_like_a_network() -> None:
     """The Unix socket is named as a network is."""
     settings = Settings().replace(trusted_proxies="unix, 10.0.0.0/8")
     assert settings.trusted_proxies.names == ["10.0.0.0/8", "::ffff:10.0.0.0/104", "unix"]
