@@ -22,7 +22,7 @@ STALE = EDITION + timedelta(days=61)
 
 
 async def hours_pass(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, hours: int) -> None:
-    """Run the application for some hours that take no time; the clock moves on by each."""
+    """Run the application for some simulated hours. The clock advances by each."""
     passed = asyncio.Event()
 
     async def pass_(_: float) -> None:
@@ -39,7 +39,7 @@ async def hours_pass(settings: Settings, clock: Clock, monkeypatch: pytest.Monke
 
 
 class _Asyncio:
-    """asyncio, with hours that end when a test says so."""
+    """asyncio, with hours that end when a test decides."""
 
     def __init__(self, sleep: object) -> None:
         self.sleep = sleep
@@ -84,7 +84,7 @@ async def test_young_or_missing_register_is_not_logged(
     assert said(caplog) == []
 
 
-async def test_failing_chore_stops_no_other(
+async def test_failing_chore_does_not_stop_the_others(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failing chore is logged without its message, which may quote an address; the others follow, each hour."""
