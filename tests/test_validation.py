@@ -1,4 +1,4 @@
-"""Errors of validation are told by what they are about, and not by graphql-core's sentences, where those quote."""
+"""Errors of validation are reported by their subject, without graphql-core's sentences where those quote values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WRITTEN = "A value that is written here does not fit its type."
         ("{ nothing }", ["Cannot query field 'nothing' on type 'Query'."]),
     ],
 )
-def test_error_is_told_by_what_it_is_about(text: str, expected: list[str]) -> None:
+def test_error_names_its_subject_without_values_or_hints(text: str, expected: list[str]) -> None:
     """Written values, their fields and unknown variables are told in words that quote no value and give no hint."""
     errors = find_validation_errors(graphql_schema, graphql.parse(text), introspection=True)
     assert [error.message for error in errors] == expected
@@ -48,7 +48,7 @@ def test_every_rule_of_graphql_core_is_applied() -> None:
     assert sum(rule is not original for rule, original in zip(RULES, graphql.specified_rules, strict=True)) == 1
 
 
-def test_graphql_core_still_gives_the_hint_that_is_taken_out() -> None:
-    """The rule of graphql-core gives a hint though suggestions are hidden: once it no longer does, ours can go."""
+def test_graphql_core_still_gives_the_hint_that_we_remove() -> None:
+    """graphql-core's rule gives a hint though suggestions are hidden. Once it no longer does, ours can go."""
     (error,) = graphql.validate(graphql_schema, graphql.parse("{ terms }"), hide_suggestions=True)
     assert "Did you mean" in error.message
