@@ -1,4 +1,4 @@
-"""Errors of variables: where each is wrong and why, at the places that graphql-core finds, without its words."""
+"""Errors of variables: the place and the reason of each, as graphql-core finds them, without its words."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def messages(variables: dict[str, Any]) -> list[str]:
         ),
     ],
 )
-def test_error_says_where_and_why(variables: dict[str, Any], expected: list[str]) -> None:
-    """A developer learns which variable is wrong, at which place, and why; and reads no value."""
+def test_error_names_the_place_and_the_reason(variables: dict[str, Any], expected: list[str]) -> None:
+    """The error names the wrong variable, the place and the reason, without a value."""
     told = messages(variables)
     assert told == [message if message.endswith(".") else f"{message}." for message in expected]
     assert "secret" not in "".join(told)
@@ -106,7 +106,7 @@ def test_errors_point_at_the_definitions_of_the_variables() -> None:
     assert len({str(error.locations) for error in errors}) == 2
 
 
-def test_first_errors_are_told_and_the_rest_is_counted() -> None:
+def test_five_errors_are_reported_and_the_rest_announced() -> None:
     """Of many mistakes, five are told, and that there are more."""
     told = messages({"shape": SHAPE, "colours": [0] * 50})
     assert told == [
@@ -126,7 +126,7 @@ def test_many_mistakes_take_no_more_work_than_a_few() -> None:
     assert work(10) == work(2_000)
 
 
-def test_value_that_is_nested_too_deeply_is_told_without_a_place() -> None:
+def test_too_deep_value_is_reported_without_a_place() -> None:
     """A variable that is refused for its depth alone gets an error without a place."""
     shape: dict[str, Any] = dict(SHAPE)
     for _ in range(400):
@@ -147,7 +147,7 @@ def places(errors: Iterable[graphql.GraphQLError]) -> list[str]:
 
 
 @given(st.fixed_dictionaries({"shape": json_like()}, optional={"again": json_like(), "colours": json_like()}))
-def test_each_mistake_that_graphql_core_finds_is_told_with_a_reason(variables: dict[str, Any]) -> None:
+def test_each_mistake_is_reported_with_graphql_cores_place_and_a_reason(variables: dict[str, Any]) -> None:
     """The errors have the places that graphql-core finds, in its order, and a reason for each field."""
     found = refusals(variables)
     told = explain_variables(SCHEMA, operation(), variables, found)
