@@ -1,4 +1,4 @@
-"""Accepted input is fit to be stored, and reads the same again."""
+"""Accepted input can be stored safely, and reads the same when it is entered again."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ ANSWERS = ("123456", "１２３４５６", "1 2 3 4 5 6", "012345")
 PASSWORDS = (PASSWORD, "Ｓoleil-ﬁer-4２!", "Été d'Indien à 30°", "пароль-Длинный-42")
 HEADERS = ("fr", "en-GB,en;q=0.9,fr;q=0.8", "de, *;q=0.5", "en;q=0.0", "FR;q=1.000")
 
-# --- What is seen ---
+# --- Visible forms ---
 
 
 def test_all_formats_of_unicode_are_known() -> None:
@@ -99,7 +99,7 @@ def test_visible_form_is_its_own_visible_form(text: str) -> None:
     assert not set(seen) & set(DIRECTIONS + UNSEEN + "\t")
 
 
-# --- What is stored ---
+# --- Stored forms ---
 
 
 def disturbed_identifier(type_: IdentifierType) -> st.SearchStrategy[tuple[IdentifierType, str]]:
@@ -108,7 +108,7 @@ def disturbed_identifier(type_: IdentifierType) -> st.SearchStrategy[tuple[Ident
 
 
 def is_fit_to_store(text: str, max_length: int) -> bool:
-    """Tell whether *text* can go to any database, hash, mail header and log, and has one spelling."""
+    """Return whether *text* can go to any database, hash, mail header and log, and has one spelling."""
     text.encode()
     return (
         len(text) <= max_length
@@ -121,7 +121,7 @@ def is_fit_to_store(text: str, max_length: int) -> bool:
 
 @thorough
 @given(entered(*NAMES))
-def test_text_that_is_accepted_is_clean(text: str) -> None:
+def test_accepted_text_is_clean(text: str) -> None:
     """No control character, line break, surrogate, mark of direction or other spelling of the same is kept."""
     try:
         kept = clean(text)
@@ -135,7 +135,7 @@ def test_text_that_is_accepted_is_clean(text: str) -> None:
 @given(entered(*NAMES), st.sampled_from([MAX_NAME_LENGTH, MAX_ORGANISATION_NAME_LENGTH]))
 @example("\u00a0\u0301", MAX_NAME_LENGTH)
 @example("e\u0301" * MAX_NAME_LENGTH, MAX_NAME_LENGTH)
-def test_name_that_is_accepted_is_its_own_form(text: str, max_length: int) -> None:
+def test_accepted_name_is_its_own_normal_form(text: str, max_length: int) -> None:
     """A name is stored within its bound, with single blanks, and entered again it is the same name."""
     try:
         name = parse_name(text, max_length=max_length)
@@ -162,7 +162,7 @@ UNSEEN_LETTERS = [
 
 
 @pytest.mark.parametrize("char", UNSEEN_LETTERS, ids=unicodedata.name)
-def test_name_has_something_to_see(char: str) -> None:
+def test_name_needs_a_visible_character(char: str) -> None:
     """A letter, a mark or a symbol that nobody can see makes no name, and is none of a Latin one."""
     for name in (char, f" {char} {char}"):
         with pytest.raises(InputError, match="REQUIRED"):
@@ -173,7 +173,7 @@ def test_name_has_something_to_see(char: str) -> None:
 
 @thorough
 @given(entered(*PHONES))
-def test_phone_that_is_accepted_is_its_own_form(text: str) -> None:
+def test_accepted_phone_number_is_its_own_normal_form(text: str) -> None:
     """A number is stored as a plus sign and at most 15 digits, and entered again it is the same number."""
     try:
         number = parse_phone(text)
@@ -187,7 +187,7 @@ def test_phone_that_is_accepted_is_its_own_form(text: str) -> None:
 
 
 @pytest.mark.parametrize("type_", IdentifierType)
-def test_identifier_that_is_accepted_is_its_own_form(type_: IdentifierType) -> None:
+def test_accepted_identifier_is_its_own_normal_form(type_: IdentifierType) -> None:
     """An identifier is visible ASCII, and it is the same one when its value is entered, or its shown form."""
 
     @thorough
@@ -208,7 +208,7 @@ def test_identifier_that_is_accepted_is_its_own_form(type_: IdentifierType) -> N
 @thorough
 @given(st.sampled_from(sorted(set(IdentifierType) - {IdentifierType.HORS_UE})).flatmap(disturbed_identifier))
 def test_no_lookalike_is_read_as_a_digit_or_letter(case: tuple[IdentifierType, str]) -> None:
-    """Of what is seen beyond ASCII, a number may have blanks and hyphens: a full-width digit is none of its digits."""
+    """Beyond ASCII, a number may contain blanks and hyphens only: a full-width digit is none."""
     type_, text = case
     try:
         parse_identifier(type_, text)
@@ -223,7 +223,7 @@ def test_no_lookalike_is_read_as_a_digit_or_letter(case: tuple[IdentifierType, s
 
 @thorough
 @given(entered(*ADDRESSES))
-def test_address_that_is_accepted_is_its_own_form(text: str) -> None:
+def test_accepted_address_is_its_own_normal_form(text: str) -> None:
     """An address is stored in visible ASCII, with one at sign, and entered again in either form it is the same."""
     try:
         email = parse_email_address(text)
@@ -257,7 +257,7 @@ def test_address_that_is_accepted_is_its_own_form(text: str) -> None:
 @example("kim@exemple\N{IDEOGRAPHIC FULL STOP}fr")
 @example("kim@exem\u200dple.fr")
 @example("kim@exemple\N{ONE DOT LEADER}fr")
-def test_nobody_gets_the_address_of_somebody_else(text: str) -> None:
+def test_address_is_never_changed_into_another(text: str) -> None:
     """An address is the one that is seen: the local part to the letter, the domain as IDNA alone reads it."""
     try:
         email = parse_email_address(text)
@@ -279,18 +279,18 @@ def test_nobody_gets_the_address_of_somebody_else(text: str) -> None:
         ("EXEMPLE\N{IDEOGRAPHIC FULL STOP}FR", "exemple.fr"),
     ],
 )
-def test_lookalikes_are_domains_of_their_own(domain: str, stored: str) -> None:
-    """A letter that looks like another makes another domain; the dot of an East Asian keyboard is a dot."""
+def test_lookalike_letters_make_another_domain(domain: str, stored: str) -> None:
+    """A letter that looks like another makes another domain. The dot of an East Asian keyboard is a dot."""
     assert parse_email_address(f"camille@{domain}").canonical == f"camille@{stored}"
 
 
-# --- What is compared ---
+# --- Compared forms ---
 
 
 @thorough
 @given(entered(*ANSWERS))
 def test_answer_is_normalised_within_bounds(text: str) -> None:
-    """An answer keeps no blank, seen or unseen; one in ASCII, as challenges are, is normalised once for all."""
+    """An answer has no visible or invisible blanks, and an ASCII one stays unchanged when normalised again."""
     answer = normalise_answer(text)
     assert not any(char.isspace() or unicodedata.category(char) == "Cf" for char in answer)
     assert len(answer) <= MAX_ANSWER_LENGTH * 18  # The longest text that NFKC makes of one character.
@@ -308,7 +308,7 @@ def test_password_is_the_same_on_any_keyboard(text: str) -> None:
 
 @settings(thorough, max_examples=200)
 @given(entered(*PASSWORDS), st.lists(any_text, max_size=3))
-def test_password_that_is_accepted_can_be_hashed(text: str, personal_data: list[str]) -> None:
+def test_accepted_password_can_be_hashed(text: str, personal_data: list[str]) -> None:
     """Any text gets an assessment; a good password has its length, and nothing that a hash may cut."""
     assessment = assess(text, personal_data)
     assert 0 <= assessment.score <= 4
@@ -330,7 +330,7 @@ def test_any_header_has_a_language(header: str) -> None:
     assert language is Language.FR or "en" in header.lower()
 
 
-# --- What is too long to be read ---
+# --- Too long input ---
 
 ENDLESS = "\N{ANGSTROM SIGN}" * 1_000_000
 
@@ -338,7 +338,7 @@ ENDLESS = "\N{ANGSTROM SIGN}" * 1_000_000
 @pytest.mark.parametrize(
     "parse", [clean, parse_name, parse_email_address, parse_phone], ids=lambda parse: str(parse.__name__)
 )
-def test_endless_text_is_not_read(parse: Callable[[str], object]) -> None:
+def test_too_long_text_is_refused_without_being_read(parse: Callable[[str], object]) -> None:
     """A million characters are refused as too long, without being copied or normalised."""
     tracemalloc.start()
     try:
@@ -350,9 +350,9 @@ def test_endless_text_is_not_read(parse: Callable[[str], object]) -> None:
     assert most < 100_000
 
 
-def test_endless_answers_and_passwords_are_not_read() -> None:
-    """Of a million characters, only as many are read as show that they are too many."""
-    assess(PASSWORD)  # What is made once, the first time, is not counted.
+def test_too_long_answers_and_passwords_are_not_read() -> None:
+    """Of a million characters, only enough are read to see that they are too many."""
+    assess(PASSWORD)  # One-time work is not counted.
     tracemalloc.start()
     try:
         assert normalise_answer(ENDLESS) == ""
