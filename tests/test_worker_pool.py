@@ -18,7 +18,7 @@ GUARD_SECONDS = 30
 
 
 class Work:
-    """A call that goes on until it is told to end; it says when it has begun."""
+    """A call that runs until it is told to end, and signals its start."""
 
     def __init__(self) -> None:
         self.has_begun = threading.Event()
@@ -46,7 +46,7 @@ def work() -> Iterator[Work]:
 
 @pytest.fixture
 def pool(work: Work) -> Iterator[WorkerPool]:
-    """A pool with one thread, for which nobody may wait."""
+    """A pool with one thread and no queue."""
     pool = WorkerPool(workers=1, max_waiting=0, name="test")
     yield pool
     work.may_end.set()
@@ -60,7 +60,7 @@ async def give_up(task: asyncio.Task[Any]) -> None:
 
 
 async def test_cancelled_caller_keeps_its_place_until_the_thread_ends(pool: WorkerPool, work: Work) -> None:
-    """A caller that gives up frees no place for another: otherwise two calls would run beside each other."""
+    """A caller that gives up frees no place for another, so that two calls never run at once."""
     caller = asyncio.create_task(pool.run(work))
     await work.begin()
     await give_up(caller)
@@ -77,7 +77,7 @@ async def test_cancelled_caller_keeps_its_place_until_the_thread_ends(pool: Work
                 break
 
 
-async def test_caller_that_runs_out_of_time_keeps_its_place(pool: WorkerPool, work: Work) -> None:
+async def test_timed_out_caller_keeps_its_place(pool: WorkerPool, work: Work) -> None:
     """A timeout frees no place either."""
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
