@@ -1,4 +1,4 @@
-"""The paths of the service stand in one module."""
+"""The paths of the service are defined in one module."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def texts_of(file: Path) -> Iterator[str]:
             yield node.value
 
 
-def test_each_path_is_written_once() -> None:
-    """No path of the service is written in Python outside of its own module."""
+def test_each_path_is_written_in_one_module() -> None:
+    """No path of the service is written in Python outside its own module."""
     assert {paths.GRAPHQL, paths.CONTRACT} <= set(PATHS)
     assert PATH.search("Send queries to %sgraphql")
     modules = [file for file in sorted(API.rglob("*.py")) if file != Path(paths.__file__)]
