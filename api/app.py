@@ -41,7 +41,7 @@ from api.settings.mail_destination import Maildir
 from api.upkeep import upkeep
 from api.use_cases.activation import Activation
 from api.use_cases.organisations import LookUps
-from api.use_cases.passwords import PasswordCheck
+from api.use_cases.passwords import PasswordChecker
 from api.use_cases.registration import SignUp
 from api.use_cases.registration_form import Terms
 from models.database.connections import database
@@ -127,8 +127,8 @@ def _services(
     return Services(
         sign_up=SignUp(captcha=captcha, limits=limits, terms=terms, key=settings.key),
         activation=Activation(passwords=passwords, limits=limits),
-        password_check=PasswordCheck(passwords=passwords, limits=limits),
-        look_ups=LookUps(find_organisations),
+        password_checker=PasswordChecker(passwords=passwords, limits=limits),
+        look_ups=LookUps(find_organisations, limits=limits),
         captcha=captcha,
         limits=limits,
         terms=terms,

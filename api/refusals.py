@@ -11,7 +11,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from models.activation import LinkState
 from models.field_problems import FieldProblemCode
 
 Pending = TypeVar("Pending")
@@ -35,16 +34,6 @@ class ProblemCode(StrEnum):
     ACTIVATION_LINK_SUPERSEDED = "ACTIVATION_LINK_SUPERSEDED"
     IDENTIFIER_INVALID = "IDENTIFIER_INVALID"
     ORGANISATION_NOT_FOUND = "ORGANISATION_NOT_FOUND"
-
-
-LINK_CODES: Mapping[LinkState, ProblemCode] = MappingProxyType(
-    {
-        LinkState.UNKNOWN: ProblemCode.ACTIVATION_LINK_UNKNOWN,
-        LinkState.EXPIRED: ProblemCode.ACTIVATION_LINK_EXPIRED,
-        LinkState.USED: ProblemCode.ACTIVATION_LINK_USED,
-        LinkState.SUPERSEDED: ProblemCode.ACTIVATION_LINK_SUPERSEDED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +101,8 @@ class CaptchaRejected(Refusal, Generic[Pending]):
 
 
 class ActivationLinkRefused(Refusal):
-    """The link can't activate anything: its *state* is any but USABLE."""
+    """The link can't activate anything; *code* is one of ACTIVATION_LINK_…"""
 
-    def __init__(self, state: LinkState) -> None:
-        super().__init__(state)
-        self.code = LINK_CODES[state]
+    def __init__(self, code: ProblemCode) -> None:
+        super().__init__(code)
+        self.code = code

@@ -354,6 +354,15 @@ def test_only_trusted_proxies_may_name_the_caller(ready: Guichet, settings: dict
 
 
 @sqlite_only
+def test_host_that_is_none_exits_with_code_1(ready: Guichet) -> None:
+    """A host that can't be listened on is one line and exit code 1, in development too."""
+    done = ready.run("serve", "--expose-development", "--host", "[::1]", "--port", "0")
+    assert done.code == 1
+    assert [line for line in done.err.splitlines() if "Can't listen on" in line]
+    assert "Traceback" not in done.err
+
+
+@sqlite_only
 def test_port_in_use_exits_with_code_1(ready: Guichet) -> None:
     """A server that can't listen says so and exits with code 1."""
     with socket.create_server(("127.0.0.1", 0)) as other:

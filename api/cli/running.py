@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 FAILED = 1
 BAD_USAGE = 2
-OWNER_ONLY = 0o077
+UMASK = 0o077
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def read_settings(*, workers: int = 1) -> Settings:
     from api.settings.problems import SettingsError
     from api.settings.production import risky_settings
 
-    os.umask(OWNER_ONLY)
+    os.umask(UMASK)
     configure_logging()
     try:
         settings = load_settings(workers=workers)

@@ -16,8 +16,7 @@ from api.graphql.problems import (
 )
 from api.messages.languages import Language
 from api.messages.words import translate
-from api.refusals import LINK_CODES
-from api.use_cases.activation import Activated, InspectedLink
+from api.use_cases.activation import LINK_CODES, Activated, InspectedLink
 from models.account import MembershipRole, MembershipStatus
 from models.activation import LinkState
 from models.domains import decode_domain

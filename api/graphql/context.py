@@ -14,7 +14,7 @@ from api.limits.rate_limits import RateLimits
 from api.messages.languages import Language
 from api.use_cases.activation import Activation
 from api.use_cases.organisations import LookUps
-from api.use_cases.passwords import PasswordCheck
+from api.use_cases.passwords import PasswordChecker
 from api.use_cases.registration import SignUp
 from api.use_cases.registration_form import Terms
 
@@ -34,7 +34,7 @@ class Services:
 
     sign_up: SignUp
     activation: Activation
-    password_check: PasswordCheck
+    password_checker: PasswordChecker
     look_ups: LookUps
     captcha: CaptchaProvider
     limits: RateLimits

@@ -7,7 +7,6 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api import refusals
 from api.graphql.context import Info, choose_language
 from api.graphql.engine.cost import ARGUMENT_LENGTH, SIZE
 from api.graphql.problems import InvalidInput, Problem, TooManyRequests
@@ -25,7 +24,6 @@ from models.identifiers import (
 )
 from models.organisation import KnownOrganisation, OrganisationSource, OrganisationStatus
 
-MAX_IDENTIFIERS = 100
 MAX_ECHO_LENGTH = 50
 
 strawberry.enum(
@@ -211,19 +209,14 @@ async def identifier_types(info: Info, language: Language | None = strawberry.UN
 async def organisation(
     info: Info, identifier: OrganisationIdentifierInput, language: Language | None = strawberry.UNSET
 ) -> OrganisationResult:
-    await info.context.services.limits.enforce("organisation", info.context.caller.network)
+    await info.context.services.look_ups.admit(1, info.context.caller)
     return await _look_up(info, identifier, choose_language(info, language))
 
 
 async def organisations(
     info: Info, identifiers: list[OrganisationIdentifierInput], language: Language | None = strawberry.UNSET
 ) -> OrganisationsResult:
-    counted = min(max(1, len(identifiers)), MAX_IDENTIFIERS)  # A list that is refused counts as the longest possible.
-    await info.context.services.limits.enforce("organisation", info.context.caller.network, cost=counted)
-    if len(identifiers) > MAX_IDENTIFIERS:
-        raise refusals.InvalidInput(
-            [refusals.FieldRefusal(("identifiers",), FieldProblemCode.TOO_MANY_ITEMS, {"max": MAX_IDENTIFIERS})]
-        )
+    await info.context.services.look_ups.admit(len(identifiers), info.context.caller)
     spoken = choose_language(info, language)
     return OrganisationList(
         items=await asyncio.gather(*(_look_up(info, identifier, spoken) for identifier in identifiers))

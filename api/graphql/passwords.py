@@ -100,7 +100,7 @@ async def password_policy(info: Info, language: Language | None = strawberry.UNS
 
 async def check_password(info: Info, input: CheckPasswordInput) -> CheckPasswordResult:  # noqa: A002
     context = info.context
-    assessment = await context.services.password_check.check_password(
+    assessment = await context.services.password_checker.check_password(
         input.password, input.personal_data, unless_unset(input.activation_token), context.caller
     )
     return PasswordCheck.of(assessment, context.language)

@@ -177,7 +177,7 @@ def _with_activation_url(settings: Settings, address: Address) -> Settings:
     """Return *settings* whose activation links lead to this server's page, in development, if no page is set."""
     if settings.in_production or "activation_url" in settings.model_fields_set or isinstance(address, UnixAddress):
         return settings
-    return settings.replace(activation_url=address.url)
+    return settings.model_copy(update={"activation_url": address.url})
 
 
 def _log_development_pages(settings: Settings, address: Address) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tortoise.transactions import in_transaction
 
 from api.passwords.policy import is_same
-from api.refusals import ActivationLinkRefused, FieldRefusal, InvalidInput
+from api.refusals import ActivationLinkRefused, FieldRefusal, InvalidInput, ProblemCode
 from models.account import Account, AddressTakenError, Membership
 from models.activation import ActivationToken, LinkState
 from models.field_problems import FieldProblemCode
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
     from api.passwords.threads import Passwords
     from models.personal_data import Person
     from models.registration import Registration
+
+LINK_CODES: Mapping[LinkState, ProblemCode] = MappingProxyType(
+    {
+        LinkState.UNKNOWN: ProblemCode.ACTIVATION_LINK_UNKNOWN,
+        LinkState.EXPIRED: ProblemCode.ACTIVATION_LINK_EXPIRED,
+        LinkState.USED: ProblemCode.ACTIVATION_LINK_USED,
+        LinkState.SUPERSEDED: ProblemCode.ACTIVATION_LINK_SUPERSEDED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +85,13 @@ class Activation:
         await self._limits.enforce("activateAccount", caller.network)
         link = await _inspect(token, caller.now)
         if link.token is None or link.state is not LinkState.USABLE:
-            raise ActivationLinkRefused(link.state)
+            raise ActivationLinkRefused(LINK_CODES[link.state])
         await self._check(password, confirmation, link.token.registration.person)
         password_hash = await self._passwords.hash(password)
         try:
             return await _redeem(link.token, password_hash, caller.now)
         except AddressTakenError:
-            raise ActivationLinkRefused(LinkState.SUPERSEDED) from None
+            raise ActivationLinkRefused(ProblemCode.ACTIVATION_LINK_SUPERSEDED) from None
 
     async def _check(self, password: str, confirmation: str, person: Person) -> None:
         assessment = await self._passwords.assess(password, person.words)
@@ -104,7 +115,7 @@ async def _redeem(token: ActivationToken, password_hash: str, now: datetime) -> 
     registration = token.registration
     async with in_transaction():
         if not await token.redeem(now=now) or not await registration.activate(now=now):
-            raise ActivationLinkRefused(LinkState.USED)
+            raise ActivationLinkRefused(ProblemCode.ACTIVATION_LINK_USED)
         account = registration.build_account(password_hash, now=now)
         await account.open()
         organisation, founded = await Organisation.found_or_join(

@@ -1,4 +1,4 @@
-"""Look-ups of organisations: those of all requests of a moment share one query."""
+"""Look-ups of organisations: their limit, and the query that look-ups of the same moment share."""
 
 from __future__ import annotations
 
@@ -7,19 +7,39 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
+from api.caller import Caller
+from api.limits.rate_limits import RateLimits
+from api.refusals import FieldRefusal, InvalidInput
+from models.field_problems import FieldProblemCode
 from models.identifiers import Identifier
 from models.organisation import KnownOrganisation
 
 Found: TypeAlias = KnownOrganisation | None
 
+MAX_IDENTIFIERS = 100
+
 
 class LookUps:
     """Shares queries: look-ups that come while a query runs wait for it, and share the next. Nothing is cached."""
 
-    def __init__(self, find: Callable[[Sequence[Identifier]], Awaitable[Sequence[Found]]]) -> None:
+    def __init__(
+        self, find: Callable[[Sequence[Identifier]], Awaitable[Sequence[Found]]], *, limits: RateLimits
+    ) -> None:
         self._find = find
+        self._limits = limits
         self._waiting: defaultdict[Identifier, list[asyncio.Future[Found]]] = defaultdict(list)
         self._under_way: asyncio.Task[None] | None = None
+
+    async def admit(self, number: int, caller: Caller) -> None:
+        """Count *number* look-ups of one call. A list that is refused counts as the longest possible.
+
+        :raises TooManyRequests: the caller's network has no look-ups left.
+        :raises InvalidInput: that is more than `MAX_IDENTIFIERS` at once.
+        """
+        await self._limits.enforce("organisation", caller.network, cost=min(max(1, number), MAX_IDENTIFIERS))
+        if number > MAX_IDENTIFIERS:
+            parameters = {"max": MAX_IDENTIFIERS}
+            raise InvalidInput([FieldRefusal(("identifiers",), FieldProblemCode.TOO_MANY_ITEMS, parameters)])
 
     async def find(self, identifier: Identifier) -> Found:
         """Return the organisation of *identifier*, or None. Raise what the query raises."""

@@ -20,7 +20,7 @@ MAX_PERSONAL_DATA = 20
 MAX_PERSONAL_DATA_LENGTH = 100
 
 
-class PasswordCheck:
+class PasswordChecker:
     """The use case that assesses a password and stores nothing."""
 
     def __init__(self, *, passwords: Passwords, limits: RateLimits) -> None:
