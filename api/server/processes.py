@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -184,7 +183,7 @@ def _log_development_pages(settings: Settings, address: Address) -> None:
     """Log the pages that a developer can open."""
     if isinstance(address, UnixAddress):
         return  # A browser can't open it.
-    here = address.url
-    logger.info("Sign up at %s, or send queries from %s", here, urljoin(here, GRAPHQL))
+    here = address.url.rstrip("/")
+    logger.info("Sign up at %s/, or send queries from %s", here, f"{here}{GRAPHQL}")
     if isinstance(settings.mail_url, Maildir):
-        logger.info("The mails come to %s", urljoin(here, f"{MAILBOX}/"))
+        logger.info("The mails come to %s", f"{here}{MAILBOX}/")
