@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 VULNERABLE, UNUSABLE = 1, 2
 NOT_AUDITED = os.EX_TEMPFAIL
-LONGEST_SECONDS = 900
+MAX_SECONDS = 900
 
 
 class NoAnswerError(Exception):
@@ -29,7 +29,7 @@ class NoAnswerError(Exception):
 
 
 def main(lock: Path, pip_audit: str) -> int:
-    """The exit code, once it has been said what it means."""
+    """Print the result and return the exit code."""
     answers: list[dict[str, Any]] = []
     silence = "the vulnerability service does not know them; is this a mirror?"
     try:
@@ -53,7 +53,7 @@ def main(lock: Path, pip_audit: str) -> int:
 
 
 def _audit(locked: Sequence[Locked], pip_audit: str) -> Iterator[dict[str, Any]]:
-    """What pip-audit says of each of *locked*, for whatever platform and Python it is."""
+    """Return what pip-audit finds about each of *locked*, for every platform and Python."""
     with tempfile.TemporaryDirectory() as folder:
         for number, part in enumerate(_without_duplicates(locked)):
             requirements = Path(folder) / f"{number}.txt"
@@ -63,7 +63,7 @@ def _audit(locked: Sequence[Locked], pip_audit: str) -> Iterator[dict[str, Any]]
 
 
 def _without_duplicates(locked: Iterable[Locked]) -> Iterator[list[Locked]]:
-    """Lists that have each name once, as pip-audit wants it: a lock may have another version for another Python."""
+    """Split *locked* into lists that have each name once, as pip-audit needs: a lock may have a version for each Python."""
     left = list(locked)
     while left:
         part = {each.name: each for each in reversed(left)}
@@ -79,14 +79,17 @@ def _run(pip_audit: str, requirements: Path, *options: str) -> subprocess.Comple
             capture_output=True,
             text=True,
             check=False,
-            timeout=LONGEST_SECONDS,
+            timeout=MAX_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise NoAnswerError(f"nothing in {LONGEST_SECONDS} s") from None
+        raise NoAnswerError(f"nothing in {MAX_SECONDS} s") from None
 
 
 def _check_question(dry: subprocess.CompletedProcess[str]) -> None:
-    """:raises ValueError: not even a dry run works: whatever is wrong, it is not the service."""
+    """Check that a dry run works.
+
+    :raises ValueError: it fails, so that the fault is not the vulnerability service's.
+    """
     if dry.returncode != 0:
         raise ValueError(f"pip-audit fails: {_last_line(dry.stderr)}")
 

@@ -15,7 +15,7 @@ CHANGELOG = Path("CHANGELOG.md")
 
 
 def main(base: str) -> int:
-    """The exit code: 0 where nothing breaks that is not announced, else 1; 2 where there is no such base."""
+    """Print the changes. Return 0 if each break is announced, 1 if not, 2 if there is no such base."""
     if _git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") is None:
         return _say(2, f"{base!r} is no commit")
     before = _git("show", f"{base}:{SCHEMA}")
@@ -36,7 +36,7 @@ def main(base: str) -> int:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints; None where it fails."""
+    """Return what git prints, or None if it fails."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
     return done.stdout if done.returncode == 0 else None
 
@@ -47,7 +47,7 @@ def _say(code: int, line: str) -> int:
 
 
 def _announced_breaks() -> Iterator[str]:
-    """Lines under the heading Breaking of the part Unreleased."""
+    """Return the lines under the heading Breaking of the part Unreleased."""
     part = heading = ""
     for line in CHANGELOG.read_text(encoding="utf-8").splitlines() if CHANGELOG.exists() else ():
         if line.startswith("## "):
@@ -59,14 +59,14 @@ def _announced_breaks() -> Iterator[str]:
 
 
 def _subject(description: str, old: GraphQLSchema, new: GraphQLSchema) -> str:
-    """What a change is about, as a schema coordinate: `Account.phone`, `Query.terms(language:)`, `@deprecated`."""
+    """Return the subject of a change as a schema coordinate: `Account.phone`, `Query.terms(language:)`, `@deprecated`."""
     names = {*old.type_map, *new.type_map, *(f"@{directive.name}" for directive in (*old.directives, *new.directives))}
     words = (word.rstrip(".") for word in description.split())
     return next((word for word in words if re.split(r"[.(]", word)[0] in names), description)
 
 
 def _names(line: str, subject: str) -> bool:
-    """Whether *line* names just this, and not only something longer."""
+    """Return whether *line* names just this, and not only something longer."""
     return re.search(rf"(?<![\w.@]){re.escape(subject)}(?!\w|\.\w|\()", line) is not None
 
 

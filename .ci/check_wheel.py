@@ -1,4 +1,4 @@
-"""Refuse a wheel that lacks a file of the two rooms: templates, words, voices, migrations."""
+"""Refuse a wheel that lacks a file of `api` or `models`: templates, words, voices, migrations."""
 
 from __future__ import annotations
 

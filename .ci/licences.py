@@ -47,7 +47,7 @@ READ = {
 
 
 def main(lock: Path, file: Path) -> None:
-    """Replace what stands between the two marks of *file*.
+    """Replace the text between the two marks of *file*.
 
     :raises SystemExit: a licence is not known, or what is installed is not what the lock pins.
     """
@@ -61,7 +61,7 @@ def main(lock: Path, file: Path) -> None:
 
 
 def _stated(needed: Sequence[Locked]) -> dict[str, dict[str, str]]:
-    """What pip-licenses finds of *needed* in this environment, by `name==version`."""
+    """Return the licences that pip-licenses finds for *needed* in this environment, by `name==version`."""
     program = Path(sys.executable).with_name("pip-licenses")
     command = [str(program), "--from=all", "--with-system", "--format=json", "--packages"]
     names = [each.name for each in needed]
@@ -81,7 +81,7 @@ def _table(needed: Iterable[Locked], stated: dict[str, dict[str, str]]) -> str:
 
 
 def _licence(locked: Locked, stated: dict[str, str] | None) -> str:
-    """What a release says of its licence, where that is one of SPDX beyond doubt."""
+    """Return the licence that a release states, if it is one of SPDX beyond doubt."""
     if locked.depends_on_python:
         sys.exit(f"{locked}: some versions of Python don't need it: read its licence, and add it to READ")
     if stated is None:

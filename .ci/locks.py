@@ -1,4 +1,4 @@
-"""What a lock of Python packages pins: `name==version`, where it applies, and the digests of its files."""
+"""The requirements that a lock of Python packages pins: name, version, where each applies, digests of its files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REQUIREMENT = re.compile(
 )
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"}
 PYTHONS = tuple(f"3.{minor}.{micro}" for minor in range(11, 16) for micro in (0, 2, 3, 20))
-"""Those that `requires-python` admits, and on either side of each version that a marker may name."""
+"""Versions that `requires-python` admits, on either side of each version that a marker may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Locked:
 
     @property
     def depends_on_python(self) -> bool:
-        """Whether some versions of Python on Linux need it and others don't."""
+        """True if some versions of Python on Linux need it and others don't."""
         return 0 < sum(self._applies(python) for python in PYTHONS) < len(PYTHONS)
 
     @property
@@ -44,7 +44,7 @@ class Locked:
 
 
 def read_lock(lock: Path) -> list[Locked]:
-    """Every requirement of *lock*.
+    """Return every requirement of *lock*.
 
     :raises ValueError: a requirement is not pinned, or has no digest; or there is none.
     """

@@ -21,7 +21,7 @@ SCHEMA = PROJECT / "schema.graphql"
 EXAMPLES = PROJECT / "examples"
 TYPESCRIPT = EXAMPLES / "typescript"
 PYTHON = EXAMPLES / "python"
-LONGEST_SECONDS = 600
+TIMEOUT_SECONDS = 600
 ANOTHER_CAPTCHA = "XYZ789"
 
 Program = Callable[[str], CommandResult]
@@ -33,7 +33,7 @@ def run(folder: Path, *command: str | Path) -> CommandResult:
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:
-            return CommandResult(*process.communicate(timeout=LONGEST_SECONDS), process.returncode)
+            return CommandResult(*process.communicate(timeout=TIMEOUT_SECONDS), process.returncode)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -31,7 +31,7 @@ NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ADDRESS = "no-reply@lyon.example"
 RECIPIENT = "camille@example.com"
 LONG_DOMAIN = f"{'d' * 63}.{'e' * 63}.{'f' * 61}"
-LONGEST = f"{'a' * 64}@{LONG_DOMAIN}"
+MAX_LENGTH_ADDRESS = f"{'a' * 64}@{LONG_DOMAIN}"
 LONG_NAME = "Direction des finances, service des marchés, bureau des inscriptions et des comptes de la métropole"
 NAMES = (
     "Guichet",
@@ -91,10 +91,10 @@ async def test_envelope_and_header_name_one_sender(name: str) -> None:
     mailroom = Mailroom()
     sender = f"{quoted(name)} <{ADDRESS}>"
     async with listening(mailroom) as port:
-        await SmtpTransport(SmtpServer("127.0.0.1", port, "none")).send(mail(sender, to=LONGEST))
+        await SmtpTransport(SmtpServer("127.0.0.1", port, "none")).send(mail(sender, to=MAX_LENGTH_ADDRESS))
     (envelope,) = mailroom.envelopes
-    assert (envelope.mail_from, envelope.rcpt_tos) == (ADDRESS, [LONGEST])
-    check(raw(envelope), parse_sender(sender).name, ADDRESS, LONGEST)
+    assert (envelope.mail_from, envelope.rcpt_tos) == (ADDRESS, [MAX_LENGTH_ADDRESS])
+    check(raw(envelope), parse_sender(sender).name, ADDRESS, MAX_LENGTH_ADDRESS)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_envelope_and_header_name_one_sender(name: str) -> None:
         (r'"Le \"guichet\"" <no-reply@lyon.example>', 'Le "guichet"', ADDRESS),
         ("<no-reply@lyon.example>", "", ADDRESS),
         ("no-reply@Métropole-ÉTÉ.fr", "", "no-reply@xn--mtropole-t-b7aib.fr"),
-        (f"Été <{LONGEST}>", "Été", LONGEST),
+        (f"Été <{MAX_LENGTH_ADDRESS}>", "Été", MAX_LENGTH_ADDRESS),
     ],
 )
 def test_setting_of_the_sender_accepts_usual_notations(sender: str, name: str, address: str) -> None:

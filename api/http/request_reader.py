@@ -128,7 +128,7 @@ class RequestReader(UvicornProtocol):
 
     @property
     def _is_done(self) -> bool:
-        """Whether both the request and its answer are complete; the answer may be complete first."""
+        """True if both the request and its answer are complete; the answer may be complete first."""
         return self._part is Part.NONE and not self._is_answering
 
     def _parse(self, part: bytes) -> None:

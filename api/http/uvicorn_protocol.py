@@ -44,17 +44,17 @@ class UvicornProtocol(HttpToolsProtocol):
 
     @property
     def _has_had_request(self) -> bool:
-        """Whether a whole head has come on this connection."""
+        """True if a whole head has come on this connection."""
         return self.cycle is not None
 
     @property
     def _is_answering(self) -> bool:
-        """Whether the answer to the current request is still incomplete."""
+        """True if the answer to the current request is still incomplete."""
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
     def _has_begun_answer(self) -> bool:
-        """Whether a part of the current answer has been sent, but not all of it."""
+        """True if a part of the current answer has been sent, but not all of it."""
         return self._is_answering and self.cycle.response_started
 
     def _set_answer_close(self, close: Callable[[], None]) -> None:

@@ -77,7 +77,7 @@ class Form:
     organisation: KnownOrganisation | None
 
     def canonical(self) -> str:
-        """Return a text that is the same for the same entries, however they were written.
+        """Return a text that is the same for the same entries in any spelling.
 
         What is known of the organisation at the moment is no part of it.
         """

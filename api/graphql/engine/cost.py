@@ -91,7 +91,7 @@ class OperationCost:
 
     @property
     def depends_on_variables(self) -> bool:
-        """Whether other variables can give another cost."""
+        """True if other variables can give another cost."""
         return self._arguments.depends_on_variables
 
     def count(self) -> int:

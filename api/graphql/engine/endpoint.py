@@ -31,7 +31,7 @@ class RequestContext(Protocol):
 
     @property
     def turned_away(self) -> bool:
-        """Whether a field was refused for haste. No cache may keep such an answer."""
+        """True if a field was refused for haste. No cache may keep such an answer."""
 
 
 ContextT = TypeVar("ContextT", bound=RequestContext)

@@ -33,12 +33,12 @@ class Operation:
 
     @cached_property
     def introspects(self) -> bool:
-        """Whether the operation asks for the schema."""
+        """True if the operation asks for the schema."""
         return not self._root_fields.isdisjoint({SCHEMA, TYPE})
 
     @cached_property
     def is_cacheable(self) -> bool:
-        """Whether the schema declares each of the root fields cacheable."""
+        """True if the schema declares each of the root fields cacheable."""
         root = self._schema.get_root_type(self.type)
         fields = {} if root is None else root.fields
         return all(name in fields and get_metadata(fields[name], CACHEABLE, False) for name in self._root_fields)
