@@ -63,7 +63,7 @@ def _audit(locked: Sequence[Locked], pip_audit: str) -> Iterator[dict[str, Any]]
 
 
 def _without_duplicates(locked: Iterable[Locked]) -> Iterator[list[Locked]]:
-    """Split *locked* into lists that have each name once, as pip-audit needs: a lock may have a version for each Python."""
+    """Split *locked* into lists that have each name once, as pip-audit needs."""
     left = list(locked)
     while left:
         part = {each.name: each for each in reversed(left)}

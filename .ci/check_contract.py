@@ -59,7 +59,7 @@ def _announced_breaks() -> Iterator[str]:
 
 
 def _subject(description: str, old: GraphQLSchema, new: GraphQLSchema) -> str:
-    """Return the subject of a change as a schema coordinate: `Account.phone`, `Query.terms(language:)`, `@deprecated`."""
+    """Return the subject of a change as a schema coordinate, like `Account.phone` or `Query.terms(language:)`."""
     names = {*old.type_map, *new.type_map, *(f"@{directive.name}" for directive in (*old.directives, *new.directives))}
     words = (word.rstrip(".") for word in description.split())
     return next((word for word in words if re.split(r"[.(]", word)[0] in names), description)

@@ -44,7 +44,7 @@ class Repository:
         self.git("commit", "--quiet", "--allow-empty", "--message", "Test")
 
     def check(self, base: str = "HEAD") -> tuple[int, str]:
-        """The script's exit code, and what it says."""
+        """Run the script. Return its exit code and its output."""
         with contextlib.chdir(self.folder):
             code = runpy.run_path(str(SCRIPT))["main"](base)
         return code, self.capsys.readouterr().out
@@ -70,7 +70,7 @@ def changed(before: str, after: str) -> str:
 
 
 def test_contract_that_stays_passes(repository: Repository) -> None:
-    """Nothing changed, nothing said."""
+    """An unchanged contract passes without a word."""
     assert repository.check() == (0, "")
 
 
@@ -83,7 +83,7 @@ def test_contract_that_stays_passes(repository: Repository) -> None:
     ],
 )
 def test_additions_pass(repository: Repository, before: str, after: str) -> None:
-    """What is only added breaks nobody."""
+    """An addition breaks nobody, and passes."""
     repository.write("schema.graphql", changed(before, after))
     assert repository.check() == (0, "")
 
@@ -97,7 +97,7 @@ def test_additions_pass(repository: Repository, before: str, after: str) -> None
     ],
 )
 def test_dangerous_changes_are_told(repository: Repository, before: str, after: str, said: str) -> None:
-    """What may surprise a client is told, and passes."""
+    """A change that may surprise a client passes with a warning."""
     repository.write("schema.graphql", changed(before, after))
     code, out = repository.check()
     assert code == 0
@@ -122,7 +122,7 @@ BREAKS = [
 
 @pytest.mark.parametrize(("before", "after", "subject"), BREAKS)
 def test_break_must_be_announced(repository: Repository, before: str, after: str, subject: str) -> None:
-    """What breaks clients is refused until the change log names it, and then passes."""
+    """A break is refused until the change log names it."""
     repository.write("schema.graphql", changed(before, after))
     code, out = repository.check()
     assert code == 1
@@ -173,13 +173,13 @@ def test_base_without_a_contract_passes(empty_repository: Repository) -> None:
 
 
 def test_base_must_be_a_commit(repository: Repository) -> None:
-    """A misspelt base is not taken for one without a contract."""
+    """A misspelt base is an error, and not a base without a contract."""
     assert repository.check("nowhere") == (2, "'nowhere' is no commit\n")
     assert repository.check("")[0] == 2
 
 
 def test_base_can_be_older(repository: Repository) -> None:
-    """The comparison is with the base that is named, whatever has been committed since."""
+    """The comparison is with the named base, and ignores later commits."""
     repository.git("tag", "v1")
     repository.write("schema.graphql", changed("ONE TWO", "ONE"))
     repository.commit()
@@ -188,7 +188,7 @@ def test_base_can_be_older(repository: Repository) -> None:
 
 
 def test_script_is_called_with_a_base(repository: Repository) -> None:
-    """The exit code is what CI goes by; without a base the usage is told."""
+    """The exit code tells CI the result. Without a base, the script prints its usage."""
     repository.write("schema.graphql", changed("ONE TWO", "ONE"))
     for arguments, code in ((["HEAD"], 1), ([], 1), (["nowhere"], 2)):
         command = [sys.executable, str(SCRIPT), *arguments]

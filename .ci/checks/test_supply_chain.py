@@ -1,4 +1,4 @@
-"""What the service is made of: locks, licences, the parts list, and the question for known vulnerabilities."""
+"""The parts of the service: locks, licences, the parts list, and the audit of vulnerabilities."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Pin(NamedTuple):
 
 
 def pins(lock: Path) -> list[Pin]:
-    """Every requirement of *lock*; fails at one that is not of the only form that is safe."""
+    """Return every requirement of *lock*. Fail at one that is not of the only safe form."""
     lines = re.sub(r" \\\n +", " ", lock.read_text(encoding="utf-8")).splitlines()
     matches = [(line, PINNED.fullmatch(line)) for line in lines if not line.startswith("#")]
     assert [line for line, match in matches if match is None] == []
@@ -64,7 +64,7 @@ def pins(lock: Path) -> list[Pin]:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of every row of every table."""
+    """Return the cells of every row of every table."""
     return [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
     ]
@@ -81,7 +81,7 @@ def test_every_python_package_is_pinned_with_its_digests(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", NPM_LOCKS)
 def test_every_npm_package_has_its_digest(lock: str) -> None:
-    """Whatever npm installs has its exact version and SHA-512 in the lock."""
+    """Each package that npm installs has its exact version and SHA-512 in the lock."""
     packages = json.loads((PROJECT / lock).read_text(encoding="utf-8"))["packages"]
     del packages[""]
     assert len(packages) > 10
@@ -91,7 +91,7 @@ def test_every_npm_package_has_its_digest(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", PYTHON_LOCKS + NPM_LOCKS)
 def test_no_lock_names_a_registry(lock: str) -> None:
-    """Whoever installs does so from the registry that they have set up, and not from that of who made the lock."""
+    """A lock works with any registry: it names none."""
     text = (PROJECT / lock).read_text(encoding="utf-8")
     if lock in NPM_LOCKS:
         packages = json.loads(text)["packages"]
@@ -101,14 +101,14 @@ def test_no_lock_names_a_registry(lock: str) -> None:
 
 
 def test_every_lock_is_tested() -> None:
-    """A lock that is new is missed here until it is tested."""
+    """A new lock fails here until these checks cover it."""
     listed = subprocess.check_output(["git", "ls-files"], cwd=PROJECT, text=True).splitlines()  # noqa: S607
     locks = {name for name in listed if name.endswith((".lock", "package-lock.json", "yarn.lock", "pnpm-lock.yaml"))}
     assert locks == {*PYTHON_LOCKS, *NPM_LOCKS}
 
 
 @pytest.mark.parametrize("file", INSTALLERS)
-def test_whatever_is_installed_is_compared_with_its_digest(file: str) -> None:
+def test_every_installed_file_is_compared_with_its_digest(file: str) -> None:
     """Pip installs by digests alone, but for this project itself; npm installs the lock, and runs nothing of it."""
     text = (PROJECT / file).read_text(encoding="utf-8").replace("\\\n", " ").replace("&&", "\n")
     commands = [line.strip() for line in text.splitlines() if "echo" not in line]
@@ -143,7 +143,7 @@ def test_licences_are_accepted_ones() -> None:
 
 
 def test_list_of_licences_follows_from_the_lock(tmp_path: Path) -> None:
-    """`make licences` writes what is committed, and leaves all else in the file as it is."""
+    """`make licences` writes the committed list, and leaves the rest of the file as it is."""
     written = tmp_path / "LICENCES.md"
     committed = LICENCES.read_text(encoding="utf-8")
     written.write_text(committed.replace("| MIT |", "| UNKNOWN |"), encoding="utf-8")
@@ -151,8 +151,8 @@ def test_list_of_licences_follows_from_the_lock(tmp_path: Path) -> None:
     assert written.read_text(encoding="utf-8") == committed
 
 
-def test_licence_that_nobody_knows_is_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a release names no single licence, and no person has read it, there is no list; nor of another release."""
+def test_unknown_licence_is_never_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release without one clear licence, which nobody has read, stops the list."""
     written = tmp_path / "LICENCES.md"
     written.write_text(LICENCES.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.syspath_prepend(SCRIPTS)
@@ -201,7 +201,7 @@ def test_licences_of_what_graphiql_has_packed_are_as_listed() -> None:
 
 
 def licences() -> list[list[str]]:
-    """Package, version and licence, as listed."""
+    """Return the package, version and licence of each row of the list."""
     part = LICENCES.read_text(encoding="utf-8").partition("make licences: begin -->")[2]
     return rows(part.partition("\n\nTheir metadata")[0])[2:]
 
@@ -211,12 +211,12 @@ def licences() -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def sbom(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `make sbom` writes."""
+    """Return the parts list that `make sbom` writes."""
     return json.loads(make_sbom(tmp_path_factory.mktemp("sbom")))  # type: ignore[no-any-return]  # JSON.
 
 
 def make_sbom(folder: Path, **environment: str) -> str:
-    """The file's text; nothing is set up, whatever make may think of the age of this environment."""
+    """Run `make sbom` without its set-up. Return the text of the file."""
     written = folder / "sbom.json"
     subprocess.run(  # noqa: S603
         [
@@ -250,7 +250,7 @@ def test_parts_list_is_of_this_release(sbom: dict[str, Any]) -> None:
     assert (root["name"], root["version"]) == ("guichet", project["version"])
 
 
-def test_parts_list_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
+def test_parts_list_is_the_same_on_every_machine(tmp_path: Path) -> None:
     """Twice the same bytes, and no word of the registry that pip is set up for, or of any other."""
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
@@ -310,7 +310,7 @@ def run(script: str, *arguments: Path | str) -> subprocess.CompletedProcess[str]
 
 
 def audit(folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
-    """The script, with a pip-audit that answers as *mode* says."""
+    """Run the script with a pip-audit that answers as *mode* says."""
     stub = folder / "pip-audit"
     stub.write_text(STUB.format(python=sys.executable, mode=mode), encoding="utf-8")
     stub.chmod(0o700)
@@ -318,7 +318,7 @@ def audit(folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_lock_without_known_vulnerabilities_passes(tmp_path: Path) -> None:
-    """Where the service knows every package, and nothing against it, that is said, and the exit code is 0."""
+    """If the service knows every package and no vulnerability, the script says so and exits with 0."""
     done = audit(tmp_path, "fine")
     assert (done.returncode, done.stderr) == (AUDITED, "")
     assert done.stdout == f"{len(pins(LOCK))} packages audited, no vulnerability known\n"
@@ -326,7 +326,7 @@ def test_lock_without_known_vulnerabilities_passes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["vulnerable", "vulnerable and unknown", "first part"])
 def test_known_vulnerability_fails(tmp_path: Path, mode: str) -> None:
-    """A package that is known to be vulnerable is named, whatever the service fails to say of others."""
+    """A vulnerable package is named, even if the service is silent about others."""
     done = audit(tmp_path, mode)
     assert (done.returncode, done.stdout) == (VULNERABLE, "")
     assert re.search(r"^[\w-]+ [\d.]+ is vulnerable: PYSEC-2026-\d \(mended in .+\)$", done.stderr, re.MULTILINE)
@@ -334,7 +334,7 @@ def test_known_vulnerability_fails(tmp_path: Path, mode: str) -> None:
 
 
 def test_package_of_another_python_is_audited_too(tmp_path: Path) -> None:
-    """Where the lock has another version for a newer Python, as an image may have, that one is asked about as well."""
+    """A version that the lock has for a newer Python, as an image may have, is audited as well."""
     done = audit(tmp_path, "other python")
     assert (done.returncode, done.stderr) == (
         VULNERABLE,
@@ -367,7 +367,7 @@ def test_tool_that_does_not_run_is_not_taken_for_silence(tmp_path: Path) -> None
     ("code", "passes"), [(AUDITED, True), (NOT_AUDITED, True), (VULNERABLE, False), (UNUSABLE, False)]
 )
 def test_build_fails_for_vulnerabilities_and_not_for_silence(code: int, passes: bool) -> None:
-    """What `.ci/run` makes of each exit code: where nobody can be asked, the build goes on."""
+    """`.ci/run` fails for a vulnerability, and goes on if the service can't be asked."""
     (step,) = re.findall(
         r"^.venv/bin/python .ci/audit.py requirements.lock(.*)$", (SCRIPTS / "run").read_text(), re.MULTILINE
     )
