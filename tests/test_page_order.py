@@ -125,7 +125,7 @@ async def test_address_of_the_mails_is_shown_after_a_lost_answer(
     browser: Browser, server: str, captcha: KnownCaptcha
 ) -> None:
     """The page names the registered address, even if another one was entered since."""
-    async with visitor(browser, server, bearing=CUT) as person:
+    async with visitor(browser, server, tolerated=CUT) as person:
         await person.reach_captcha()
         await person.fill(answer=captcha.answer)
 

@@ -123,7 +123,7 @@ def test_many_mistakes_take_no_more_work_than_a_few() -> None:
         return calls_of(lambda: explain_variables(SCHEMA, operation(), wrong, []))
 
     work(10)  # Patterns are compiled and types are found here.
-    assert work(10) == work(2_000)
+    assert work(2_000) < 1.05 * work(10)  # The garbage collector may call a finaliser meanwhile.
 
 
 def test_too_deep_value_is_reported_without_a_place() -> None:
