@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     mail_url: Annotated[MailDestination, NoDecode, ParsedBy(parse_mail_url)] = parse_mail_url("maildir:var/mailbox")
     mail_from: Annotated[Sender, NoDecode, ParsedBy(parse_sender)] = parse_sender("Guichet <no-reply@guichet.example>")
     mail_helo_name: Annotated[str, AfterValidator(parse_helo_name)] | None = None
-    """What we call ourselves in EHLO; None for the domain of the sender."""
+    """Our name in EHLO; None for the domain of the sender."""
     relay: Literal["on", "off"] = "on"
     activation_url: Page = "http://127.0.0.1:8000/"
     sign_in_url: Page | None = None

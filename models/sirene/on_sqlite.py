@@ -67,7 +67,7 @@ class SqliteReplacement:
             await new._remove(OUTGOING)
             try:
                 yield new
-            except Exception:  # Not if it is cancelled: this may take minutes, and whoever interrupts wants an end.
+            except Exception:  # A cancelled import skips this: it may take minutes, and the operator wants an end.
                 await new._remove(INCOMING)
                 raise
 
