@@ -693,12 +693,6 @@ def test_refused_shrinking_is_one_line_and_exit_code_1(tmp_path: Path, guichet: 
 
 # --- A large register ---
 
-MEASURE_MEMORY = """
-import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
-sys.exit(code)
-"""
 # The first eight digits are the number of the unit: see `LargeEdition`.
 COUNTS_AND_ERRORS = """
 SELECT count(*) AS entries, count(*) FILTER (WHERE status = 'CLOSED') AS closed, count(DISTINCT city) AS cities,
@@ -714,7 +708,7 @@ def test_a_million_rows_are_loaded_in_bounded_memory(tmp_path: Path, guichet: Gu
     edition = LargeEdition(MILLION)
     command = [sys.executable, "-m", "api", "import-sirene", *options(edition.write(tmp_path))]
     done = subprocess.run(  # noqa: S603  # Our own program.
-        [sys.executable, "-c", MEASURE_MEMORY, *command],
+        [sys.executable, "-m", "tests.support.programs.measured", *command],
         cwd=guichet.folder,
         env=guichet.environment,
         capture_output=True,

@@ -485,8 +485,6 @@ def test_malformed_numbers_are_reported_in_one_line(tmp_path: Path, operator: Op
 
 # --- Without disk space ---
 
-LIMITED = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
-
 
 @postgres_only
 @pytest.mark.parametrize(
@@ -497,9 +495,8 @@ def test_full_scratch_folder_is_reported_with_its_setting(
 ) -> None:
     """A scratch folder without space is reported in one line that names TMPDIR."""
     command = ["-m", "api", "import-sirene", *options(LargeEdition(20_000).write(tmp_path, format_))]
-    script = f"{LIMITED} os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
     process = subprocess.run(  # noqa: S603  # Our own program.
-        [sys.executable, "-c", script, str(most), *command],
+        [sys.executable, "-m", "tests.support.programs.limited", str(most), *command],
         cwd=operator.guichet.folder,
         env=operator.guichet.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

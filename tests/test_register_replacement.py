@@ -369,33 +369,11 @@ async def test_second_import_is_refused_during_another(stored: None, guichet: Gu
 
 # --- Readers ---
 
-READER = """
-import asyncio, sys
-from contextlib import nullcontext
-from tortoise.transactions import in_transaction
-from models.database.connections import database
-from models.identifiers import Identifier, IdentifierType
-from models.organisation import find_organisations
-
-async def main(url, begin, until, *sirets):
-    asked, last = [Identifier(IdentifierType.SIRET, siret) for siret in sirets], []
-    async with database(url):
-        while last != [until]:
-            async with in_transaction() if begin else nullcontext():
-                found = await find_organisations(asked)
-            now = sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in found})
-            if now != last:
-                print(*now, sep=" and ", flush=True)
-            last = now
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
 
 @asynccontextmanager
 async def reading(url: str, begin: str, until: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a process that repeats a look-up until edition *until*, and prints each new answer on a line."""
-    command = (sys.executable, "-c", READER, url, begin, *answers_of(until), *ASKED)
+    command = (sys.executable, "-m", "tests.support.programs.register_reader", url, begin, *answers_of(until), *ASKED)
     process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None

@@ -495,24 +495,17 @@ def test_configured_key_is_used_and_none_is_created(monkeypatch: pytest.MonkeyPa
     assert list(empty_folder.iterdir()) == []
 
 
-AT_ONCE = """
-import sys, time
-from pathlib import Path
-from api.settings.environment import load_settings
-print("ready", flush=True)
-while not Path("go").exists():
-    time.sleep(0.001)
-print(load_settings().key.decode())
-"""
-
-
 @pytest.mark.process
 def test_processes_that_start_together_share_the_key(empty_folder: Path) -> None:
     """Of several processes that start together, the first creates the key, and all use it."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     processes = [
-        subprocess.Popen(  # noqa: S603  # Our own program.
-            [sys.executable, "-c", AT_ONCE], stdout=subprocess.PIPE, text=True, env=environment, cwd=empty_folder
+        subprocess.Popen(  # Our own program.
+            [sys.executable, "-m", "tests.support.programs.key_loader"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=empty_folder,
         )
         for _ in range(4)
     ]
