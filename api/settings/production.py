@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zxcvbn import zxcvbn
-
 from api.settings.hosts import is_loopback
 from api.settings.mail_destination import SmtpServer
 from api.settings.problems import PREFIX, line
@@ -67,6 +65,8 @@ def risky_settings(settings: Settings) -> Iterator[str]:
 def _insecure_key(settings: Settings) -> Iterator[str]:
     if "secret_key" not in settings.model_fields_set:
         return
+    from zxcvbn import zxcvbn  # Late: its lists of words slow a start, and only production needs them here.
+
     key = settings.secret_key.get_secret_value().strip()
     if len(key.encode()) < MIN_SECRET_KEY_LENGTH:
         yield line("secret_key", f"is too short: give at least {MIN_SECRET_KEY_LENGTH} random characters")
