@@ -16,8 +16,9 @@ from api.captcha.challenge import CaptchaProvider
 from api.captcha.pictures import FixedCaptcha, PictureCaptcha
 from api.clock import utc_now
 from api.graphql.context import Services
+from api.graphql.engine.documents import Documents
 from api.graphql.http import build_endpoint
-from api.graphql.schema import schema
+from api.graphql.schema import graphql_schema, schema
 from api.http.health import health_routes
 from api.http.middleware import (
     HTTPS_ONLY,
@@ -75,17 +76,19 @@ def build_app(
     clock: Callable[[], datetime] = utc_now,
     captcha: CaptchaProvider | None = None,
     hasher: Hasher | None = None,
+    documents: Documents | None = None,
 ) -> Starlette:
     """Build the application, as ASGI. It promises mails, and sends none.
 
-    Tests pass their own clock, captcha and hasher: no setting can weaken these.
+    Tests pass their own clock, captcha and hasher: no setting can weaken these. They share *documents*, which must come
+    from `build_documents` with the same settings.
     """
     captcha = captcha or _captcha(settings)
     passwords = Passwords(hasher or Argon2Hasher())
     services = _services(settings, captcha, passwords)
     graphiql = None if settings.in_production else GraphiQL()
     endpoint = build_endpoint(
-        services, clock=clock, introspection=settings.introspection == "on", page=graphiql and graphiql.page
+        services, clock=clock, documents=documents or build_documents(settings), page=graphiql and graphiql.page
     )
 
     @asynccontextmanager
@@ -103,6 +106,11 @@ def build_app(
         middleware=[*_middleware(settings), Middleware(DirectRoute, path=GRAPHQL, endpoint=endpoint)],
         lifespan=lifespan,
     )
+
+
+def build_documents(settings: Settings) -> Documents:
+    """Return an empty cache of documents."""
+    return Documents(graphql_schema, introspection=settings.introspection == "on")
 
 
 def _routes(settings: Settings, graphiql: GraphiQL | None) -> list[BaseRoute]:

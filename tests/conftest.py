@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck
 from pydantic import SecretStr
 
-from api.app import build_app
 from api.delivery import build_relay
 from api.mail.relay import Relay
 from api.passwords.hashing import Hasher
@@ -21,6 +20,7 @@ from api.settings.environment import Settings
 from api.settings.mail_destination import Maildir
 from api.settings.sender import Sender
 from models.database.url import parse_database_url
+from tests.support.applications import build_cheap_app
 from tests.support.browser import browser, server
 from tests.support.canary import pytest_runtest_makereport
 from tests.support.client import PAGE, SIGN_IN, Portal
@@ -115,7 +115,7 @@ async def http(
     settings: Settings, clock: Clock, captcha: KnownCaptcha, hasher: Hasher | None
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Yield an HTTP client of the application, which runs in this process without sockets."""
-    app = build_app(settings, clock=clock, captcha=captcha, hasher=hasher)
+    app = build_cheap_app(settings, clock=clock, captcha=captcha, hasher=hasher)
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 50000))
     async with (
         app.router.lifespan_context(app),

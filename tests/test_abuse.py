@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from api.app import build_app
 from api.delivery import build_relay
 from api.worker_pool import RETRY_AFTER_SECONDS, WorkerPool
 from models.account import Account
 from models.outbox import MessageState, OutboxMessage
 from models.registration import Registration
+from tests.support.applications import build_cheap_app
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CREATE_ACCOUNT,
@@ -144,7 +144,7 @@ async def test_full_password_queue_refuses_some_and_keeps_the_link_usable(
     monkeypatch.setattr("api.passwords.threads.MAX_WAITING", waiting := 2)
     places = (os.cpu_count() or 1) + waiting
     entered = {"input": {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}}
-    async with client_of(build_app(settings, clock=clock)) as http:
+    async with client_of(build_cheap_app(settings, clock=clock)) as http:
         answers = await asyncio.gather(
             *(http.post("/graphql", json={"query": ACTIVATE_ACCOUNT, "variables": entered}) for _ in range(places + 10))
         )
@@ -164,7 +164,7 @@ async def test_mailbox_under_attack_gets_twelve_mails_an_hour(
     chosen = settings.replace(rate_limits="on", trusted_proxies="10.0.0.0/8")
     relay = build_relay(chosen, clock=clock, transport=letterbox)
     arrivals: list[datetime] = []
-    async with client_of(build_app(chosen, clock=clock, captcha=captcha), "10.0.0.1") as http:
+    async with client_of(build_cheap_app(chosen, clock=clock, captcha=captcha), "10.0.0.1") as http:
         portal = Portal(http, captcha=captcha, relay=relay, letterbox=letterbox)
         for network in range(40):
             http.headers["X-Forwarded-For"] = f"203.0.113.{network}"

@@ -11,6 +11,7 @@ import pytest
 import strawberry
 
 from api.graphql.engine.caching import CACHEABLE
+from api.graphql.engine.documents import Documents
 from api.graphql.engine.endpoint import GraphQLEndpoint
 from api.graphql.engine.errors import LIMIT_EXCEEDED, RequestRefused
 from api.graphql.engine.strawberry_internals import get_core_schema
@@ -58,10 +59,9 @@ def build_reader(request: Request) -> Reader:
 
 def client_for(reader: str, *, introspection: bool = True) -> httpx.AsyncClient:
     endpoint = GraphQLEndpoint(
-        get_core_schema(strawberry.Schema(Query)),
+        Documents(get_core_schema(strawberry.Schema(Query)), introspection=introspection),
         build_context=build_reader,
         admit_introspection=admit,
-        introspection=introspection,
     )
     transport = httpx.ASGITransport(endpoint)
     return httpx.AsyncClient(transport=transport, base_url="http://library", headers={"X-Reader": reader})

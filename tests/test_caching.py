@@ -7,8 +7,8 @@ import json
 import httpx
 import pytest
 
-from api.app import build_app
 from api.settings.environment import Settings
+from tests.support.applications import build_cheap_app
 from tests.support.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
@@ -113,7 +113,7 @@ async def test_answer_to_a_request_with_credentials_is_not_cacheable(
 async def test_rate_limit_refusal_is_not_cacheable(settings: Settings, aliased: bool) -> None:
     """A refusal by a rate limit is not cacheable, not even beside a good answer: no other caller gets it."""
     query = f"{{ a: {FIELD} b: {FIELD} }}" if aliased else f"{{ {FIELD} }}"
-    async with client_of(build_app(settings.replace(rate_limits="organisation=1/hour"))) as http:
+    async with client_of(build_cheap_app(settings.replace(rate_limits="organisation=1/hour"))) as http:
         if not aliased:
             assert (await look_up(http, query)).headers["cache-control"] == KEPT
         refused = await look_up(http, query)

@@ -15,8 +15,9 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from api.app import build_app, sdl
+from api.app import sdl
 from api.settings.environment import Environment
+from tests.support.applications import build_cheap_app
 from tests.support.browser import serving
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
@@ -101,7 +102,7 @@ async def forging(
     settings: Settings, clock: Clock, captcha: KnownCaptcha, headers: dict[str, str]
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client that sends *headers* with each request."""
-    app = build_app(settings, clock=clock, captcha=captcha)
+    app = build_cheap_app(settings, clock=clock, captcha=captcha)
     async with app.router.lifespan_context(app), client_at(app) as http:
         http.headers.update(headers)
         yield http
@@ -216,7 +217,7 @@ async def send(url: str, target: str, headers: dict[str, str], *, method: str = 
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
 async def test_forged_headers_change_no_answer(production: Settings, headers: dict[str, str]) -> None:
     """In production, no header changes an answer or makes the service redirect."""
-    async with serving(build_app(production)) as url:
+    async with serving(build_cheap_app(production)) as url:
         for target in TARGETS:
             answer = await send(url, target, headers)
             assert re.match(rb"HTTP/1.1 (200|400|404|405) ", answer), (target, answer)
@@ -232,7 +233,7 @@ async def test_absolute_target_is_answered_by_its_path(
 ) -> None:
     """A request target with a host is answered by its path. The host appears in no mail and no answer."""
     heard = b""
-    async with serving(build_app(production, clock=clock, captcha=captcha)) as url:
+    async with serving(build_cheap_app(production, clock=clock, captcha=captcha)) as url:
 
         async def call(query: str, variables: Answer) -> Any:
             nonlocal heard
@@ -433,7 +434,7 @@ async def test_page_of_another_site_changes_nothing_in_a_real_browser(
     page_of_somebody = Starlette(routes=[Route("/", HTMLResponse("<!doctype html><title>Somebody's</title><body>"))])
     async with serving(page_of_somebody) as friend, serving(page_of_somebody) as stranger:
         settings = production.replace(cors_origins=(friend,))
-        async with serving(build_app(settings, clock=clock, captcha=captcha)) as url:
+        async with serving(build_cheap_app(settings, clock=clock, captcha=captcha)) as url:
             before = await dump(database_url)
             tried = {"url": f"{url}/graphql", "query": CREATE_ACCOUNT, "variables": {"input": form()}}
             results = {}

@@ -14,11 +14,11 @@ import graphql
 import httpx
 import pytest
 
-from api.app import build_app
 from api.graphql.engine.request import MAX_BODY_BYTES
 from api.graphql.schema import graphql_schema
 from api.settings.environment import Environment, Settings
 from models.identifiers import Identifier
+from tests.support.applications import build_cheap_app
 from tests.support.client import FIND_ORGANISATION, RENEW_CAPTCHA, SIRET, Answer, client_of
 from tests.support.databases import sqlite_only
 
@@ -357,7 +357,7 @@ async def failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         raise RuntimeError(WORDS)
 
     monkeypatch.setattr("api.app.find_organisations", fail)
-    async with client_of(build_app(settings)) as client:
+    async with client_of(build_cheap_app(settings)) as client:
         yield client
 
 
@@ -510,7 +510,7 @@ async def test_graphiql_is_for_browsers_only(
 
 async def test_production_has_no_graphiql(settings: Settings) -> None:
     """GraphiQL is not served in production."""
-    async with client_of(build_app(in_production(settings))) as client:
+    async with client_of(build_cheap_app(in_production(settings))) as client:
         response = await client.get("/graphql", headers={"Accept": BROWSER})
     assert response.status_code == 400
     assert codes(response) == ["BAD_REQUEST"]
@@ -555,7 +555,7 @@ async def test_only_allowed_origins_may_call(
     """Pages of configured origins may call, and in development those of this machine; no others may."""
     environment = Environment.PRODUCTION if production else Environment.DEVELOPMENT
     changed = settings.replace(environment=environment, cors_origins=configured)
-    async with client_of(build_app(changed)) as client:
+    async with client_of(build_cheap_app(changed)) as client:
         for origin in (*LOOPBACK_ORIGINS, ORIGIN, *STRANGE_ORIGINS):
             expected = origin if origin in allowed else ""
             answer = await client.post("/graphql", json={"query": QUERY}, headers={"Origin": origin})
@@ -578,7 +578,7 @@ async def test_contract_is_served(http: httpx.AsyncClient) -> None:
 
 async def test_contract_is_not_served_without_introspection(settings: Settings) -> None:
     """Without introspection, the contract is not served, and everything else works."""
-    async with client_of(build_app(settings.replace(introspection="off"))) as client:
+    async with client_of(build_cheap_app(settings.replace(introspection="off"))) as client:
         assert (await client.get("/schema.graphql")).status_code == 404
         refused = await client.post("/graphql", json={"query": graphql.get_introspection_query()})
         assert codes(refused) == ["GRAPHQL_VALIDATION_FAILED"] * len(codes(refused))
@@ -605,7 +605,7 @@ async def test_probes_answer_200_when_all_is_well(http: httpx.AsyncClient, path:
 
 async def health(settings: Settings, database_url: str) -> tuple[int, int]:
     """Return the statuses of the two probes: live, ready."""
-    async with client_of(build_app(settings.replace(database_url=database_url))) as client:
+    async with client_of(build_cheap_app(settings.replace(database_url=database_url))) as client:
         for _ in range(2):  # A probe that has failed once must not hang the next time.
             async with asyncio.timeout(30):
                 ready = (await client.get("/health/ready")).status_code
@@ -634,5 +634,5 @@ async def test_service_without_its_database_is_live_but_not_ready(
 async def test_service_stopped_during_start_ends_at_once(settings: Settings, seconds: float) -> None:
     """A service that ends while it starts waits for no database that is being opened."""
     async with asyncio.timeout(60):
-        async with client_of(build_app(settings)):
+        async with client_of(build_cheap_app(settings)):
             await asyncio.sleep(seconds)

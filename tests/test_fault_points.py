@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from api.app import build_app
 from api.delivery import build_relay
 from api.settings.mail_destination import Maildir
 from models.account import Account
 from models.outbox import LEASE, MessageState, OutboxMessage
 from models.registration import Registration
 from models.retention import purge
+from tests.support.applications import build_cheap_app
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -42,7 +42,6 @@ from tests.support.client import (
 )
 from tests.support.doubles import Letterbox
 from tests.support.fault_points import Delivery, Purge, Request, Snapshot, Step, run_step
-from tests.support.hashing import CHEAP_HASHER
 from tests.support.invariants import find_half_done, find_mixed_message_ids, find_unsent, is_answer_true
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class Journey:
         """Start the service again."""
         settings = self.settings.replace(rate_limits=self.limits)
         relay = build_relay(settings, clock=self.clock, concurrent_sendings=1)
-        async with client_of(build_app(self.settings, clock=self.clock, hasher=CHEAP_HASHER)) as http:
+        async with client_of(build_cheap_app(self.settings, clock=self.clock)) as http:
             yield Portal(http, captcha=FixedAnswer(), relay=relay, letterbox=Letterbox())
 
     async def finish(self, portal: Portal) -> None:

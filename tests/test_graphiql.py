@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import expect
 
 import api
-from api.app import build_app
 from api.settings.environment import Environment, Settings
+from tests.support.applications import build_cheap_app
 from tests.support.browser import DESKTOP, PHONE, visiting
 from tests.support.client import client_of
 from tests.support.databases import sqlite_only
@@ -71,7 +71,7 @@ async def test_caches_do_not_store_the_page(http: httpx.AsyncClient) -> None:
 async def test_production_does_not_serve_graphiql(settings: Settings) -> None:
     """In production there is nothing under `/graphiql`."""
     production = settings.replace(environment=Environment.PRODUCTION)
-    async with client_of(build_app(production)) as client:
+    async with client_of(build_cheap_app(production)) as client:
         paths = ["/graphiql", "/graphiql/", "/graphiql/graphiql.js", "/graphiql/vendor/graphiql.min.js"]
         assert {(await client.get(path, headers=AS_A_BROWSER)).status_code for path in paths} == {404}
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from api.app import build_app
 from models.outbox import OutboxMessage
 from models.registration import Registration
+from tests.support.applications import build_cheap_app
 from tests.support.client import CREATE_ACCOUNT, OTHER_SIRET, form, new_key
 from tests.support.doubles import KnownCaptcha
 from tests.support.register import register
@@ -246,7 +246,7 @@ async def test_key_and_input_are_stored_as_keyed_digests(
 ) -> None:
     """Only digests of the key and of the input are stored, and they depend on the secret key."""
     await request(portal)
-    other = build_app(settings.replace(secret_key=SecretStr("f" * 32)), clock=clock, captcha=captcha)
+    other = build_cheap_app(settings.replace(secret_key=SecretStr("f" * 32)), clock=clock, captcha=captcha)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://localhost") as http:
         variables = {"input": form(idempotencyKey=KEY, **FILLED_IN)}
         await http.post("/graphql", json={"query": CREATE_ACCOUNT, "variables": variables})

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from api.app import build_app
 from api.pages.mailbox import MAX_MESSAGES, Mailbox
 from api.settings.environment import Environment, Settings
+from tests.support.applications import build_cheap_app
 from tests.support.client import client_of
 from tests.support.databases import sqlite_only
 from tests.support.letters import TO, Deliver, letter, messages_of
@@ -345,7 +345,7 @@ async def test_mailbox_exists_only_in_development_with_a_folder(
 ) -> None:
     """In production, or if mails leave by SMTP, there is nothing under `/mailbox`."""
     await deliver(letter())
-    async with client_of(build_app(settings.replace(**changes))) as client:
+    async with client_of(build_cheap_app(settings.replace(**changes))) as client:
         paths = ["/mailbox", "/mailbox/", "/mailbox/messages", "/mailbox/messages/0", "/mailbox/mailbox.js"]
         assert {(await client.get(path)).status_code for path in paths} == {404}
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from api.app import build_app
 from api.http.middleware import SAFE, LastResort
 from api.logs import configure_logging
 from api.settings.environment import Environment, Settings
+from tests.support.applications import build_cheap_app
 from tests.support.client import FIND_ORGANISATION, SIRET, client_of
 from tests.support.databases import sqlite_only
 
@@ -61,7 +61,7 @@ async def test_failure_names_its_request(settings: Settings, monkeypatch: pytest
         raise RuntimeError(WORDS)
 
     monkeypatch.setattr("api.app.find_organisations", fail)
-    async with client_of(build_app(settings)) as client:
+    async with client_of(build_cheap_app(settings)) as client:
         answer = await client.post("/graphql", json=LOOK_UP)
     (error,) = answer.json()["errors"]
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
@@ -82,7 +82,7 @@ async def test_every_line_of_the_log_has_the_id(
         raise RuntimeError(WORDS)
 
     monkeypatch.setattr("api.app.find_organisations", fail)
-    async with client_of(build_app(settings)) as client:
+    async with client_of(build_cheap_app(settings)) as client:
         first, second = [await client.post("/graphql", json=LOOK_UP) for _ in range(2)]
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if not LOG_LINE.match(line)] == []
@@ -114,7 +114,7 @@ async def test_id_of_a_trusted_proxy_is_kept(settings: Settings, sent: str, is_k
         (BEHIND_A_PROXY, "203.0.113.1", False),
         ({}, "192.0.2.1", False),
     ):
-        async with client_of(build_app(settings.replace(**changes)), address) as client:
+        async with client_of(build_cheap_app(settings.replace(**changes)), address) as client:
             answer = await client.get("/health/live", headers={"X-Request-Id": sent})
         assert (answer.headers["x-request-id"] == sent) is (is_kept and trusted)
 
@@ -161,7 +161,7 @@ async def test_every_answer_has_security_headers(http: httpx.AsyncClient) -> Non
 async def test_production_requires_https(settings: Settings) -> None:
     """In production, browsers that came over HTTPS only return over HTTPS."""
     production = settings.replace(environment=Environment.PRODUCTION)
-    async with client_of(build_app(production)) as client:
+    async with client_of(build_cheap_app(production)) as client:
         for path in ("/", "/nowhere", "/graphql?query={__typename}"):
             assert (await client.get(path)).headers["strict-transport-security"] == "max-age=31536000"
 
@@ -178,7 +178,7 @@ async def test_failure_of_a_page_shows_no_traceback(
         raise RuntimeError(WORDS)
 
     monkeypatch.setattr("api.app.sdl", fail)
-    async with client_of(build_app(settings)) as client:
+    async with client_of(build_cheap_app(settings)) as client:
         answer = await client.get("/schema.graphql")
     assert answer.status_code == 500
     assert answer.json() == {"error": "Internal error", "requestId": answer.headers["x-request-id"]}

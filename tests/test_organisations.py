@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 import api.app
-from api.app import build_app
 from api.messages.languages import Language
 from api.messages.words import translate
 from api.settings.environment import Settings
@@ -19,6 +18,7 @@ from models import organisation
 from models.field_problems import FieldProblemCode
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 from models.organisation import KnownOrganisation, OrganisationStatus
+from tests.support.applications import build_cheap_app
 from tests.support.client import (
     FIND_ORGANISATION,
     FIND_ORGANISATIONS,
@@ -315,7 +315,7 @@ async def looked_up_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 async def counted_http(looked_up_batches: list[int], settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(build_app(settings)) as client:
+    async with client_of(build_cheap_app(settings)) as client:
         yield client
 
 

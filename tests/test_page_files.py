@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.app import build_app
 from api.settings.environment import Environment
+from tests.support.applications import build_cheap_app
 from tests.support.client import client_of
 from tests.support.databases import sqlite_only
 
@@ -66,7 +66,7 @@ def words(language: str) -> dict[str, str]:
 @pytest.mark.parametrize("environment", list(Environment))
 async def test_page_is_served_under_a_strict_policy(settings: Settings, environment: Environment) -> None:
     """The page loads nothing from elsewhere and nothing inline, fits in no frame, and leaks no address."""
-    async with client_of(build_app(settings.replace(environment=environment))) as client:
+    async with client_of(build_cheap_app(settings.replace(environment=environment))) as client:
         response = await client.get("/")
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -184,7 +184,7 @@ async def test_changed_link_gets_the_page(
 ) -> None:
     """A changed link gets the page at once. No cache keeps it, no other site learns it, and the log shows no link."""
     caplog.set_level(logging.INFO)
-    async with client_of(build_app(settings.replace(environment=environment))) as client:
+    async with client_of(build_cheap_app(settings.replace(environment=environment))) as client:
         home = await client.get("/")
         for path in CHANGED:
             response = await client.get(path)
@@ -252,7 +252,7 @@ async def test_mail_in_the_mailbox_is_logged_without_its_id(
 ) -> None:
     """For a route with parameters, the log has the route."""
     caplog.set_level(logging.INFO, "api.http.middleware")
-    async with client_of(build_app(settings.replace(mail_url=f"maildir://{tmp_path}"))) as client:
+    async with client_of(build_cheap_app(settings.replace(mail_url=f"maildir://{tmp_path}"))) as client:
         await client.get(f"/mailbox/messages/{TOKEN}")
         await client.get("/mailbox/")
         await client.get(f"/mailbox/{TOKEN}")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from api.app import build_app
 from models.organisation import OrganisationStatus
 from models.registration import Registration
+from tests.support.applications import build_cheap_app
 from tests.support.browser import serving
 from tests.support.client import OTHER_SIRET, PASSWORD, SIRET
 from tests.support.databases import sqlite_only
@@ -285,7 +285,7 @@ async def test_refused_look_up_does_not_block_the_sign_up(
 ) -> None:
     """When look-ups run out, the page pauses them, takes the name, and the sign-up continues."""
     few = settings.replace(rate_limits="organisation=1/hour")
-    async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
+    async with serving(build_cheap_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
         await person.reach_organisation()
         identifier = person.field("organisation.identifier.value")
         for siret in (SIRET, OTHER_SIRET):

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from api.app import build_app
 from api.delivery import build_relay
 from api.settings.environment import Settings
+from tests.support.applications import build_cheap_app
 from tests.support.browser import DESKTOP, PHONE, axe_violations, serving, visiting
 from tests.support.client import CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from tests.support.databases import sqlite_only
@@ -217,7 +217,7 @@ async def test_a_hidden_page_does_not_poll(server: str, browser: Browser) -> Non
 async def test_an_unreachable_server_is_reported(settings: Settings, browser: Browser) -> None:
     """When the server doesn't answer, the page says so, and keeps asking."""
     page = await browser.new_page()
-    async with serving(build_app(settings)) as url:
+    async with serving(build_cheap_app(settings)) as url:
         await page.goto(f"{url}/mailbox/")
         await expect(page.get_by_role("heading", name="No mail yet")).to_be_visible()
     await expect(page.get_by_role("status")).to_have_text("The server doesn’t answer. Still trying…")
@@ -228,7 +228,7 @@ async def test_both_mails_of_a_sign_up_appear(settings: Settings, browser: Brows
     """Both mails of a real sign-up appear on the open page, in any order."""
     settings = settings.replace(captcha="fixed:ABC123")
     async with (
-        serving(build_app(settings)) as url,
+        serving(build_cheap_app(settings)) as url,
         visiting(browser, f"{url}/mailbox/") as page,
         httpx.AsyncClient(base_url=url, headers={"Accept-Language": "en"}, timeout=30) as client,
     ):

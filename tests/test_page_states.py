@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from playwright.async_api import expect
 
-from api.app import build_app
 from models.organisation import OrganisationStatus
 from models.registration import Registration
+from tests.support.applications import build_cheap_app
 from tests.support.browser import serving, visiting
 from tests.support.client import OTHER_SIRET, PASSWORD, SIRET
 from tests.support.databases import sqlite_only
@@ -342,7 +342,7 @@ async def test_rate_limited_step_appears_after_its_countdown(
 ) -> None:
     """If a link can't be judged yet, the page counts down and asks again by itself."""
     few = settings.replace(rate_limits="inspectActivationLink=1/minute")
-    async with serving(build_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
+    async with serving(build_cheap_app(few, clock=clock, captcha=captcha)) as base, visitor(browser, base) as person:
         await person.open_link("nonsense")
         await person.is_at("resend")
         await person.page.clock.install()

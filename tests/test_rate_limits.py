@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from api.app import build_app
 from api.limits.networks import network_of
 from api.limits.table import DEFAULT_LIMITS, MAX_MAILBOX_SECONDS, parse_limits
 from api.settings.environment import Settings
 from models.retention import FINISHED_MESSAGES_KEPT
+from tests.support.applications import build_cheap_app
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -150,7 +150,7 @@ def opened(settings: Settings, captcha: KnownCaptcha) -> Opened:
     """Open a client of an application with limits: `opened("organisation=1/hour", address=…)`."""
 
     def open_(limits: str, *, address: str = "192.0.2.1", **changes: Any) -> AbstractAsyncContextManager[Any]:
-        app = build_app(settings.replace(rate_limits=limits, **changes), captcha=captcha)
+        app = build_cheap_app(settings.replace(rate_limits=limits, **changes), captcha=captcha)
         return client_of(app, address)
 
     return open_

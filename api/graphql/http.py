@@ -9,7 +9,6 @@ from api.caller import Caller
 from api.graphql.context import Context
 from api.graphql.engine.endpoint import GraphQLEndpoint
 from api.graphql.engine.errors import LIMIT_EXCEEDED, RequestRefused
-from api.graphql.schema import graphql_schema
 from api.http.paths import CONTRACT
 from api.limits.networks import network_of
 from api.messages.languages import negotiate
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from api.graphql.context import Services
+    from api.graphql.engine.documents import Documents
 
 
 def build_endpoint(
-    services: Services, *, clock: Callable[[], datetime], introspection: bool, page: ASGIApp | None = None
+    services: Services, *, clock: Callable[[], datetime], documents: Documents, page: ASGIApp | None = None
 ) -> GraphQLEndpoint[Context]:
     """Build the application that answers GraphQL. A browser that comes for a page gets *page*."""
 
@@ -41,10 +41,9 @@ def build_endpoint(
         )
 
     return GraphQLEndpoint(
-        graphql_schema,
+        documents,
         build_context=build_context,
         admit_introspection=_admit_introspection,
-        introspection=introspection,
         page=page,
     )
 

@@ -14,9 +14,8 @@ import uvicorn
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # It ships no types.
 from playwright.async_api import async_playwright, expect
 
-from api.app import build_app
 from api.server.processes import UVICORN
-from tests.support.hashing import CHEAP_HASHER
+from tests.support.applications import build_cheap_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,7 +61,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 @pytest.fixture
 async def server(settings: Settings, clock: Clock, captcha: CaptchaProvider) -> AsyncIterator[str]:
     """Serve the application of a test and yield its URL without a slash at the end."""
-    async with serving(build_app(settings, clock=clock, captcha=captcha, hasher=CHEAP_HASHER)) as url:
+    async with serving(build_cheap_app(settings, clock=clock, captcha=captcha)) as url:
         yield url
 
 

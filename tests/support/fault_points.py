@@ -23,14 +23,13 @@ import aiosqlite
 import asyncpg
 
 from api import upkeep
-from api.app import build_app
 from api.delivery import build_relay
 from api.mail.transports import HandOver, MaildirTransport, TransportError, at_any_time
 from api.settings.mail_destination import Maildir
 from models.database.connections import database
 from models.retention import purge
+from tests.support.applications import build_cheap_app
 from tests.support.client import Answer, client_of
-from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -124,7 +123,7 @@ class Request:
 
     @asynccontextmanager
     async def ready(self, kill_switch: KillSwitch, settings: Settings, now: datetime) -> AsyncIterator[Act]:
-        async with client_of(build_app(settings, clock=lambda: now, hasher=CHEAP_HASHER)) as http:
+        async with client_of(build_cheap_app(settings, clock=lambda: now)) as http:
 
             async def act() -> Answer:
                 response = await http.post("/graphql", json={"query": self.query, "variables": self.variables})

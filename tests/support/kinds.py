@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ PROCESSES = {
     "test_register_replacement",
     "test_relay_process",
 }
-# Modules that try thousands of cases.
+# Modules that try thousands of cases. So does each test of properties, which Hypothesis runs.
 EXHAUSTIVE = {"test_enumeration", "test_fuzzing", "test_mail_links", "test_takeover"}
 PROCESS_FIXTURES = {"behind", "guichet", "ready", "redis", "service", "shared_storages"}
 # Modules with the longest single tests: one that started last would leave the other cores idle.
@@ -65,7 +66,7 @@ def _kinds(item: pytest.Item) -> Iterator[str]:
         yield "browser"
     if module in PROCESSES or fixtures & PROCESS_FIXTURES:
         yield "process"
-    if module in EXHAUSTIVE:
+    if module in EXHAUSTIVE or is_hypothesis_test(getattr(item, "obj", None)):
         yield "exhaustive"
 
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.app import build_app
+from tests.support.applications import build_cheap_app
 from tests.support.client import Portal, client_at
 from tests.support.doubles import KnownCaptcha
-from tests.support.hashing import CHEAP_HASHER
 
 if TYPE_CHECKING:
     import httpx
@@ -83,6 +82,6 @@ async def person_at(
     settings: Settings, clock: Clock, captcha: LegibleCaptcha, relay: Relay, letterbox: Letterbox
 ) -> AsyncIterator[PersonAt]:
     """Return a function that gives the person at a network address; all of them use one application."""
-    app = build_app(settings, clock=clock, captcha=captcha, hasher=CHEAP_HASHER)
+    app = build_cheap_app(settings, clock=clock, captcha=captcha)
     async with app.router.lifespan_context(app):
         yield lambda address: Person(client_at(app, address), captcha=captcha, relay=relay, letterbox=letterbox)

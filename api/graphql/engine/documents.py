@@ -49,7 +49,7 @@ class Documents:
     """Parses and validates documents, and caches those that are valid by their text."""
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
-        self._schema = schema
+        self.schema = schema
         self._introspection = introspection
         self._cache: OrderedDict[str, Document] = OrderedDict()
 
@@ -62,7 +62,7 @@ class Documents:
         if document is not None:
             self._cache.move_to_end(text)
             return document
-        document = Document(self._schema, self._parse(text))
+        document = Document(self.schema, self._parse(text))
         if len(text) <= MAX_CACHED_LENGTH and not _may_hold_secrets(document.tree):
             self._cache[text] = document
             if len(self._cache) > MAX_CACHED_DOCUMENTS:
@@ -76,7 +76,7 @@ class Documents:
             raise DocumentRefused([reword_syntax_error(exc)]) from None
         if errors := list(check_limits(tree)):
             raise DocumentRefused(errors)
-        if errors := find_validation_errors(self._schema, tree, introspection=self._introspection):
+        if errors := find_validation_errors(self.schema, tree, introspection=self._introspection):
             raise DocumentRefused(errors)
         return tree
 

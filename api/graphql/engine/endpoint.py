@@ -9,7 +9,6 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 
 from api.graphql.engine.caching import is_anonymous_get
-from api.graphql.engine.documents import Documents
 from api.graphql.engine.errors import BAD_REQUEST, DocumentRefused, RequestRefused, bad_request
 from api.graphql.engine.execution import execute_operation
 from api.graphql.engine.media_types import JSON, choose_media_type, choose_refusal_status, get_accepted_types
@@ -19,9 +18,9 @@ from api.graphql.engine.responses import answer, answer_cacheably, refuse
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from graphql import GraphQLSchema
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from api.graphql.engine.documents import Documents
     from api.graphql.engine.operation import Operation
     from api.graphql.engine.request import GraphQLRequest
 
@@ -38,7 +37,7 @@ ContextT = TypeVar("ContextT", bound=RequestContext)
 
 
 class GraphQLEndpoint(Generic[ContextT]):
-    """An ASGI application that executes *schema* by graphql-core.
+    """An ASGI application that executes *documents* by graphql-core.
 
     Each document is validated once, so that a request takes a fraction of what Strawberry's own view takes, whose
     extensions run for each request.
@@ -50,18 +49,16 @@ class GraphQLEndpoint(Generic[ContextT]):
 
     def __init__(
         self,
-        schema: GraphQLSchema,
+        documents: Documents,
         *,
         build_context: Callable[[Request], ContextT],
         admit_introspection: Callable[[ContextT], Awaitable[None]],
-        introspection: bool,
         page: ASGIApp | None = None,
     ) -> None:
-        self._schema = schema
+        self._documents = documents
         self._build_context = build_context
         self._admit_introspection = admit_introspection
         self._page = page
-        self._documents = Documents(schema, introspection=introspection)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -90,7 +87,7 @@ class GraphQLEndpoint(Generic[ContextT]):
         if operation.introspects:  # Counted before its cost, since it takes work to find that it costs too much.
             await self._admit_introspection(context)
         operation.check_cost(asked.variables)
-        result = await execute_operation(self._schema, operation, asked.variables, context)
+        result = await execute_operation(self._documents.schema, operation, asked.variables, context)
         is_cacheable = operation.is_cacheable and is_anonymous_get(request)
         if is_cacheable and not result.errors and not context.turned_away:
             return answer_cacheably(request, result, media_type)
