@@ -67,15 +67,19 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read: dict[str, EmailMessage] = {}
 
     @property
     def messages(self) -> list[EmailMessage]:
         if not self._path.exists():
             return []
         found = mailbox.Maildir(self._path, create=False)
-        return [
-            message_from_bytes(found.get_bytes(key), EmailMessage, policy=policy.default) for key in found.iterkeys()
-        ]
+        return [self._read.get(key) or self._parse(found, key) for key in found.iterkeys()]
+
+    def _parse(self, found: mailbox.Maildir, key: str) -> EmailMessage:
+        """Parse the mail under *key* and keep it: no mail changes under its key."""
+        self._read[key] = message_from_bytes(found.get_bytes(key), EmailMessage, policy=policy.default)
+        return self._read[key]
 
     def empty(self) -> None:
         shutil.rmtree(self._path)

@@ -51,7 +51,7 @@ TABLES = (  # Referring tables come first.
 SQLITE_CALLS = {"execute", "_execute_insert", "_execute_fetchall", "executemany", "commit", "rollback"}
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__, "pytest"])
+_processes.set_forkserver_preload([__name__, "tests.support.preloaded", "pytest"])
 
 
 Act = Callable[[], Awaitable[Answer]]
