@@ -7,7 +7,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import graphql
 import pytest
 from graphql.execution.values import get_argument_values, get_variable_values
 
-from api.app import build_app, sdl
+from api.app import sdl
 from api.captcha.pictures import PictureCaptcha
 from api.captcha.voice import Voice
 from api.delivery import build_relay
@@ -27,6 +27,7 @@ from models.activation import ActivationToken
 from models.outbox import MessageState, OutboxMessage
 from models.registration import Registration, RegistrationState
 from models.retention import purge
+from tests.support.applications import build_cheap_app
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CHECK_PASSWORD,
@@ -262,8 +263,7 @@ class Visit:
 
 def inputs_with_email(query: str, variables: Answer, email: str) -> Iterator[str]:
     """Yield the operation's name and the path of each input whose value is *email*."""
-    (operation, *_) = (node for node in graphql.parse(query).definitions if node.kind == "operation_definition")
-    assert isinstance(operation, graphql.OperationDefinitionNode)
+    operation = operation_in(query)
     (node,) = operation.selection_set.selections
     assert isinstance(node, graphql.FieldNode)
     assert SCHEMA.mutation_type is not None
@@ -273,6 +273,13 @@ def inputs_with_email(query: str, variables: Answer, email: str) -> Iterator[str
     assert not isinstance(values, list), values
     arguments = get_argument_values(SCHEMA.mutation_type.fields[name], node, values)
     yield from (path for path, value in values_by_path(name, arguments) if value == email and is_address_input(path))
+
+
+@cache
+def operation_in(query: str) -> graphql.OperationDefinitionNode:
+    (operation, *_) = (node for node in graphql.parse(query).definitions if node.kind == "operation_definition")
+    assert isinstance(operation, graphql.OperationDefinitionNode)
+    return operation
 
 
 def values_by_path(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -387,7 +394,7 @@ async def app(
 ) -> AsyncIterator[Starlette]:
     """Run the application with a clock for the limits that stands still."""
     monkeypatch.setattr("api.limits.rate_limits.time", SimpleNamespace(time=lambda: 1_800_000_000.0))
-    built = build_app(settings, clock=clock, captcha=captcha)
+    built = build_cheap_app(settings, clock=clock, captcha=captcha)
     async with built.router.lifespan_context(built):
         yield built
 
