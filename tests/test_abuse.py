@@ -144,7 +144,7 @@ async def test_full_password_queue_refuses_some_and_keeps_the_link_usable(
     monkeypatch.setattr("api.passwords.threads.MAX_WAITING", waiting := 2)
     places = (os.cpu_count() or 1) + waiting
     entered = {"input": {"token": token, "password": PASSWORD, "passwordConfirmation": PASSWORD}}
-    async with client_of(build_cheap_app(settings, clock=clock)) as http:
+    async with client_of(build_cheap_app(settings, clock=clock, hasher=None)) as http:
         answers = await asyncio.gather(
             *(http.post("/graphql", json={"query": ACTIVATE_ACCOUNT, "variables": entered}) for _ in range(places + 10))
         )
