@@ -35,7 +35,7 @@ CHROMIUM = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--renderer-process-limit=1",  # The pages of one profile share one; a start costs as much as a page.
+    "--renderer-process-limit=1",  # The pages of one profile share one: a start is dear.
 ]
 SHUTDOWN_SECONDS = 5
 PHONE, DESKTOP = 320, 1280
