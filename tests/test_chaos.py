@@ -11,7 +11,6 @@ import itertools
 import os
 import random
 import signal
-import subprocess
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -41,7 +40,7 @@ from tests.support.databases import running_postgres, url_of
 from tests.support.invariants import find_half_done, find_mixed_message_ids, find_unsent, is_answer_true
 from tests.support.mail_server import Mailroom, listening
 from tests.support.ports import free_port
-from tests.support.program import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
+from tests.support.program import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet, Process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -99,7 +98,7 @@ class Fleet:
         self._guichet = guichet
         self._url = url
         self._commands: dict[str, list[str]] = {}
-        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._processes: dict[str, Process] = {}
 
     def start(self, name: str, *command: str) -> None:
         self._commands.setdefault(name, list(command))

@@ -56,7 +56,9 @@ def ready(guichet: Guichet, database_url: str) -> Guichet:
 
 def test_every_command_explains_itself(guichet: Guichet) -> None:
     """`--help` of the program and of each command prints its usage and does nothing else."""
-    overview, *command_help = guichet.run_together(["--help"], *([command, "--help"] for command in COMMANDS))
+    overview, *command_help = guichet.start_afresh().run_together(
+        ["--help"], *([command, "--help"] for command in COMMANDS)
+    )
     assert [command for command in COMMANDS if command not in overview.out] == []
     for done in (overview, *command_help):
         assert (done.code, done.err) == (0, "")
@@ -180,6 +182,7 @@ def test_simultaneous_migrations_run_once(guichet: Guichet, new_database_url: st
 
 def test_unmigrated_database_is_reported_with_the_command_to_run(guichet: Guichet, new_database_url: str) -> None:
     """The error for a database without tables names the command that creates them."""
+    guichet.start_afresh()
     (guichet.folder / "data").mkdir()  # SQLite opens a file only in an existing folder.
     guichet.set(DATABASE_URL=new_database_url)
     for done in guichet.run_together(["purge"], ["deliver-mail", "--once"], ["register", "status"]):
@@ -207,6 +210,7 @@ def test_written_files_are_private_to_their_owner(guichet: Guichet, name: str) -
     """Other users of the machine can't read the database, the key, the mails or their folders."""
     guichet.set(DATABASE_URL=f"sqlite://{name}", CAPTCHA=f"fixed:{CAPTCHA}")
     guichet.environment.pop("GUICHET_SECRET_KEY", None)
+    guichet.start_afresh()
     assert guichet.run("migrate").code == 0
     with guichet.serving() as server:
         server.sign_up()
@@ -237,7 +241,7 @@ def test_unwritable_folder_is_reported_in_one_line(guichet: Guichet) -> None:
 def test_contract_is_printed_or_written(guichet: Guichet) -> None:
     """`export-schema` gives the repository's `schema.graphql` and needs no settings."""
     guichet.set(RELAY="perhaps")
-    printed, written, failed = guichet.run_together(
+    printed, written, failed = guichet.start_afresh().run_together(
         ["export-schema"],
         ["export-schema", "--output", "contract.graphql"],
         ["export-schema", "--output", "no/such/folder/contract.graphql"],
@@ -304,7 +308,7 @@ async def test_purge_deletes_expired_rows_only(ready: Guichet, present: Clock, p
 @pytest.mark.anyio
 async def test_relay_runs_until_sigint(ready: Guichet, present: Clock, portal: Portal) -> None:
     """`deliver-mail` sends mails as they become due, until SIGINT ends it without an error."""
-    process = ready.start("deliver-mail")
+    process = ready.start_afresh().start("deliver-mail")
     try:
         await portal.sign_up()
         assert len(await asyncio.to_thread(ready.wait_for_mails, 2)) == 2
@@ -323,7 +327,7 @@ async def test_relay_runs_until_sigint(ready: Guichet, present: Clock, portal: P
 @sqlite_only
 def test_server_serves_a_whole_sign_up(ready: Guichet) -> None:
     """A person goes from the form to the account over real sockets, and the server then ends at SIGTERM."""
-    with ready.serving() as server:
+    with ready.start_afresh().serving() as server:
         server.sign_up()
         activation, _ = ready.wait_for_mails(2)
         link = re.search(r"http://127\.0\.0\.1:\d+/#token=\S+", str(activation.get_body(("plain",))))
@@ -402,7 +406,7 @@ async def sign_up_at_once(url: str, count: int) -> list[str]:
 
 def test_workers_share_the_database_without_failures(ready: Guichet) -> None:
     """Two workers accept forty forms at once; no form fails because of the other worker's locks."""
-    with ready.serving("--workers", "2") as server:
+    with ready.start_afresh().serving("--workers", "2") as server:
         assert asyncio.run(sign_up_at_once(server.url, 40)) == ["PendingRegistration"] * 40
         server.sign_up()
         assert len(ready.wait_for_mails(2)) == 2

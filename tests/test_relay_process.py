@@ -20,7 +20,7 @@ from models.outbox import MessageKind, MessageState, OutboxMessage
 from tests.support.databases import sqlite_only
 from tests.support.mail_server import Mailroom, listening
 from tests.support.outbox import an_account
-from tests.support.program import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet
+from tests.support.program import CAPTCHA, END_SECONDS, READY_SECONDS, Guichet, Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ async def promise_mail() -> None:
 
 
 @contextmanager
-def relaying(guichet: Guichet, command: str, port: int) -> Iterator[subprocess.Popen[str]]:
+def relaying(guichet: Guichet, command: str, port: int) -> Iterator[Process]:
     """Run *command*, whose mails go to the server at *port*, and give its process; it ends with the block."""
     guichet.set(MAIL_URL=f"smtp://127.0.0.1:{port}?starttls=off")
     if command == "serve":
