@@ -93,7 +93,7 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with database(settings.database_url.text):
+        async with database(settings.database_url):
             try:
                 async with upkeep(clock):
                     yield

@@ -68,5 +68,5 @@ def _stop_once(loop: asyncio.AbstractEventLoop, parent: int, relay: Relay) -> No
 
 @asynccontextmanager
 async def _open_relay(settings: Settings) -> AsyncIterator[Relay]:
-    async with database(settings.database_url.text):
+    async with database(settings.database_url):
         yield build_relay(settings)

@@ -28,6 +28,7 @@ from benchmarks.sign_ups import ANSWER, CREATE_ACCOUNT, VERIFY_CAPTCHA, form
 from models.account import Account
 from models.database.connections import database
 from models.database.migration import migrate
+from models.database.url import parse_database_url
 
 TRIES = 5
 PROBES = 30
@@ -117,13 +118,13 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
             yield url
         return
     url = f"sqlite://{folder / 'guichet.db'}"
-    asyncio.run(migrate(url))
+    asyncio.run(migrate(parse_database_url(url)))
     yield url
 
 
 async def _open_accounts(url: str, number: int) -> None:
     now = utc_now()
-    async with database(url):
+    async with database(parse_database_url(url)):
         await Account.bulk_create(
             Account(
                 email=KNOWN.format(person),

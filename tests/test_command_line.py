@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from models.database.migration import migrate
 from tests.support.client import (
     ACTIVATE_ACCOUNT,
     CREATE_ACCOUNT,
@@ -26,7 +25,7 @@ from tests.support.client import (
     form,
     token_in,
 )
-from tests.support.databases import execute, sqlite_only
+from tests.support.databases import execute, migrate_database, sqlite_only
 from tests.support.doubles import Clock
 from tests.support.ports import free_port
 from tests.support.program import CAPTCHA, END_SECONDS, PROJECT, READY_SECONDS, Guichet, subject
@@ -198,7 +197,7 @@ async def test_sqlite_migration_waits_for_one_in_another_process(tmp_path: Path,
     (tmp_path / "link.db").symlink_to(tmp_path / "guichet.db")
     with (tmp_path / "guichet.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        migrating = asyncio.create_task(migrate(f"sqlite://{tmp_path / name}"))
+        migrating = asyncio.create_task(migrate_database(f"sqlite://{tmp_path / name}"))
         await asyncio.sleep(1)
         assert not migrating.done()
     async with asyncio.timeout(READY_SECONDS):

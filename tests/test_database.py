@@ -12,13 +12,11 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
-from models.database.connections import database
-from models.database.migration import migrate
-from models.database.url import POSTGRES_DEFAULTS, DatabaseUrlError, tortoise_config
+from models.database.url import POSTGRES_DEFAULTS, DatabaseUrlError, parse_database_url
 from models.outbox import MessageKind, OutboxMessage
 from models.readiness import is_ready
 from tests.support.clusters import execute
-from tests.support.databases import postgres_only, sqlite_only
+from tests.support.databases import migrate_database, open_database, postgres_only, sqlite_only
 from tests.support.doubles import Clock
 
 pytestmark = pytest.mark.anyio
@@ -89,11 +87,11 @@ async def test_cancelled_begin_leaves_no_transaction(stored: None, clock: Clock,
 async def test_service_becomes_ready_with_a_late_database(tmp_path: Path) -> None:
     """A service that starts before its database becomes ready together with the database."""
     url = f"sqlite://{tmp_path / 'not-there-yet' / 'guichet.db'}"
-    async with database(url):
+    async with open_database(url):
         assert not await is_ready()
         assert not await is_ready()
-    await migrate(url)
-    async with database(url):
+    await migrate_database(url)
+    async with open_database(url):
         assert await is_ready()
 
 
@@ -107,7 +105,7 @@ async def test_silent_server_is_not_ready_in_time() -> None:
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with database(f"postgres://guichet@127.0.0.1:{port}/guichet?sslmode=disable"):
+    async with open_database(f"postgres://guichet@127.0.0.1:{port}/guichet?sslmode=disable"):
         async with asyncio.timeout(5):
             assert not await is_ready(within=0.2)
     released.set()
@@ -135,13 +133,15 @@ async def test_silent_server_is_not_ready_in_time() -> None:
 def test_wrong_url_is_refused_without_being_quoted(url: str, problem: str) -> None:
     """The message names the problem of a URL, and not its password."""
     with pytest.raises(DatabaseUrlError, match=problem) as refused:
-        tortoise_config(url)
+        parse_database_url(url)
     assert "secret" not in str(refused.value).lower()
 
 
 def test_options_of_the_url_reach_the_pool() -> None:
     """Options have their types, `sslmode` is known, and a folder of sockets is a host."""
-    (connection,) = tortoise_config("postgresql://u@/x?sslmode=require&maxsize=7&host=/run/pg")["connections"].values()
+    (connection,) = (
+        parse_database_url("postgresql://u@/x?sslmode=require&maxsize=7&host=/run/pg").config["connections"].values()
+    )
     assert {"ssl": "require", "maxsize": 7, "host": "/run/pg", "command_timeout": 30.0}.items() <= connection[
         "credentials"
     ].items()
@@ -162,7 +162,7 @@ def test_options_of_the_url_reach_the_pool() -> None:
 )
 def test_url_is_read_as_libpq_reads_it(url: str, read: dict[str, object]) -> None:
     """Each part is decoded, and each host has its port."""
-    (connection,) = tortoise_config(url)["connections"].values()
+    (connection,) = parse_database_url(url).config["connections"].values()
     assert read.items() <= connection["credentials"].items()
 
 
@@ -170,7 +170,7 @@ async def test_user_name_may_have_an_at_sign(postgres: str) -> None:
     """A role with an @ in its name can sign in."""
     await execute(postgres, 'CREATE ROLE "svc@portail" SUPERUSER LOGIN')
     try:
-        async with database(postgres.replace("postgres:@", "svc%40portail@")):
+        async with open_database(postgres.replace("postgres:@", "svc%40portail@")):
             (row,) = await get_connections().all()[0].execute_query_dict("SELECT current_user::text AS name")
             assert row == {"name": "svc@portail"}
     finally:

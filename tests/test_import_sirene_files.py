@@ -21,10 +21,9 @@ import pytest
 from api.sirene.duckdb_reading import SireneFileError
 from api.sirene.importing import ImportRefusedError
 from api.sirene.scratch import ScratchSpaceError
-from models.database.connections import database
 from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.support.client import SIRET
-from tests.support.databases import postgres_only, sqlite_only
+from tests.support.databases import open_database, postgres_only, sqlite_only
 from tests.support.program import CommandResult, Guichet
 from tests.support.register import register
 from tests.support.sirene_files import (
@@ -81,11 +80,11 @@ class Operator:
         return line
 
     async def _register(self) -> None:
-        async with database(self._url):
+        async with open_database(self._url):
             await register(SIRET, name="BEFORE")
 
     async def _known(self) -> list[dict[str, Any]]:
-        async with database(self._url):
+        async with open_database(self._url):
             return [*await RegisterEntry.all().values(), *await RegisterEdition.all().values()]
 
 

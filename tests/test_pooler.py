@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tortoise.connection import get_connections
 
-from models.database.connections import database
-from models.database.migration import migrate
 from tests.support.client import Portal
 from tests.support.clusters import PGBOUNCER, database_at, execute, pooler
+from tests.support.databases import migrate_database, open_database
 from tests.support.program import Guichet
 from tests.support.sirene_files import establishment, legal_unit, sirene_files
 from tests.support.sirene_imports import options
@@ -53,7 +52,7 @@ def database_url(request: pytest.FixtureRequest, postgres: str, defaults: tuple[
     url: str = request.getfixturevalue(request.param)
     statements = ["CREATE DATABASE pooled", *(statement.format("pooled") for statement in defaults)]
     asyncio.run(execute(postgres, *statements))
-    asyncio.run(migrate(database_at(url, "pooled")))
+    asyncio.run(migrate_database(database_at(url, "pooled")))
     yield database_at(url, "pooled")
     asyncio.run(execute(postgres, "DROP DATABASE pooled WITH (FORCE)"))
 
@@ -114,5 +113,5 @@ async def test_import_through_a_pooler_is_refused(tmp_path: Path, database_url: 
 async def test_named_statements_can_be_enabled_by_the_url(pooled: str) -> None:
     """The URL can turn on named statements for a pooler that knows them; by default they are off."""
     for option, most in (("", 0), ("?statement_cache_size=7", 7)):
-        async with database(pooled + option), get_connections().all()[0].acquire_connection() as connection:
+        async with open_database(pooled + option), get_connections().all()[0].acquire_connection() as connection:
             assert (connection.is_pooled, connection._stmt_cache.get_max_size()) == (True, most)

@@ -16,13 +16,12 @@ import pytest
 from api.app import build_app
 from api.http.health import SharedProbe
 from api.settings.environment import Settings
-from models.database.connections import database
-from models.database.migration import migrate
 from models.database.url import parse_database_url
 from models.outbox import OutboxMessage
 from models.readiness import ROOM_BYTES, is_ready
 from tests.support.client import client_of
 from tests.support.clusters import USER, Cluster, database_at, execute, own_folder, primary_and_standby, run
+from tests.support.databases import migrate_database, open_database
 from tests.support.ports import free_port
 from tests.support.program import READY_SECONDS, Guichet, Server
 
@@ -39,7 +38,7 @@ pytestmark = pytest.mark.anyio
 def servers() -> Iterator[tuple[Cluster, Cluster]]:
     """A primary with the newest schema, and its hot standby."""
     with primary_and_standby() as (primary, standby):
-        asyncio.run(migrate(primary.url))
+        asyncio.run(migrate_database(primary.url))
         asyncio.run(_wait_for_replay(primary, standby))
         yield primary, standby
 
@@ -73,7 +72,7 @@ async def test_primary_is_found_among_several_hosts(servers: tuple[Cluster, Clus
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     ports = [silent.sockets[0].getsockname()[1], free_port(), standby.port, primary.port]
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-    async with database(f"postgres://postgres@{hosts}/postgres{option}"):
+    async with open_database(f"postgres://postgres@{hosts}/postgres{option}"):
         assert await is_ready(within=READY_SECONDS)
     released.set()
     silent.close()
@@ -82,17 +81,17 @@ async def test_primary_is_found_among_several_hosts(servers: tuple[Cluster, Clus
 async def test_any_accepts_a_standby(servers: tuple[Cluster, Cluster]) -> None:
     """`any` takes the first host that answers, even a standby."""
     hosts = ",".join(f"127.0.0.1:{server.port}" for server in reversed(servers))
-    async with database(f"postgres://postgres@{hosts}/postgres?target_session_attrs=any"):
+    async with open_database(f"postgres://postgres@{hosts}/postgres?target_session_attrs=any"):
         assert not await is_ready()
 
 
 async def test_switchover_is_followed() -> None:
     """A pool whose server takes no more writes finds the new primary, without a restart."""
     with primary_and_standby() as (primary, standby):
-        await migrate(primary.url)
+        await migrate_database(primary.url)
         await _wait_for_replay(primary, standby)
         hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
-        async with database(f"postgres://postgres@{hosts}/postgres"):
+        async with open_database(f"postgres://postgres@{hosts}/postgres"):
             assert await is_ready()
             run("pg_ctl", "-w", "-m", "fast", "-D", str(primary.data), "stop")
             (primary.data / "standby.signal").touch()
@@ -108,9 +107,9 @@ async def test_pool_reconnects_after_a_read_only_refusal(postgres: str) -> None:
     await execute(postgres, "CREATE DATABASE switched")
     url = database_at(postgres, "switched")
     try:
-        await migrate(url)
+        await migrate_database(url)
         await execute(postgres, "ALTER DATABASE switched SET default_transaction_read_only = on")
-        async with database(url):
+        async with open_database(url):
             assert not await is_ready()
             await execute(postgres, "ALTER DATABASE switched RESET default_transaction_read_only")
             async with asyncio.timeout(READY_SECONDS):
@@ -160,8 +159,8 @@ async def test_postgres_with_a_full_disk_is_not_ready(postgres: str) -> None:
         )
         url = database_at(postgres, "small_disk")
         try:
-            await migrate(url)
-            async with database(url):
+            await migrate_database(url)
+            async with open_database(url):
                 assert await is_ready()
                 with full(disk):
                     assert not await is_ready()
@@ -175,8 +174,8 @@ async def test_sqlite_on_a_full_disk_is_not_ready() -> None:
     """An SQLite file on a full disk is not ready."""
     with small_disk(4) as disk:
         url = f"sqlite://{disk / 'guichet.db'}"
-        await migrate(url)
-        async with database(url):
+        await migrate_database(url)
+        async with open_database(url):
             assert await is_ready()
             with full(disk):
                 assert not await is_ready()
@@ -206,10 +205,10 @@ def _ask_until(server: Server, path: str, status: int) -> None:
 async def test_read_only_sqlite_is_not_ready(tmp_path: Path) -> None:
     """An SQLite file that can only be read is not ready."""
     url = f"sqlite://{tmp_path / 'guichet.db'}"
-    await migrate(url)
-    async with database(f"{url}?query_only=1"):
+    await migrate_database(url)
+    async with open_database(f"{url}?query_only=1"):
         assert not await is_ready()
-    async with database(url):
+    async with open_database(url):
         assert await is_ready()
 
 
@@ -264,8 +263,8 @@ async def test_database_that_goes_down_logs_no_traceback(postgres: str, caplog: 
     """A pool whose connections are cut opens none until a query comes, and logs nothing by itself."""
     await execute(postgres, "CREATE DATABASE passing")
     url = database_at(postgres, "passing")
-    await migrate(url)
-    async with database(url):
+    await migrate_database(url)
+    async with open_database(url):
         assert await is_ready()
         await execute(postgres, "DROP DATABASE passing WITH (FORCE)")
         for _ in range(3):
@@ -288,7 +287,7 @@ async def test_database_that_is_not_in_utf8_is_refused(tmp_path: Path, postgres:
             assert done.code == 1
             assert encoding in line
             assert "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0" in line
-        async with database(database_at(postgres, "narrow")):
+        async with open_database(database_at(postgres, "narrow")):
             assert not await is_ready()
     finally:
         await execute(postgres, "DROP DATABASE narrow WITH (FORCE)")

@@ -28,8 +28,6 @@ import models.database.sqlite
 from api.sirene.importing import IMPORT_FAILURES, ImportRefusedError, import_sirene
 from api.sirene.progress import Terminal
 from api.sirene.stocks import ESTABLISHMENT, LEGAL_UNIT, Stock
-from models.database.connections import database
-from models.database.migration import migrate
 from models.identifiers import Identifier, IdentifierType
 from models.organisation import OrganisationSource, find_organisations
 from models.sirene import on_postgres, on_sqlite
@@ -37,7 +35,7 @@ from models.sirene.replacement import Replacement, replacement
 from models.sirene.rows import RegisterFixedError, RegisterInUseError, ReplacementUnderWayError, Rows
 from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.support.client import FIND_ORGANISATIONS, Portal
-from tests.support.databases import execute, postgres_only, sqlite_only
+from tests.support.databases import execute, migrate_database, open_database, postgres_only, sqlite_only
 from tests.support.doubles import Clock
 from tests.support.program import PROJECT, CommandResult, Guichet
 
@@ -556,7 +554,7 @@ def own_url(postgres: str) -> Iterator[str]:
     """A separate migrated database, whose owner is no superuser."""
     for statement in (f"ROLE {KEEPER} LOGIN", f"ROLE {ANALYST} LOGIN", f"DATABASE register OWNER {KEEPER}"):
         execute(postgres, f"CREATE {statement}")
-    asyncio.run(migrate(url_of_own_database(postgres)))
+    asyncio.run(migrate_database(url_of_own_database(postgres)))
     yield url_of_own_database(postgres)
     for statement in ("DATABASE register WITH (FORCE)", f"ROLE {KEEPER}", f"ROLE {ANALYST}"):
         execute(postgres, f"DROP {statement}")
@@ -581,7 +579,7 @@ async def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
 async def test_replaced_table_equals_a_migrated_one(own_url: str) -> None:
     """Columns, constraints, index, types, comments and names equal a new database's, and statistics exist."""
     migrated = await ask(own_url, DEFINITION)
-    async with database(own_url):
+    async with open_database(own_url):
         for edition, count in ((1, COUNT), (2, COUNT // 2)):
             await replace_register(edition, SIRETS[:count])
             assert await ask(own_url, DEFINITION) == migrated
@@ -605,7 +603,7 @@ async def test_owner_and_rights_of_the_table_stay(own_url: str, role: str, state
     """The table keeps its owner and its rights when another role imports."""
     await ask(own_url, statement)
     before = await ask(own_url, RIGHTS)
-    async with database(url_of_own_database(own_url, role)):
+    async with open_database(url_of_own_database(own_url, role)):
         await replace_register(1)
         await replace_register(2)
     assert await ask(own_url, RIGHTS) == before
@@ -618,7 +616,7 @@ async def test_indexes_of_the_operator_are_kept(own_url: str) -> None:
         own_url, 'CREATE UNIQUE INDEX "Odd ""name""" ON register_entry (siret, lower(name)) WHERE city IS NOT NULL'
     )
     before = await ask(own_url, DEFINITION)
-    async with database(own_url):
+    async with open_database(own_url):
         await replace_register(1)
         await replace_register(2)
     assert await ask(own_url, DEFINITION) == before
@@ -627,7 +625,7 @@ async def test_indexes_of_the_operator_are_kept(own_url: str) -> None:
 async def test_table_stays_in_its_schema(own_url: str) -> None:
     """The new table is in the old one's schema, even if the role has its own schema, which is searched first."""
     await ask(own_url, f"CREATE SCHEMA {KEEPER}")
-    async with database(own_url):
+    async with open_database(own_url):
         await replace_register(1)
     place = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'register_entry'"
     assert await ask(own_url, place) == [("public",)]
@@ -646,7 +644,7 @@ async def test_obstacle_to_the_replacement_is_reported_before_loading(
 ) -> None:
     """An obstacle to replacing the table is reported before anything is loaded."""
     await ask(own_url, statement)
-    async with database(url_of_own_database(own_url, role)):
+    async with open_database(url_of_own_database(own_url, role)):
         with pytest.raises(RegisterFixedError, match=f"^The table register_entry can't be replaced: {obstacle}$"):
             await replace_register(1)
     assert RegisterFixedError in IMPORT_FAILURES
@@ -661,18 +659,18 @@ async def test_time_limits_of_queries_do_not_end_an_import(own_url: str, limit: 
     limited = url_of_own_database(own_url, command_timeout=0.5) if limit == "command" else own_url
     if limit != "command":
         await ask(own_url, f"ALTER ROLE {KEEPER} SET {limit}_timeout = '500ms'")
-    async with database(limited), replacement() as new:
+    async with open_database(limited), replacement() as new:
         for idle, part in ((0.7, SIRETS[:7]), (1.4, SIRETS[7:14])):  # A part takes half of the second pause.
             await asyncio.sleep(idle)
             await new.add(rows(2, part))
         await finish(new, 2)
-    async with database(url_of_own_database(own_url, "postgres")):  # This role has no limits.
+    async with open_database(url_of_own_database(own_url, "postgres")):  # This role has no limits.
         assert await looked_up(SIRETS[:14]) == answers_of(2)
 
 
 async def test_import_needs_one_connection(own_url: str, scratch: Path) -> None:
     """An import works in a pool of one connection."""
-    async with asyncio.timeout(PATIENCE), database(url_of_own_database(own_url, maxsize=1)):
+    async with asyncio.timeout(PATIENCE), open_database(url_of_own_database(own_url, maxsize=1)):
         for edition in (1, 2):
             await Import(scratch.parent, edition).run()
         await assert_register(2)
@@ -752,13 +750,13 @@ async def test_backup_does_not_block_an_import_that_gives_up(own_url: str, monke
             await publish(new, 2)
 
     async with (
-        database(url_of_own_database(own_url, command_timeout=3.0)),
+        open_database(url_of_own_database(own_url, command_timeout=3.0)),
         asyncio.timeout(PATIENCE),
         transaction(own_url) as backup,
     ):
         with pytest.raises(RegisterInUseError):
             await give_up()
-    async with database(own_url):
+    async with open_database(own_url):
         await replace_register(3)
         await assert_register(3)
         assert await tables() == TABLES_AT_REST

@@ -17,7 +17,7 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     from models.database.migration import migrate as migrate_database
 
-    run(migrate_database(read_settings().database_url.text))
+    run(migrate_database(read_settings().database_url))
     typer.echo("The database has the newest schema.")
 
 
@@ -31,5 +31,5 @@ async def _purge(settings: Settings) -> dict[str, int]:
     from models.database.connections import database
     from models.retention import purge as purge_database
 
-    async with database(settings.database_url.text):
+    async with database(settings.database_url):
         return await purge_database(now=utc_now())

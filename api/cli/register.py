@@ -54,7 +54,7 @@ async def _import(
 
     for stop in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(stop, partial(_cancel_once, asyncio.current_task()))
-    async with database(settings.database_url.text):
+    async with database(settings.database_url):
         with Terminal().showing() as progress:
             summary = await importing.import_sirene(
                 establishments,
@@ -83,5 +83,5 @@ async def _report(settings: Settings) -> str:
     from models.database.connections import database
     from models.sirene.tables import RegisterEdition
 
-    async with database(settings.database_url.text):
+    async with database(settings.database_url):
         return report_register(await RegisterEdition.current(), now=utc_now())

@@ -45,7 +45,7 @@ def serve(
     from api.server import processes
     from models.database.connections import check_encoding
 
-    run(check_encoding(settings.database_url.text))
+    run(check_encoding(settings.database_url))
     processes.run(settings, address=address, workers=workers)
 
 

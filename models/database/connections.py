@@ -13,12 +13,14 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import BaseORMException
 
 from models.database.postgres_connections import POSTGRES_FAILURES, DatabaseEncodingError
-from models.database.url import tortoise_config
+from models.database.url import parse_database_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tortoise.backends.base.client import BaseDBAsyncClient
+
+    from models.database.url import DatabaseUrl
 
 DATABASE_FAILURES = (
     BaseORMException,
@@ -33,10 +35,10 @@ START_SECONDS = 3
 
 
 @asynccontextmanager
-async def database(url: str) -> AsyncIterator[None]:
+async def database(url: DatabaseUrl) -> AsyncIterator[None]:
     """Give this whole process connections to *url* until the block ends. They open when they are first used."""
     # Tortoise's fallback (private, tried on 1.1.9) gives every task of the process these connections.
-    await Tortoise.init(config=tortoise_config(url), _enable_global_fallback=True)
+    await Tortoise.init(config=url.config, _enable_global_fallback=True)
     try:
         yield
     finally:
@@ -49,7 +51,7 @@ def connection() -> BaseDBAsyncClient:
     return client
 
 
-async def check_encoding(url: str) -> None:
+async def check_encoding(url: DatabaseUrl) -> None:
     """Check that the database can store all text that people enter. Don't wait for a database that is down.
 
     :raises DatabaseEncodingError: it can't; the message names the remedy.
@@ -65,5 +67,5 @@ async def check_encoding(url: str) -> None:
             return
 
 
-DEVELOPMENT = tortoise_config("sqlite://var/guichet.db")
+DEVELOPMENT = parse_database_url("sqlite://var/guichet.db").config
 """The configuration that `make migrations` hands to Tortoise's command line."""

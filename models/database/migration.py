@@ -14,10 +14,11 @@ from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 
 import models.migrations
 from models.database.connections import DATABASE_FAILURES, connection, database
-from models.database.url import tortoise_config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from models.database.url import DatabaseUrl
 
 LATEST = MigrationTarget(app_label="models", name="__latest__")
 WITHOUT_MIGRATIONS = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
@@ -30,19 +31,16 @@ WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
 """
 
 
-async def migrate(url: str) -> None:
+async def migrate(url: DatabaseUrl) -> None:
     """Bring the database to the newest schema. Make an SQLite file if there is none.
 
     Idempotent. A second process waits for the first, and then finds nothing to do.
     """
-    config = tortoise_config(url)
-    (configured,) = config["connections"].values()
-    file = configured["credentials"].get("file_path")
     async with database(url):
-        if file is None and await is_migrated():  # Most starts of most replicas end here, without a lock.
+        if url.file is None and await is_migrated():  # Most starts of most replicas end here, without a lock.
             return
-        async with _locked_by_server() if file is None else _locked_by_file(Path(file)):
-            await MigrationExecutor(connection(), config["apps"]).migrate([LATEST])
+        async with _locked_by_server() if url.file is None else _locked_by_file(Path(url.file)):
+            await MigrationExecutor(connection(), url.config["apps"]).migrate([LATEST])
 
 
 async def is_migrated() -> bool:

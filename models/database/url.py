@@ -46,12 +46,29 @@ class DatabaseUrl:
     """The URL of a database that the service can use."""
 
     text: str = field(repr=False)
-    file: str | None
-    """The path of an SQLite file, `:memory:` for none."""
-    hosts: tuple[str, ...]
-    """The names of PostgreSQL's hosts, folders of sockets among them."""
-    ssl_mode: str | None
-    """None if the URL says nothing of encryption."""
+    config: dict[str, Any] = field(repr=False, compare=False)
+    """Tortoise's configuration."""
+
+    @property
+    def file(self) -> str | None:
+        """The path of an SQLite file, `:memory:` for none; None for PostgreSQL."""
+        return self._credentials.get("file_path")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of PostgreSQL's hosts, folders of sockets among them."""
+        return tuple(host for host, _ in self._credentials.get("hosts", ()) if host is not None)
+
+    @property
+    def ssl_mode(self) -> str | None:
+        """None if the URL says nothing of encryption."""
+        return self._credentials.get("ssl")
+
+    @property
+    def _credentials(self) -> dict[str, Any]:
+        (connection,) = self.config["connections"].values()
+        credentials: dict[str, Any] = connection["credentials"]
+        return credentials
 
 
 def one_of(allowed: frozenset[str]) -> Callable[[str], str]:
@@ -92,8 +109,8 @@ POSTGRES_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
 }
 
 
-def tortoise_config(url: str) -> dict[str, Any]:
-    """Return Tortoise's configuration for *url*: `sqlite://var/guichet.db` or `postgres://user:password@host/name`.
+def parse_database_url(url: str) -> DatabaseUrl:
+    """Parse *url*: `sqlite://var/guichet.db` or `postgres://user:password@host/name`.
 
     Query parameters go to the engine: SQLite's pragmas, or options of asyncpg such as `maxsize`.
 
@@ -107,27 +124,13 @@ def tortoise_config(url: str) -> dict[str, Any]:
     else:
         raise DatabaseUrlError("must begin with sqlite:// or postgres://")
     app = {"models": list(MODEL_MODULES), "migrations": "models.migrations", "default_connection": name}
-    return {
+    config = {
         "connections": {name: connection},  # Named for its kind, because Tortoise caches statements by this name.
         "apps": {"models": app},
         "use_tz": True,
         "timezone": "UTC",
     }
-
-
-def parse_database_url(url: str) -> DatabaseUrl:
-    """Return *url* with the parts by which its risks are judged.
-
-    :raises DatabaseUrlError: see `tortoise_config`.
-    """
-    (connection,) = tortoise_config(url)["connections"].values()
-    credentials = connection["credentials"]
-    return DatabaseUrl(
-        url,
-        file=credentials.get("file_path"),
-        hosts=tuple(host for host, _ in credentials.get("hosts", ()) if host is not None),
-        ssl_mode=credentials.get("ssl"),
-    )
+    return DatabaseUrl(url, config)
 
 
 def _sqlite_connection(url: str) -> dict[str, Any]:

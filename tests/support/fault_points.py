@@ -152,7 +152,7 @@ class Delivery:
         async def act() -> Answer:
             return dict(await relay.deliver_due())
 
-        async with database(settings.database_url.text):
+        async with database(settings.database_url):
             yield act
 
 
@@ -165,7 +165,7 @@ class Purge:
         async def act() -> Answer:
             return dict(await purge(now=now))
 
-        async with database(settings.database_url.text):
+        async with database(settings.database_url):
             yield act
 
 

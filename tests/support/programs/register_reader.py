@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from tortoise.transactions import in_transaction
 
 from models.database.connections import database
+from models.database.url import parse_database_url
 from models.identifiers import Identifier, IdentifierType
 from models.organisation import find_organisations
 
@@ -19,7 +20,7 @@ from models.organisation import find_organisations
 async def main(url: str, begin: str, until: str, *sirets: str) -> None:
     asked = [Identifier(IdentifierType.SIRET, siret) for siret in sirets]
     last: list[str] = []
-    async with database(url):
+    async with database(parse_database_url(url)):
         while last != [until]:
             async with in_transaction() if begin else nullcontext():
                 found = await find_organisations(asked)
