@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
-OWN_PREFIXES = ("GUICHET_", "PYTEST_", "TMPDIR")
-"""How the variables begin that nothing reads when it is imported."""
+OWN_PREFIXES = ("GUICHET_", "PYTEST_", "TMPDIR", "USE_TZ", "TIMEZONE")
+"""How the variables begin that nothing reads when it is imported. Tortoise sets the last two in this process."""
 END_SECONDS = 60
 LONGEST_ANSWER = 20
 PROJECT = Path(__file__).parents[2]
