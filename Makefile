@@ -23,7 +23,7 @@ test: .venv/.develops ## Set up, and run every test, on SQLite and on PostgreSQL
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 test-fast: .venv/.develops ## After each save: all tests but those that need PostgreSQL, a browser or processes, or try thousands of cases
-	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
 		-m "not postgres and not browser and not process and not exhaustive" $(PYTEST_OPTIONS)
 
 check: .venv/.develops ## Format, lint, types, who may import whom; locks, licences, documents and CI's own scripts

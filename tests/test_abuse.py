@@ -157,6 +157,7 @@ async def test_full_password_queue_refuses_some_and_keeps_the_link_usable(
 # --- Mail bombs ---
 
 
+@pytest.mark.exhaustive
 async def test_mailbox_under_attack_gets_twelve_mails_an_hour(
     settings: Settings, clock: Clock, captcha: KnownCaptcha, letterbox: Letterbox
 ) -> None:

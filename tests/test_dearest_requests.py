@@ -70,6 +70,7 @@ def test_most_expensive_document_of_each_kind_takes_bounded_work(ask: Ask, kind:
     assert len(answer.content) < MAX_ANSWER_BYTES
 
 
+@pytest.mark.exhaustive
 @sqlite_only
 def test_search_finds_no_document_above_the_bound(ask: Ask) -> None:
     """A search for the most expensive document finds none above the bound."""

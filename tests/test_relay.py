@@ -622,6 +622,7 @@ async def a_flood_with_one_victim(kind: MessageKind, *, now: datetime) -> None:
     await OutboxMessage.all().update(deferred=True)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("kind", MessageKind)
 async def test_refused_words_of_one_attempt_delay_no_other(settings: Settings, clock: Clock, kind: MessageKind) -> None:
@@ -713,6 +714,7 @@ async def test_every_attempt_gets_a_link_in_turn(
     assert second == {"Camille", "Strangera", "Strangerb"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("stored")
 async def test_a_message_is_abandoned_after_a_week(
     settings: Settings, clock: Clock, caplog: pytest.LogCaptureFixture

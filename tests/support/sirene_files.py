@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -276,8 +277,14 @@ def _csv_to_parquet(source: Path, target: Path, stock: Stock, columns: Sequence[
     texts = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
     casts = ", ".join(f'CAST("{name}" AS {stock.types.get(name, "VARCHAR")}) AS "{name}"' for name in columns)
     table = f"read_csv({_quoted(source)}, columns = {{{texts}}}, auto_detect = false, header = true, quote = '\"')"
-    with duckdb.connect(config={"memory_limit": "1GB"}) as converter:
+    with _converter().cursor() as converter:
         converter.execute(f"COPY (SELECT {casts} FROM {table}) TO {_quoted(target)} (FORMAT parquet)")  # noqa: S608
+
+
+@cache
+def _converter() -> duckdb.DuckDBPyConnection:
+    """Return the database of all conversions: opening one takes as long as a small conversion."""
+    return duckdb.connect(config={"memory_limit": "1GB"})
 
 
 def _quoted(path: Path) -> str:
