@@ -347,7 +347,7 @@ def test_server_serves_a_whole_sign_up(ready: Guichet) -> None:
 )
 def test_only_trusted_proxies_may_name_the_caller(ready: Guichet, settings: dict[str, str], expected: str) -> None:
     """Not even loopback may forward a caller's address unless it is a trusted proxy, despite uvicorn's variable."""
-    ready.set(RATE_LIMITS="organisation=1/hour", **settings)
+    ready.set(RATE_LIMITS="organisation=1/hour", RELAY="off", **settings)
     ready.environment["FORWARDED_ALLOW_IPS"] = "*"
     query = '{ organisation(identifier: {type: AUTRE, value: "X"}) { __typename } }'
     with ready.serving() as server:
@@ -387,6 +387,7 @@ def test_development_serves_loopback_only(guichet: Guichet) -> None:
 @sqlite_only
 def test_flag_lets_development_serve_any_address(ready: Guichet) -> None:
     """With the flag, development listens on the given address."""
+    ready.set(RELAY="off")
     with ready.serving("--host", "0.0.0.0", "--expose-development") as server:  # noqa: S104
         assert server.end() == 0
 

@@ -84,9 +84,9 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @contextmanager
-def serving(folder: Path, captcha: str) -> Iterator[str]:
+def serving(folder: Path, captcha: str, relay: str) -> Iterator[str]:
     """Run a service in development, whose captcha has this answer. Yield its URL."""
-    guichet = Guichet(folder, CAPTCHA=f"fixed:{captcha}")
+    guichet = Guichet(folder, CAPTCHA=f"fixed:{captcha}", RELAY=relay)
     assert guichet.run("migrate").code == 0
     with guichet.serving() as server:
         yield server.url
@@ -119,7 +119,7 @@ def always_answering(answer: object) -> Iterator[str]:
 
 def test_example_signs_a_person_up(program: Program, tmp_path: Path) -> None:
     """The example signs up and activates an account, with the real server and its mailbox."""
-    with serving(tmp_path, CAPTCHA) as url:
+    with serving(tmp_path, CAPTCHA, relay="on") as url:
         done = program(url)
     assert (done.code, done.err) == (0, ""), done
     assert done.out.endswith("@exemple.fr: Your account is active. You can sign in.\n")
@@ -127,7 +127,7 @@ def test_example_signs_a_person_up(program: Program, tmp_path: Path) -> None:
 
 def test_example_reports_a_refusal_in_one_line(program: Program, tmp_path: Path) -> None:
     """A refusal ends the program with exit code 1 and one line with its code and message."""
-    with serving(tmp_path, ANOTHER_CAPTCHA) as url:
+    with serving(tmp_path, ANOTHER_CAPTCHA, relay="off") as url:
         done = program(url)
     assert done.code == 1
     assert done.err.startswith("CAPTCHA_REJECTED: ")

@@ -313,6 +313,7 @@ def test_limits_hold_across_processes_and_without_their_redis(database_url: str,
         DATABASE_URL=database_url,
         RATE_LIMIT_URL=f"async+redis://127.0.0.1:{port}",
         RATE_LIMITS="organisation=4/hour",
+        RELAY="off",
     )
     with ExitStack() as stack:
         with redis(port, tmp_path):

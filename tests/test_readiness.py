@@ -184,7 +184,7 @@ async def test_sqlite_on_a_full_disk_is_not_ready() -> None:
 
 def test_process_that_may_not_write_is_not_ready(tmp_path: Path) -> None:
     """A process that may not write a file of its database's size is not ready, and stays alive."""
-    guichet = Guichet(tmp_path)
+    guichet = Guichet(tmp_path, RELAY="off")
     assert guichet.run("migrate").code == 0
     with guichet.serving() as server:
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (ROOM_BYTES // 2, ROOM_BYTES // 2))

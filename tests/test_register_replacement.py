@@ -37,7 +37,7 @@ from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.support.client import FIND_ORGANISATIONS, Portal
 from tests.support.databases import execute, migrate_database, open_database, postgres_only, sqlite_only
 from tests.support.doubles import Clock
-from tests.support.program import PROJECT, CommandResult, Guichet
+from tests.support.program import PROJECT, CommandResult, Guichet, Process
 
 pytestmark = pytest.mark.anyio
 
@@ -174,86 +174,23 @@ def left_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-# A script that runs the command and defines the faults.
-FAULTS = """
-import asyncio, itertools, os, signal
-from api.__main__ import main
-from api.sirene import staging
-from api.sirene.staging import Staging
-from models.sirene import on_postgres, on_sqlite
-from models.sirene.on_postgres import PostgresReplacement
-from models.sirene.on_sqlite import SqliteReplacement
-from models.sirene.tables import RegisterEdition
-
-staging.ROWS_OF_A_SLICE = 300
-New = SqliteReplacement if os.environ["GUICHET_DATABASE_URL"].startswith("sqlite") else PostgresReplacement
-
-def kill():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def here():
-    os.write(2, b"HERE\\n")
-
-def before(owner, name, happens, call=1):
-    original, calls = getattr(owner, name), itertools.count(1)
-    def wrapper(*arguments, **named):
-        if next(calls) == call:
-            happens()
-        return original(*arguments, **named)
-    setattr(owner, name, wrapper)
-
-def slowly(owner, name, query="", call=1):
-    original, calls = getattr(owner, name), itertools.count(1)
-    async def wrapper(self, *arguments, **named):
-        if next(calls) == call:
-            here()
-            await (self._connection.execute("SELECT pg_sleep(60)", timeout=60) if query else asyncio.sleep(60))
-        return await original(self, *arguments, **named)
-    setattr(owner, name, wrapper)
-
-def in_copy(happens):
-    async def source(text):
-        yield text.encode()
-        await asyncio.sleep(0.1)
-        happens()
-        await asyncio.sleep(60)
-    on_postgres._encode = source
-
-def busy_reader(staging, stock, file, reader):
-    here()
-    reader.execute("SELECT sum(hash(a.range + b.range) % 2) FROM range(10000000) a, range(10000000) b")
-
-def busy_slice(staging, first, end):
-    staging._database.execute("SET enable_progress_bar = false")
-    here()
-    staging._database.execute("SELECT sum(hash(range) % 2) FROM range(100000000)")
-
-"""
-
-
 @contextmanager
-def faulty(guichet: Guichet, fault: str, command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(  # noqa: S603  # Our own program.
-        [sys.executable, "-c", f"{FAULTS}{fault}\nmain()", *command],
-        cwd=guichet.folder,
-        env=guichet.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def faulty(guichet: Guichet, fault: str, command: list[str]) -> Iterator[Process]:
+    """Run the command in a process with a fault of `faulty_import`."""
+    process = guichet.start(fault, *command, module="tests.support.programs.faulty_import")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
 
 
 class Fault(NamedTuple):
-    """An event in an import: its moment, the databases, and its script. *left* is the edition that remains."""
+    """An event in an import: its moment, the databases, its name in `faulty_import`, and the edition that is *left*."""
 
     when: str
     kinds: str
-    script: str
+    name: str
     left: int = 1
     signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
 
@@ -264,27 +201,27 @@ def parametrized(faults: list[Fault]) -> pytest.MarkDecorator:
 
 
 KILLS = [
-    Fault("before the lock", "sqlite postgres", "before(RegisterEdition, 'current', kill)"),
-    Fault("reading", "sqlite postgres", "before(Staging, 'read', kill, call=2)"),
-    Fault("loading", "sqlite postgres", "before(New, 'add', kill, call=3)"),
-    Fault("in a transaction", "sqlite", "before(on_sqlite, '_insert', kill, call=3)"),
-    Fault("in a copy", "postgres", "in_copy(kill)"),
-    Fault("before the swap", "sqlite postgres", "before(New, 'publish', kill)"),
-    Fault("in the swap", "sqlite", "before(RegisterEdition, 'save', kill)"),
-    Fault("in the swap", "postgres", "before(on_postgres, '_values', kill)"),
-    Fault("after the swap", "sqlite", "before(New, 'clear', kill)", 2),
-    Fault("after the swap", "postgres", "before(New, 'clear', kill)", 2),
-    Fault("removing", "sqlite", "before(on_sqlite, '_delete', kill, call=2)", 2),
-    Fault("dropping", "sqlite", "before(on_sqlite, '_drop', kill)", 2),
+    Fault("before the lock", "sqlite postgres", "kill before the lock"),
+    Fault("reading", "sqlite postgres", "kill when reading"),
+    Fault("loading", "sqlite postgres", "kill when loading"),
+    Fault("in a transaction", "sqlite", "kill in a transaction"),
+    Fault("in a copy", "postgres", "kill in a copy"),
+    Fault("before the swap", "sqlite postgres", "kill before the swap"),
+    Fault("in the swap", "sqlite", "kill in the swap on SQLite"),
+    Fault("in the swap", "postgres", "kill in the swap on PostgreSQL"),
+    Fault("after the swap", "sqlite", "kill after the swap", 2),
+    Fault("after the swap", "postgres", "kill after the swap", 2),
+    Fault("removing", "sqlite", "kill when removing", 2),
+    Fault("dropping", "sqlite", "kill when dropping", 2),
 ]
 INTERRUPTS = [
-    Fault("reading", "sqlite postgres", "Staging.read = busy_reader", signals=(signal.SIGINT,)),
-    Fault("loading", "sqlite postgres", "slowly(New, 'add', call=3)"),
-    Fault("loading, twice", "sqlite", "Staging.slice = busy_slice", signals=(signal.SIGINT, signal.SIGINT)),
-    Fault("in a copy", "postgres", "in_copy(here)", signals=(signal.SIGINT,)),
-    Fault("indexing", "postgres", "slowly(New, 'complete', 'in a query')"),
-    Fault("in the swap", "sqlite", "slowly(RegisterEdition, 'save')"),
-    Fault("in the swap", "postgres", "before(New, 'publish', here); on_postgres.SWAP += 'SELECT pg_sleep(60);'"),
+    Fault("reading", "sqlite postgres", "linger when reading", signals=(signal.SIGINT,)),
+    Fault("loading", "sqlite postgres", "linger when loading"),
+    Fault("loading, twice", "sqlite", "linger in a slice", signals=(signal.SIGINT, signal.SIGINT)),
+    Fault("in a copy", "postgres", "linger in a copy", signals=(signal.SIGINT,)),
+    Fault("indexing", "postgres", "linger when indexing"),
+    Fault("in the swap", "sqlite", "linger in the swap on SQLite"),
+    Fault("in the swap", "postgres", "linger in the swap on PostgreSQL"),
 ]
 
 
@@ -294,7 +231,7 @@ async def test_killed_import_leaves_a_whole_register(
 ) -> None:
     """An import killed at any step leaves one complete edition, and the next import removes the rest."""
     await replace_register(1)
-    with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as killed:
+    with faulty(guichet, fault.name, Import(scratch.parent, 2).command) as killed:
         _, err = await asyncio.to_thread(killed.communicate, timeout=PATIENCE)
     assert killed.returncode == -signal.SIGKILL, err
     await assert_register(fault.left)
@@ -309,7 +246,7 @@ async def test_interrupted_import_says_so_and_keeps_the_register(
 ) -> None:
     """An import interrupted at any step says so in one line, and the register stays."""
     await replace_register(1)
-    with faulty(guichet, fault.script, Import(scratch.parent, 2).command) as process:
+    with faulty(guichet, fault.name, Import(scratch.parent, 2).command) as process:
         assert process.stderr is not None
         while await asyncio.to_thread(process.stderr.readline) not in {"HERE\n", ""}:
             pass

@@ -37,6 +37,10 @@ class Fork:
         self.pid = int(answer.recv(LONGEST_ANSWER))
         self.returncode: int | None = None
 
+    @property
+    def stderr(self) -> TextIO | None:
+        return self._outputs[1]
+
     def __del__(self) -> None:
         self._answer.close()
         for output in self._outputs:
@@ -61,9 +65,10 @@ class Fork:
 
         :raises subprocess.TimeoutExpired: the process still runs after *timeout* seconds.
         """
-        with ThreadPoolExecutor(len(self._outputs)) as reading:
-            texts = reading.map(_read, self._outputs)
-            self.wait(timeout)
+        reading = ThreadPoolExecutor(len(self._outputs))
+        texts = reading.map(_read, self._outputs)
+        reading.shutdown(wait=False)  # Else the end of the outputs would be awaited even after the time is up.
+        self.wait(timeout)
         out, err = texts
         return out, err
 
@@ -94,9 +99,9 @@ def can_fork(environment: Mapping[str, str]) -> bool:
     return sys.platform == "linux" and _seen_by_imports(environment) == _zygote().environment
 
 
-def start(arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: int) -> Fork:
-    """Run a command of the program in *folder*. Its output goes to *log*, which is as for `Popen`."""
-    return _zygote().fork(arguments, dict(environment), folder, log)
+def start(module: str, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: int) -> Fork:
+    """Run the module in *folder*. Its output goes to *log*, which is as for `Popen`."""
+    return _zygote().fork([module, *arguments], dict(environment), folder, log)
 
 
 class _Zygote:
@@ -113,12 +118,12 @@ class _Zygote:
                 start_new_session=True,
             )
 
-    def fork(self, arguments: Sequence[str], environment: dict[str, str], folder: Path, log: int) -> Fork:
+    def fork(self, command: Sequence[str], environment: dict[str, str], folder: Path, log: int) -> Fork:
         answer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ExitStack() as ours:
             ours.enter_context(theirs)
             (out, to_out), (err, to_err) = _output(ours, log), _output(ours, log)
-            message = json.dumps([arguments, environment, str(folder)]).encode()
+            message = json.dumps([command, environment, str(folder)]).encode()
             socket.send_fds(self._control, [message], [to_out, to_err, theirs.fileno()])
         return Fork(answer, out, err)
 

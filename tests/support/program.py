@@ -61,12 +61,12 @@ class Guichet:
         self._afresh = True
         return self
 
-    def start(self, *arguments: str, log: int = subprocess.PIPE) -> Process:
+    def start(self, *arguments: str, log: int = subprocess.PIPE, module: str = "api") -> Process:
         """Start a command: as a fork, since that is quicker, if nothing is lost by it."""
         if not self._afresh and forks.can_fork(self.environment):
-            return forks.start(arguments, environment=self.environment, folder=self.folder, log=log)
+            return forks.start(module, arguments, environment=self.environment, folder=self.folder, log=log)
         return subprocess.Popen(  # noqa: S603  # Our own program.
-            [sys.executable, "-m", "api", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=log,

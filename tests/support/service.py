@@ -20,9 +20,9 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING
 
 @contextmanager
 def serving(folder: Path, empty_sqlite: Path) -> Iterator[Server]:
-    """Run a server in *folder*, without limits, on a copy of an empty database."""
+    """Run a server in *folder*, without limits or a relay, on a copy of an empty database."""
     shutil.copy(empty_sqlite, folder / "guichet.db")
-    guichet = Guichet(folder, DATABASE_URL=f"sqlite://{folder / 'guichet.db'}", RATE_LIMITS="off")
+    guichet = Guichet(folder, DATABASE_URL=f"sqlite://{folder / 'guichet.db'}", RATE_LIMITS="off", RELAY="off")
     with guichet.serving() as server:
         yield server
 

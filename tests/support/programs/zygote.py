@@ -2,7 +2,7 @@
 
 The argument is the descriptor of a socket. Each message asks for one command, and brings three descriptors: standard
 output, standard error, and one for the answer. The answer has two messages: the fork's id, and, once it has ended, its
-exit code. A fork differs from `python -m api` only in what is imported. This process ends when nobody can ask.
+exit code. A fork differs from `python -m MODULE` only in what is imported. This process ends when nobody can ask.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ FIRST_FREE_DESCRIPTOR = 3
 
 
 class Command(NamedTuple):
-    """What to run, and where."""
+    """What to run, a module and its arguments, and where."""
 
-    arguments: list[str]
+    words: list[str]
     environment: dict[str, str]
     folder: str
     out: int
@@ -59,7 +59,7 @@ def main() -> None:
         command = _await_command(control, awaited)
     if command is not None:
         _become(command)
-        runpy.run_module("api", run_name="__main__", alter_sys=True)
+        runpy.run_module(command.words[0], run_name="__main__", alter_sys=True)
 
 
 def _await_command(control: socket.socket, awaited: BaseSelector) -> Command | None:
@@ -115,7 +115,7 @@ def _become(command: Command) -> None:
     sys.path[0] = command.folder
     process.ORIGINAL_DIR = command.folder  # type: ignore[attr-defined]  # No stub has it. Child processes start there.
     tempfile.tempdir = None  # It remembers TMPDIR.
-    sys.argv[1:] = command.arguments
+    sys.argv[1:] = command.words[1:]
 
 
 if __name__ == "__main__":
