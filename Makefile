@@ -19,12 +19,12 @@ serve: .venv/.runs ## Set up, migrate, and serve http://127.0.0.1:8000 with an e
 test: .venv/.develops ## Set up, and run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(PYTEST_OPTIONS)
 
-# One more than there are cores, since tests also wait: for processes to start and end, and for pages.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Two more than there are cores, since tests also wait: for processes to start and end, and for pages.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
-test-fast: .venv/.develops ## After each save: all tests but those that need PostgreSQL, a browser or processes, or try thousands of cases
+test-fast: .venv/.develops ## After each save: all tests but those that need PostgreSQL, a browser or processes, import files, or try thousands of cases
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
-		-m "not postgres and not browser and not process and not exhaustive" $(PYTEST_OPTIONS)
+		-m "not postgres and not browser and not process and not imports and not exhaustive" $(PYTEST_OPTIONS)
 
 check: .venv/.develops ## Format, lint, types, who may import whom; locks, licences, documents and CI's own scripts
 	$(BIN)/ruff format --check .

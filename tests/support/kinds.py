@@ -32,6 +32,8 @@ PROCESSES = {
 }
 # Modules that try thousands of cases. So does each test of properties, which Hypothesis runs.
 EXHAUSTIVE = {"test_enumeration", "test_fuzzing", "test_mail_links", "test_takeover"}
+# Modules that import whole files of the national register.
+IMPORTS = {"test_import_sirene", "test_import_sirene_files"}
 PROCESS_FIXTURES = {"behind", "guichet", "ready", "redis", "service", "shared_storages"}
 # Modules with the longest single tests: one that started last would leave the other cores idle.
 LONG_MODULES = (
@@ -42,7 +44,7 @@ LONG_MODULES = (
     "test_relay_process",
     "test_abuse",
 )
-HEAVY = ("process", "exhaustive", "browser")
+HEAVY = ("process", "exhaustive", "browser", "imports")
 
 
 @pytest.hookimpl(trylast=True)
@@ -68,6 +70,8 @@ def _kinds(item: pytest.Item) -> Iterator[str]:
         yield "process"
     if module in EXHAUSTIVE or is_hypothesis_test(getattr(item, "obj", None)):
         yield "exhaustive"
+    if module in IMPORTS:
+        yield "imports"
 
 
 def _parameters(item: pytest.Item) -> list[object]:
