@@ -637,8 +637,7 @@ def relay(settings: Settings, clock: Clock, letterbox: Letterbox) -> Relay:
 
 @pytest.fixture
 def composed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count each composed mail, and let mails leave one after the other."""
-    monkeypatch.setattr("api.mail.relay.CONCURRENT_SENDINGS", 1)
+    """Count each composed mail."""
     done: Counter[str] = Counter()
 
     def counting(name: str) -> Callable[..., EmailMessage]:
