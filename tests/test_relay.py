@@ -770,8 +770,8 @@ async def test_the_relay_survives_a_database_that_fails(
 ) -> None:
     """A failing database ends no relay: when it answers again, waiting messages are sent."""
     transport = Dying()
-    relay = build_relay(settings, clock=clock, transport=transport)
-    real, failures = OutboxMessage.claim, iter(range(3 * CONCURRENT_SENDINGS))
+    relay = build_relay(settings, clock=clock, transport=transport, concurrent_sendings=1)
+    real, failures = OutboxMessage.claim, iter(range(3))
 
     async def claim(owner: str, *, now: datetime) -> OutboxMessage | None:
         if next(failures, None) is not None:
