@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import io
 import tempfile
@@ -284,6 +285,7 @@ def _csv_to_parquet(source: Path, target: Path, stock: Stock, columns: Sequence[
 @cache
 def _converter() -> duckdb.DuckDBPyConnection:
     """Return the database of all conversions: opening one takes as long as a small conversion."""
+    atexit.register(_converter.cache_clear)  # DuckDB complains about a database that outlives Python's modules.
     return duckdb.connect(config={"memory_limit": "1GB"})
 
 
