@@ -42,7 +42,7 @@ FIRST_FREE_DESCRIPTOR = 3
 
 
 class Command(NamedTuple):
-    """What to run, a module and its arguments, and where."""
+    """A module with its arguments, and the place to run it in."""
 
     words: list[str]
     environment: dict[str, str]
