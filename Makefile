@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help serve test test-fast check examples bench lock licences sbom audit migrations clean
 .DEFAULT_GOAL := help
-# Else each of the processes that tests start, about 250, compiles the service anew.
+# Else each process that tests start compiles the service anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the targets

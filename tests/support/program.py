@@ -28,10 +28,10 @@ from tests.support.client import (
 )
 from tests.support.ports import free_port
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = forks.PROJECT
 CAPTCHA = "ABC123"
 READY_SECONDS = 120
-END_SECONDS = 60
+END_SECONDS = forks.END_SECONDS
 
 Process: TypeAlias = subprocess.Popen[str] | forks.Fork
 
