@@ -1,4 +1,4 @@
-"""Processes under measurement: a PostgreSQL, this service, and the yardstick."""
+"""Processes under measurement: a PostgreSQL, this service, and whatever answers HTTP beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -42,36 +42,44 @@ def service(database_url: str, folder: Path, **settings: str) -> Iterator[tuple[
         "GUICHET_MAIL_URL": f"maildir:{folder / 'mailbox'}",
         "GUICHET_SECRET_KEY": "0123456789abcdef0123456789abcdef",
     } | settings
-    with _process("api", "serve", "--port", port := _free_port(), path="/health/ready", **environment) as process:
-        yield process, int(port)
+    port = free_port()
+    command = [sys.executable, "-m", "api", "serve", "--port", str(port)]
+    with process(command, port, environment, path="/health/ready") as started:
+        yield started, port
 
 
 @contextlib.contextmanager
-def by_hand(database_url: str) -> Iterator[tuple[psutil.Process, int]]:
-    """Run the yardstick in one process. Give the process and its port."""
-    arguments = ("uvicorn", "benchmarks.by_hand:app", "--no-access-log", "--log-level", "warning", "--port")
-    with _process(*arguments, port := _free_port(), path="/", DATABASE_URL=database_url) as process:
-        yield process, int(port)
-
-
-@contextlib.contextmanager
-def _process(module: str, *arguments: str, path: str, **environment: str) -> Iterator[psutil.Process]:
-    command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+def process(
+    command: Sequence[str],
+    port: int,
+    environment: Mapping[str, str],
+    *,
+    path: str = "/",
+    folder: Path | None = None,
+    log: Path = Path(os.devnull),
+) -> Iterator[psutil.Process]:
+    """Run *command* in *folder* until the end of the block. Give its process once it answers at *port*."""
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(  # noqa: S603
+            command, env=os.environ | environment, cwd=folder, stdout=output, stderr=output
+        ) as started,
+    ):
         try:
-            _await_answer(int(arguments[-1]), path)
-            yield psutil.Process(process.pid)
+            _await_answer(started, port, path)
+            yield psutil.Process(started.pid)
         finally:
-            process.terminate()
+            started.terminate()
 
 
-def _free_port() -> str:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+        port: int = probe.getsockname()[1]
+        return port
 
 
-def _await_answer(port: int, path: str) -> None:
+def _await_answer(started: subprocess.Popen[bytes], port: int, path: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -80,6 +88,8 @@ def _await_answer(port: int, path: str) -> None:
         except OSError as exc:  # An HTTP error is an answer too, except 503: not ready yet.
             if getattr(exc, "code", 503) != 503:
                 return
+            if started.poll() is not None:
+                raise RuntimeError(f"{started.args!r} ended with {started.returncode}") from exc
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -1,0 +1,119 @@
+"""The servers that are compared: this service as production runs it, and what people would pick instead."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from benchmarks.dialects import ByHand, Contract, Dialect
+from benchmarks.machine import PEERS, SERVER_CORE, node, require
+from benchmarks.servers import free_port, process
+
+GENEROUS = ",".join(
+    f"{name}=1000000000/minute" for name in ("organisation", "createAccount", "createAccountAddress", "mailbox")
+)
+PRODUCTION = {
+    "GUICHET_ENVIRONMENT": "production",
+    "GUICHET_SECRET_KEY": secrets.token_hex(32),
+    "GUICHET_MAIL_FROM": "Guichet <no-reply@portal.example.org>",
+    "GUICHET_ACTIVATION_URL": "https://portal.example.org/activate",
+    "GUICHET_TERMS_URL": "https://portal.example.org/terms",
+    "GUICHET_CORS_ORIGINS": "https://portal.example.org",
+    "GUICHET_RATE_LIMITS": GENEROUS,
+}
+"""Nothing that production has is off. Limits count as ever; they are high enough to refuse nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A server that answers look-ups: its command, for a port, and its environment beside `DATABASE_URL`."""
+
+    title: str
+    command: Callable[[int], list[str]]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = field(default_factory=Contract)
+    is_ours: bool = False
+    folder: Path = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A contender that answers at *port*."""
+
+    contender: Contender
+    process: psutil.Process
+    port: int
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that the process and its children have used, their kernel's work included."""
+        return sum(sum(each.cpu_times()[:2]) for each in self._tree())
+
+    @property
+    def memory(self) -> float:
+        """Resident megabytes of the process and its children."""
+        return sum(each.memory_info().rss for each in self._tree()) / 1e6
+
+    def _tree(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+
+@contextmanager
+def running(contender: Contender, database_url: str, folder: Path) -> Iterator[Running]:
+    """Run *contender* on the core of the server. Its log and its mails go to *folder*."""
+    port = free_port()
+    environment = {
+        "DATABASE_URL": database_url,
+        "PORT": str(port),
+        "NODE_ENV": "production",
+        "GUICHET_DATABASE_URL": database_url,
+        "GUICHET_MAIL_URL": f"maildir:{folder / 'mailbox'}",
+        **contender.environment,
+    }
+    pinned = [require("taskset", "util-linux"), "--cpu-list", str(SERVER_CORE), *contender.command(port)]
+    log = folder / f"{port}.log"
+    path = "/health/ready" if contender.is_ours else "/"
+    with process(pinned, port, environment, path=path, folder=contender.folder, log=log) as started:
+        yield Running(contender, started, port)
+
+
+def _serve(python: str = sys.executable) -> Callable[[int], list[str]]:
+    return lambda port: [python, "-m", "api", "serve", "--port", str(port)]
+
+
+def _node(script: str) -> Callable[[int], list[str]]:
+    return lambda _: [str(node()), str(PEERS / script)]
+
+
+def _uvicorn(application: str) -> Callable[[int], list[str]]:
+    return lambda port: [
+        *(sys.executable, "-m", "uvicorn", application, "--port", str(port)),
+        *("--no-access-log", "--log-level", "warning"),
+    ]
+
+
+def other_checkout(folder: Path) -> Contender:
+    """Return the service of another checkout, with its own environment: to compare before and after."""
+    python = str(folder / ".venv/bin/python")
+    return Contender(f"this service, in {folder}", _serve(python), PRODUCTION, is_ours=True, folder=folder)
+
+
+CONTENDERS = {
+    "guichet": Contender("this service", _serve(), PRODUCTION, is_ours=True),
+    "mercurius": Contender("Mercurius", _node("mercurius.js")),
+    "mercurius-jit": Contender("Mercurius with JIT", _node("mercurius.js"), {"JIT": "1"}),
+    "mercurius-production": Contender(
+        "Mercurius with JIT, as production runs it", _node("mercurius.js"), {"JIT": "1", "PRODUCTION": "1"}
+    ),
+    "yoga": Contender("GraphQL Yoga", _node("yoga.js")),
+    "by-hand": Contender("Starlette and asyncpg by hand", _uvicorn("benchmarks.peers.by_hand:app"), dialect=ByHand()),
+}
+if other := os.environ.get("BENCH_OTHER"):
+    CONTENDERS["other"] = other_checkout(Path(other).absolute())
