@@ -41,7 +41,7 @@ check: .venv/.develops ## Format, lint, types, who may import whom; locks, licen
 
 examples: examples/python/.venv/.ready examples/typescript/node_modules/.ready ## Set up the example clients
 
-bench: .venv/.develops $(PEERS)/node_modules/.ready ## Measure, and print the tables of docs/benchmarks.md
+bench: .venv/.develops $(if $(filter peers,$(or $(PARTS),peers)),$(PEERS)/node_modules/.ready) ## Measure, and print the tables of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(PARTS)
 
 lock: .venv/.develops ## Write the locks anew, with the newest releases that pyproject.toml admits
@@ -95,5 +95,6 @@ examples/typescript/node_modules/.ready: examples/typescript/package-lock.json
 	@touch $@
 
 $(PEERS)/node_modules/.ready: $(PEERS)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install it, for example with apt-get install npm"; exit 1; }
 	npm ci --prefix $(PEERS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

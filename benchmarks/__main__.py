@@ -8,10 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import comparison, enumeration, flood, register, sign_ups, tables
-
-SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
-REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
-ADDRESSES = int(os.environ.get("BENCH_ADDRESSES", "40"))
+from benchmarks.options import ADDRESSES, REGISTER_ROWS, SIGN_UPS
 
 
 def main() -> None:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import asyncpg
 
 from benchmarks import rounds
-from benchmarks.contenders import CONTENDERS, running
+from benchmarks.contenders import chosen_contenders, running
 from benchmarks.loads import LOADS
 from benchmarks.machine import describe, leave_the_server_its_core
-from benchmarks.organisations import kept_folder, postgres_with
+from benchmarks.options import FOLDER, ROWS, chosen
+from benchmarks.organisations import postgres_with
 from benchmarks.rounds import Figures
 from benchmarks.verification import verify
-
-ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +32,9 @@ class Comparison:
 def measure() -> Comparison:
     """Compare the servers under the loads, or those that `BENCH_SERVERS` and `BENCH_LOADS` name."""
     leave_the_server_its_core()
-    contenders, loads = _chosen(CONTENDERS, "BENCH_SERVERS"), _chosen(LOADS, "BENCH_LOADS")
+    contenders, loads = chosen_contenders(), chosen(LOADS, "BENCH_LOADS")
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
-        database_url = stack.enter_context(postgres_with(ROWS, kept_folder() or Path(temporary)))
+        database_url = stack.enter_context(postgres_with(ROWS, FOLDER or Path(temporary)))
         servers = {
             key: stack.enter_context(running(contender, database_url, Path(temporary)))
             for key, contender in contenders.items()
@@ -50,12 +45,6 @@ def measure() -> Comparison:
         for server in servers.values():
             verify(server, ROWS)
         return Comparison(describe(_postgres_version(database_url)), ROWS, figures)
-
-
-def _chosen(table: Mapping[str, T], variable: str) -> dict[str, T]:
-    """Return the entries that the environment names, or else all."""
-    names = os.environ.get(variable, ",".join(table)).split(",")
-    return {name: table[name] for name in names}
 
 
 def _postgres_version(database_url: str) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from benchmarks.dialects import ByHand, Contract, Dialect
+from benchmarks.dialects import ByHand, Contract, Dialect, OfTables
 from benchmarks.machine import PEERS, SERVER_CORE, node, require
-from benchmarks.servers import free_port, process
+from benchmarks.options import OTHER, chosen
+from benchmarks.servers import free_port, process, redis
 
 GENEROUS = ",".join(
     f"{name}=1000000000/minute" for name in ("organisation", "createAccount", "createAccountAddress", "mailbox")
@@ -40,6 +41,7 @@ class Contender:
     environment: Mapping[str, str] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Contract)
     is_ours: bool = False
+    needs_redis: bool = False
     folder: Path = Path(__file__).parents[1]
 
 
@@ -67,7 +69,7 @@ class Running:
 
 @contextmanager
 def running(contender: Contender, database_url: str, folder: Path) -> Iterator[Running]:
-    """Run *contender* on the core of the server. Its log and its mails go to *folder*."""
+    """Run *contender* on the core of the server, with a Redis if it needs one. Its log and mails go to *folder*."""
     port = free_port()
     environment = {
         "DATABASE_URL": database_url,
@@ -78,9 +80,12 @@ def running(contender: Contender, database_url: str, folder: Path) -> Iterator[R
         **contender.environment,
     }
     pinned = [require("taskset", "util-linux"), "--cpu-list", str(SERVER_CORE), *contender.command(port)]
-    log = folder / f"{port}.log"
     path = "/health/ready" if contender.is_ours else "/"
-    with process(pinned, port, environment, path=path, folder=contender.folder, log=log) as started:
+    with ExitStack() as stack:
+        if contender.needs_redis:
+            environment["GUICHET_RATE_LIMIT_URL"] = stack.enter_context(redis(folder))
+        log = folder / f"{port}.log"
+        started = stack.enter_context(process(pinned, port, environment, path=path, folder=contender.folder, log=log))
         yield Running(contender, started, port)
 
 
@@ -99,21 +104,33 @@ def _uvicorn(application: str) -> Callable[[int], list[str]]:
     ]
 
 
-def other_checkout(folder: Path) -> Contender:
-    """Return the service of another checkout, with its own environment: to compare before and after."""
-    python = str(folder / ".venv/bin/python")
-    return Contender(f"this service, in {folder}", _serve(python), PRODUCTION, is_ours=True, folder=folder)
-
-
-CONTENDERS = {
+CONTENDERS: dict[str, Contender] = {
     "guichet": Contender("this service", _serve(), PRODUCTION, is_ours=True),
+    "guichet-redis": Contender("this service, limits in Redis", _serve(), PRODUCTION, is_ours=True, needs_redis=True),
     "mercurius": Contender("Mercurius", _node("mercurius.js")),
     "mercurius-jit": Contender("Mercurius with JIT", _node("mercurius.js"), {"JIT": "1"}),
     "mercurius-production": Contender(
         "Mercurius with JIT, as production runs it", _node("mercurius.js"), {"JIT": "1", "PRODUCTION": "1"}
     ),
     "yoga": Contender("GraphQL Yoga", _node("yoga.js")),
+    "postgraphile": Contender("PostGraphile", _node("postgraphile.js"), dialect=OfTables()),
+    "guides": Contender("Strawberry and Tortoise as guides show them", _uvicorn("benchmarks.peers.guides:app")),
+    "guides-caches": Contender(
+        "the same, with Strawberry's caches", _uvicorn("benchmarks.peers.guides:app"), {"CACHES": "1"}
+    ),
     "by-hand": Contender("Starlette and asyncpg by hand", _uvicorn("benchmarks.peers.by_hand:app"), dialect=ByHand()),
 }
-if other := os.environ.get("BENCH_OTHER"):
-    CONTENDERS["other"] = other_checkout(Path(other).absolute())
+
+if OTHER:
+    CONTENDERS["other"] = Contender(
+        f"this service, in {OTHER}", _serve(str(OTHER / ".venv/bin/python")), PRODUCTION, is_ours=True, folder=OTHER
+    )
+
+
+def chosen_contenders() -> dict[str, Contender]:
+    """Return those that `BENCH_SERVERS` names, or else all that this machine can run: it is said who is missing."""
+    able = dict(CONTENDERS)
+    if shutil.which("redis-server") is None:
+        print("redis-server is missing: without the row of limits in Redis", file=sys.stderr)
+        del able["guichet-redis"]
+    return chosen(able, "BENCH_SERVERS")

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
@@ -89,7 +90,7 @@ class OfTables(Dialect):
 
     FIELDS = "__typename siret name status onPortal postalCode city"
     ONE = f"query ($siret: String!) {{ organisationBySiret(siret: $siret) {{ {FIELDS} }} }}"
-    MANY = f"query ($sirets: [String!]!) {{ organisationsBySirets(sirets: $sirets) {{ {FIELDS} }} }}"
+    MANY = f"query ($sirets: [String!]!) {{ organisationsBySiretsList(sirets: $sirets) {{ {FIELDS} }} }}"
 
     def ask_one(self, siret: str) -> Request:
         return post(self.ONE, {"siret": siret})
@@ -104,7 +105,10 @@ class OfTables(Dialect):
         return _without(answer["data"]["organisationBySiret"], "__typename", "siret")
 
     def read_many(self, answer: Any) -> list[Fields]:
-        return [_without(item, "__typename", "siret") for item in answer["data"]["organisationsBySirets"]]
+        items = sorted(
+            answer["data"]["organisationsBySiretsList"], key=itemgetter("siret")
+        )  # The function has no order.
+        return [_without(item, "__typename", "siret") for item in items]
 
 
 class ByHand(Dialect):

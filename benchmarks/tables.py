@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from pathlib import Path
 from benchmarks.comparison import Comparison
 from benchmarks.contenders import CONTENDERS
 from benchmarks.loads import LOADS
+from benchmarks.options import KEEP
 from benchmarks.rounds import Figures
 
 RESULTS = Path(__file__).with_name("results")
@@ -71,7 +71,7 @@ def keep(name: str, result: Comparison) -> Path:
     """Write the raw figures. Git ignores the file, unless `BENCH_KEEP` is set: then it has the day in its name."""
     now = datetime.now(UTC)
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / (f"{now:%Y-%m-%d}-{name}.json" if os.environ.get("BENCH_KEEP") else f"{name}.json")
+    file = RESULTS / (f"{now:%Y-%m-%d}-{name}.json" if KEEP else f"{name}.json")
     content = {"measured": now.isoformat(timespec="seconds")} | asdict(result)
     file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return file
