@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import comparison, enumeration, flood, register, sign_ups, tables
+from benchmarks.contenders import CONTENDERS
 from benchmarks.options import ADDRESSES, REGISTER_ROWS, SIGN_UPS
 
 
@@ -18,7 +19,8 @@ def main() -> None:
 
 def show_peers() -> None:
     found = comparison.measure()
-    tables.print_comparison(found)
+    tables.print_machine(found.machine)
+    tables.print_loads(found.figures, {key: each.title for key, each in CONTENDERS.items()}, "mercurius-jit")
     print(f"The raw figures: {tables.keep('peers', found)}", file=sys.stderr)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import psutil
 from benchmarks.dialects import ByHand, Contract, Dialect, OfTables
 from benchmarks.machine import PEERS, SERVER_CORE, node, require
 from benchmarks.options import OTHER, chosen
+from benchmarks.organisations import Database
 from benchmarks.servers import free_port, process, redis
 
 GENEROUS = ",".join(
@@ -47,46 +48,51 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A contender that answers at *port*."""
+    """A contender that answers at *port*, from *database*."""
 
     contender: Contender
     process: psutil.Process
     port: int
+    database: Database
 
     @property
     def cpu(self) -> float:
         """Seconds of CPU that the process and its children have used, their kernel's work included."""
-        return sum(sum(each.cpu_times()[:2]) for each in self._tree())
+        return sum(sum(each.cpu_times()[:2]) for each in self.processes)
 
     @property
     def memory(self) -> float:
         """Resident megabytes of the process and its children."""
-        return sum(each.memory_info().rss for each in self._tree()) / 1e6
+        return sum(each.memory_info().rss for each in self.processes) / 1e6
 
-    def _tree(self) -> list[psutil.Process]:
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """The process itself, and then its children."""
         return [self.process, *self.process.children(recursive=True)]
 
 
 @contextmanager
-def running(contender: Contender, database_url: str, folder: Path) -> Iterator[Running]:
-    """Run *contender* on the core of the server, with a Redis if it needs one. Its log and mails go to *folder*."""
+def running(
+    contender: Contender, database: Database, folder: Path, cores: Iterable[int] = (SERVER_CORE,)
+) -> Iterator[Running]:
+    """Run *contender* on *cores*, with a Redis if it needs one. Its log and its mails go to *folder*."""
     port = free_port()
     environment = {
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": database.url,
         "PORT": str(port),
         "NODE_ENV": "production",
-        "GUICHET_DATABASE_URL": database_url,
+        "GUICHET_DATABASE_URL": database.url,
         "GUICHET_MAIL_URL": f"maildir:{folder / 'mailbox'}",
         **contender.environment,
     }
-    pinned = [require("taskset", "util-linux"), "--cpu-list", str(SERVER_CORE), *contender.command(port)]
+    pinned = [require("taskset", "util-linux"), "--cpu-list", ",".join(map(str, cores)), *contender.command(port)]
     path = "/health/ready" if contender.is_ours else "/"
     with ExitStack() as stack:
         if contender.needs_redis:
             environment["GUICHET_RATE_LIMIT_URL"] = stack.enter_context(redis(folder))
         log = folder / f"{port}.log"
         started = stack.enter_context(process(pinned, port, environment, path=path, folder=contender.folder, log=log))
-        yield Running(contender, started, port)
+        yield Running(contender, started, port, database)
 
 
 def _serve(python: str = sys.executable) -> Callable[[int], list[str]]:

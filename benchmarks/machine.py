@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
@@ -19,11 +21,16 @@ SERVER_CORE = min(CORES)
 OTHER_CORES = CORES - {SERVER_CORE}
 
 
-def leave_the_server_its_core() -> None:
-    """Move this process, and all that it will start, to the other cores: the load, PostgreSQL, Redis."""
+@contextmanager
+def server_core_left_alone() -> Iterator[None]:
+    """Keep this process, and all that it starts, on the other cores: the load, PostgreSQL, Redis."""
     if not OTHER_CORES:
         sys.exit("At least two cores are needed: one for the server, one for the load and PostgreSQL")
     os.sched_setaffinity(0, OTHER_CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
 
 
 def node() -> str | None:

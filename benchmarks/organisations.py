@@ -59,9 +59,27 @@ class Organisation:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A PostgreSQL that has the organisations numbered below *rows*."""
+
+    url: str
+    rows: int
+
+    def version(self) -> str:
+        return asyncio.run(self._ask("SHOW server_version"))
+
+    async def _ask(self, query: str) -> str:
+        connection = await asyncpg.connect(self.url)
+        try:
+            return str(await connection.fetchval(query))
+        finally:
+            await connection.close()
+
+
 @contextlib.contextmanager
-def postgres_with(rows: int, folder: Path) -> Iterator[str]:
-    """Give the URL of a PostgreSQL with *rows* organisations. It stays in *folder* for the next run."""
+def postgres_with(rows: int, folder: Path) -> Iterator[Database]:
+    """Run a PostgreSQL with *rows* organisations. It stays in *folder* for the next run."""
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / f"postgres-{rows}"
     server = get_server(data, start=False, postgres_version=max(POSTGRES_VERSIONS))
@@ -73,7 +91,7 @@ def postgres_with(rows: int, folder: Path) -> Iterator[str]:
         if not loaded.exists():
             asyncio.run(_load(url, rows))
             loaded.touch()
-        yield url
+        yield Database(url, rows)
     finally:
         server.cleanup()
 

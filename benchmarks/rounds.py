@@ -42,25 +42,26 @@ class Figures:
     """Resident megabytes, at the end."""
 
 
-def measure(servers: Mapping[str, Running], loads: Mapping[str, Load], rows: int) -> list[Figures]:
+def measure(servers: Mapping[str, Running], loads: Mapping[str, Load]) -> list[Figures]:
     """Return the figures of all rounds. The order of the servers changes from round to round."""
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         for name, load in loads.items():
             able = [key for key, server in servers.items() if server.contender.is_ours or not load.ours_alone]
             for key in able:
-                replay(_requests(servers[key], load, rows, -1, Path(folder)), servers[key].port, WARM_UP_SECONDS)
+                replay(_requests(servers[key], load, -1, Path(folder)), servers[key].port, WARM_UP_SECONDS)
             for number in range(ROUNDS):
                 for key in random.sample(able, len(able)):
-                    requests = _requests(servers[key], load, rows, number, Path(folder))
+                    requests = _requests(servers[key], load, number, Path(folder))
                     figures.append(_measure_once(key, servers[key], name, number, requests))
                 print(f"{load.title}: round {number + 1} of {ROUNDS}", file=sys.stderr)
     return figures
 
 
-def _requests(server: Running, load: Load, rows: int, seed: int, folder: Path) -> Path:
+def _requests(server: Running, load: Load, seed: int, folder: Path) -> Path:
     file = folder / "requests"
-    file.write_text(as_lines(load.draw(server.contender.dialect, rows, seed)), encoding="utf-8")
+    requests = load.draw(server.contender.dialect, server.database.rows, seed)
+    file.write_text(as_lines(requests), encoding="utf-8")
     return file
 
 

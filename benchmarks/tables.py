@@ -4,70 +4,76 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.comparison import Comparison
-from benchmarks.contenders import CONTENDERS
 from benchmarks.loads import LOADS
 from benchmarks.options import KEEP
-from benchmarks.rounds import Figures
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from benchmarks.rounds import Figures
 
 RESULTS = Path(__file__).with_name("results")
-YARDSTICK = "mercurius-jit"
 
 
-def print_comparison(comparison: Comparison) -> None:
-    """Print a table for each load: medians of the rounds, and between brackets the lowest and the highest."""
-    print("; ".join(f"{name} {value}" for name, value in comparison.machine.items()))
-    print(f"{comparison.rows:,} organisations.\n")
-    for load in dict.fromkeys(each.load for each in comparison.figures):
-        _print_load(load, [each for each in comparison.figures if each.load == load])
+def print_machine(machine: Mapping[str, str]) -> None:
+    print(f"{'; '.join(f'{name} {value}' for name, value in machine.items())}\n")
 
 
-def _print_load(load: str, figures: Sequence[Figures]) -> None:
-    yardstick = CONTENDERS[YARDSTICK].title
-    columns = (LOADS[load].title, "CPU each, µs", f"of {yardstick}'s", "a second", "p50, ms", "p99, ms", "memory, MB")
-    print(f"| {' | '.join(columns)} |")
+def print_loads(figures: Sequence[Figures], titles: Mapping[str, str], yardstick: str) -> None:
+    """Print a table for each load, with its servers in the order of *titles*.
+
+    It has medians of the rounds, the lowest and the highest in brackets, and CPU in relation to that of *yardstick*.
+    """
+    for load in dict.fromkeys(each.load for each in figures):
+        of_load = [each for each in figures if each.load == load]
+        print_header(LOADS[load].title, "CPU each, µs", "relative", "a second", "p50, ms", "p99, ms", "memory, MB")
+        for server, title in titles.items():
+            if own := [each for each in of_load if each.server == server]:
+                print_row(
+                    title,
+                    spread((each.cpu for each in own), ".0f"),
+                    _relative_cpu(of_load, server, yardstick),
+                    spread((each.rate for each in own), ",.0f"),
+                    spread((each.p50 for each in own), ".2f"),
+                    spread((each.p99 for each in own), ".2f"),
+                    f"{statistics.median(each.memory for each in own):.0f}",
+                )
+        print()
+
+
+def print_header(*columns: str) -> None:
+    print_row(*columns)
     print(f"| --- |{' ---: |' * (len(columns) - 1)}")
-    for server in dict.fromkeys(each.server for each in sorted(figures, key=_place)):
-        own = [each for each in figures if each.server == server]
-        cells = [
-            CONTENDERS[server].title,
-            _range(own, lambda each: each.cpu, ".0f"),
-            _ratio(figures, server),
-            _range(own, lambda each: each.rate, ",.0f"),
-            _range(own, lambda each: each.p50, ".2f"),
-            _range(own, lambda each: each.p99, ".2f"),
-            f"{statistics.median(each.memory for each in own):.0f}",
-        ]
-        print(f"| {' | '.join(cells)} |")
-    print()
 
 
-def _place(figures: Figures) -> int:
-    return list(CONTENDERS).index(figures.server)
+def print_row(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _range(figures: Iterable[Figures], value: Callable[[Figures], float], form: str) -> str:
-    values = [value(each) for each in figures]
-    return f"{statistics.median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
+def spread(values: Iterable[float], form: str) -> str:
+    """Return the median of *values*, and in brackets the lowest and the highest."""
+    ordered = sorted(values)
+    return f"{statistics.median(ordered):{form}} ({ordered[0]:{form}}–{ordered[-1]:{form}})"
 
 
-def _ratio(figures: Iterable[Figures], server: str) -> str:
-    """Return the median, over the rounds, of the ratio of CPU to the yardstick's; – if it did not run."""
+def _relative_cpu(figures: Iterable[Figures], server: str, yardstick: str) -> str:
+    """Return the median, over the rounds, of the ratio of CPU to the yardstick's; – if that did not run."""
     cpu = {(each.server, each.round): each.cpu for each in figures}
     ratios = [
-        cost / cpu[YARDSTICK, number]
+        cost / cpu[yardstick, number]
         for (each, number), cost in cpu.items()
-        if each == server and (YARDSTICK, number) in cpu
+        if each == server and (yardstick, number) in cpu
     ]
     return f"{statistics.median(ratios):.2f} ×" if ratios else "–"
 
 
-def keep(name: str, result: Comparison) -> Path:
+def keep(name: str, result: DataclassInstance) -> Path:
     """Write the raw figures. Git ignores the file, unless `BENCH_KEEP` is set: then it has the day in its name."""
     now = datetime.now(UTC)
     RESULTS.mkdir(exist_ok=True)
