@@ -7,11 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import enumeration, flood, look_ups, register, sign_ups
-
-SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
-REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
-ADDRESSES = int(os.environ.get("BENCH_ADDRESSES", "40"))
+from benchmarks import comparison, enumeration, flood, register, sign_ups, tables
+from benchmarks.contenders import CONTENDERS
+from benchmarks.options import ADDRESSES, REGISTER_ROWS, SIGN_UPS
 
 
 def main() -> None:
@@ -19,13 +17,11 @@ def main() -> None:
         PARTS[part]()
 
 
-def show_look_ups() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        ours, by_hand, ratio = look_ups.measure(Path(folder))
-    print("| CPU of the server | µs |\n| --- | ---: |")
-    print(f"| one look-up | {ours:.0f} |")
-    print(f"| the same by hand, Starlette and asyncpg | {by_hand:.0f} |")
-    print(f"| median of the ratios, round by round | {ratio:.2f} × |\n")
+def show_peers() -> None:
+    found = comparison.measure()
+    tables.print_machine(found.machine)
+    tables.print_loads(found.figures, {key: each.title for key, each in CONTENDERS.items()}, "mercurius-jit")
+    print(f"The raw figures: {tables.keep('peers', found)}", file=sys.stderr)
 
 
 def show_sign_ups() -> None:
@@ -77,7 +73,7 @@ def show_flood() -> None:
 
 
 PARTS = {
-    "look_ups": show_look_ups,
+    "peers": show_peers,
     "sign_ups": show_sign_ups,
     "register": show_register,
     "enumeration": show_enumeration,
