@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGISendEvent
+    from uvicorn._types import ASGISendEvent, HTTPResponseBodyEvent
 
 Field: TypeAlias = tuple[bytes, bytes]
 """One header."""
@@ -54,41 +54,65 @@ class AnsweringTransport:
 
 
 class Exchange(RequestResponseCycle):
-    """Uvicorn's exchange of one request and its answer, with a short way for the usual head of an answer.
+    """Uvicorn's exchange of one request and its answer, with a short way for the usual answer.
 
-    Uvicorn searches each header of each answer for forbidden characters. Nearly all of them are the same every time.
+    Such an answer has one known length and one part, and its connection lasts. Its head waits for its body, and both
+    are written at once. Uvicorn searches each header of each answer for forbidden characters, but nearly all of them
+    are the same every time: their lines are kept.
     """
 
+    _head: bytes | None = None
+    """The head of the answer, while it waits for the body."""
+
     async def send(self, message: ASGISendEvent) -> None:
-        if message["type"] == "http.response.start" and not (self.response_started or self.flow.write_paused):
-            head = self._encode_head(message["status"], [*self.default_headers, *message.get("headers", ())])
-            if head is not None and not self.disconnected:
-                self.response_started, self.waiting_for_100_continue = True, False
-                self.transport.write(head)
+        """Send *message* as uvicorn does."""
+        if message["type"] == "http.response.start":
+            if not self.response_started and self._encode_head(message["status"], message.get("headers", ())):
                 return
+        elif self._head is not None:
+            if message["type"] == "http.response.body" and self._complete(message):
+                return
+            self.transport.write(self._head)
+            self._head = None
         await super().send(message)
 
-    def _encode_head(self, status: int, fields: Sequence[Field]) -> bytes | None:
-        """Return the head of a lasting connection's answer with one known length; None for any other."""
+    def _encode_head(self, status: int, fields: Iterable[Field]) -> bool:
+        """Encode the head of a usual answer. Return whether it is one."""
         lines = [STATUS_LINE[status]]
-        lengths = 0
-        for field in fields:
+        length = None
+        for field in (*self.default_headers, *fields):
             line = _LINES.get(field)
             if line is None:
                 name, value = field
                 if name in HANDLED_BY_UVICORN or HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-                    return None
+                    return False
                 line = b"%b: %b\r\n" % (name.lower(), value)
                 if name == b"content-length":
-                    self.expected_content_length, self.chunked_encoding = int(value), False
-                    lengths += 1
+                    length = int(value)
                 elif name not in VARYING and len(_LINES) < MAX_LINES:
                     _LINES[field] = line
             lines.append(line)
-        if lengths != 1 or not self.keep_alive:
-            return None
+        if length is None or not self.keep_alive or self.scope["method"] == "HEAD":
+            return False
         lines.append(b"\r\n")
-        return b"".join(lines)
+        self._head = b"".join(lines)
+        self.expected_content_length, self.chunked_encoding = length, False
+        self.response_started, self.waiting_for_100_continue = True, False
+        return True
+
+    def _complete(self, message: HTTPResponseBodyEvent) -> bool:
+        """Write a whole answer. Return False, and write nothing, if *message* is not all of its body."""
+        body = message.get("body", b"")
+        is_usual = len(body) == self.expected_content_length and not message.get("more_body", False)
+        if self._head is None or not is_usual or self.flow.write_paused or self.disconnected:
+            return False
+        self.transport.write(self._head + body)
+        self._head = None
+        self.expected_content_length = 0
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
+        return True
 
 
 class UvicornProtocol(HttpToolsProtocol):
