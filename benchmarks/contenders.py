@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -32,6 +32,8 @@ PRODUCTION = {
 }
 """Nothing that production has is off. Limits count as ever; they are high enough to refuse nobody."""
 
+DEVELOPMENT = {"GUICHET_SECRET_KEY": secrets.token_hex(32)}
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -44,6 +46,13 @@ class Contender:
     is_ours: bool = False
     needs_redis: bool = False
     folder: Path = Path(__file__).parents[1]
+
+    def with_workers(self, number: int) -> Contender:
+        return replace(self, command=lambda port: [*self.command(port), "--workers", str(number)])
+
+    def developing(self, settings: Mapping[str, str]) -> Contender:
+        """Return this service without what production alone has, and with *settings* that production refuses."""
+        return replace(self, environment={**DEVELOPMENT, **settings})
 
 
 @dataclass(frozen=True, slots=True)

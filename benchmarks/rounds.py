@@ -49,16 +49,17 @@ def measure(servers: Mapping[str, Running], loads: Mapping[str, Load]) -> list[F
         for name, load in loads.items():
             able = [key for key, server in servers.items() if server.contender.is_ours or not load.ours_alone]
             for key in able:
-                replay(_requests(servers[key], load, -1, Path(folder)), servers[key].port, WARM_UP_SECONDS)
+                replay(write_requests(servers[key], load, -1, Path(folder)), servers[key].port, WARM_UP_SECONDS)
             for number in range(ROUNDS):
                 for key in random.sample(able, len(able)):
-                    requests = _requests(servers[key], load, number, Path(folder))
+                    requests = write_requests(servers[key], load, number, Path(folder))
                     figures.append(_measure_once(key, servers[key], name, number, requests))
                 print(f"{load.title}: round {number + 1} of {ROUNDS}", file=sys.stderr)
     return figures
 
 
-def _requests(server: Running, load: Load, seed: int, folder: Path) -> Path:
+def write_requests(server: Running, load: Load, seed: int, folder: Path) -> Path:
+    """Write the requests of one round into a file of *folder*, in the server's dialect. Return the file."""
     file = folder / "requests"
     requests = load.draw(server.contender.dialect, server.database.rows, seed)
     file.write_text(as_lines(requests), encoding="utf-8")
@@ -68,12 +69,12 @@ def _requests(server: Running, load: Load, seed: int, folder: Path) -> Path:
 def _measure_once(key: str, server: Running, load: str, number: int, requests: Path) -> Figures:
     before = server.cpu
     seen = replay(requests, server.port, SECONDS)
-    cpu = (_settled_cpu(server) - before) / seen.sent * 1e6
+    cpu = (settled_cpu(server) - before) / seen.sent * 1e6
     rate = seen.answered / seen.seconds
     return Figures(key, load, number, seen.answered, cpu, rate, seen.p50, seen.p99, server.memory)
 
 
-def _settled_cpu(server: Running) -> float:
+def settled_cpu(server: Running) -> float:
     """Return the CPU that *server* has used once it has ended what it was asked, and written what follows an answer."""
     used = server.cpu
     for _ in range(MAX_SETTLINGS):
