@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -38,8 +37,8 @@ def publish(part: str, tables: str, figures: DataclassInstance) -> None:
 
 def replace_tables(document: str, part: str, tables: str) -> str:
     """Return *document* with *tables* between the two marks of *part*."""
-    begin, end = f"<!-- make bench PARTS={part}: begin -->", "<!-- end -->"
-    marked = re.compile(f"(?<={re.escape(begin)}\n).*?(?=^{re.escape(end)}$)", re.DOTALL | re.MULTILINE)
-    replaced, number = marked.subn(lambda _: f"\n{tables}\n\n", document)
-    assert number == 1, f"{begin} … {end} is there {number} times"
-    return replaced
+    before, begin, rest = document.partition(f"<!-- make bench PARTS={part}: begin -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    assert begin, f"the page has no place for {part}"
+    assert end, f"the place for {part} has no end"
+    return f"{before}{begin}\n{tables}\n\n{end}{after}"

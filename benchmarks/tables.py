@@ -51,12 +51,29 @@ def of_storms(found: Storms) -> str:
     """Return a table of look-ups alone and in a storm of activations."""
     rounds = found.rounds
     rows = [
-        ["alone", _spread((e.quiet_p50 for e in rounds), ".2f"), _spread((e.quiet_p99 for e in rounds), ".2f")],
-        ["in a storm", _spread((e.stormy_p50 for e in rounds), ".2f"), _spread((e.stormy_p99 for e in rounds), ".2f")],
-        ["ratio", "", f"{_spread((e.ratio for e in rounds), '.2f')}"],
-        ["activations a second in the storm", "", _spread((e.activations for e in rounds), ".1f")],
+        ["alone", spread((e.quiet_p50 for e in rounds), ".2f"), spread((e.quiet_p99 for e in rounds), ".2f")],
+        ["in a storm", spread((e.stormy_p50 for e in rounds), ".2f"), spread((e.stormy_p99 for e in rounds), ".2f")],
+        ["ratio", "", f"{spread((e.ratio for e in rounds), '.2f')}"],
+        ["activations a second in the storm", "", spread((e.activations for e in rounds), ".1f")],
     ]
     return f"{_machine(found.machine, found.rows)}\n\n{_table(['Look-ups', 'p50, ms', 'p99, ms'], rows)}"
+
+
+def relative_cpu(figures: Iterable[Figures], server: str, yardstick: str) -> str:
+    """Return the median, over the rounds, of the ratio of CPU to the yardstick's; – if that did not run."""
+    cpu = {(each.server, each.round): each.cpu for each in figures}
+    ratios = [
+        cost / cpu[yardstick, number]
+        for (each, number), cost in cpu.items()
+        if each == server and (yardstick, number) in cpu
+    ]
+    return f"{statistics.median(ratios):.2f} ×" if ratios else "–"
+
+
+def spread(values: Iterable[float], form: str) -> str:
+    """Return the median of *values*, and between brackets the lowest and the highest."""
+    ordered = sorted(values)
+    return f"{statistics.median(ordered):{form}} ({ordered[0]:{form}}–{ordered[-1]:{form}})"
 
 
 def _machine(machine: Mapping[str, str], rows: int) -> str:
@@ -79,32 +96,16 @@ def _load(figures: Sequence[Figures], titles: Mapping[str, str], yardstick: str)
             rows.append(
                 [
                     title,
-                    _spread((each.cpu for each in own), ",.0f"),
-                    _relative_cpu(figures, server, yardstick),
-                    _spread((each.rate for each in own), ",.0f"),
-                    _spread((each.p50 for each in own), ".2f"),
-                    _spread((each.p99 for each in own), ".2f"),
+                    spread((each.cpu for each in own), ",.0f"),
+                    relative_cpu(figures, server, yardstick),
+                    spread((each.rate for each in own), ",.0f"),
+                    spread((each.p50 for each in own), ".2f"),
+                    spread((each.p99 for each in own), ".2f"),
                     f"{statistics.median(each.memory for each in own):.0f}",
                 ]
             )
     title = LOADS[figures[0].load].title
     return _table([title, "CPU each, µs", "relative", "a second", "p50, ms", "p99, ms", "memory, MB"], rows)
-
-
-def _relative_cpu(figures: Iterable[Figures], server: str, yardstick: str) -> str:
-    """Return the median, over the rounds, of the ratio of CPU to the yardstick's; – if that did not run."""
-    cpu = {(each.server, each.round): each.cpu for each in figures}
-    ratios = [
-        cost / cpu[yardstick, number]
-        for (each, number), cost in cpu.items()
-        if each == server and (yardstick, number) in cpu
-    ]
-    return f"{statistics.median(ratios):.2f} ×" if ratios else "–"
-
-
-def _spread(values: Iterable[float], form: str) -> str:
-    ordered = sorted(values)
-    return f"{statistics.median(ordered):{form}} ({ordered[0]:{form}}–{ordered[-1]:{form}})"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
