@@ -39,6 +39,7 @@ def show_sign_ups() -> None:
     print(f"| a second | {result.number / result.seconds:.1f} |")
     print(f"| CPU each | {result.cpu:.1f} ms |")
     print(f"| of which argon2id | {result.cpu_of_argon2:.1f} ms |")
+    print(f"| all else, of one hash | {result.share_of_the_rest:.0%} |")
     print(f"| resident memory before | {result.memory_before:.0f} MB |")
     print(f"| resident memory after | {result.memory_after:.0f} MB |")
 

@@ -17,6 +17,7 @@ from benchmarks.machine import CORES, describe, server_core_left_alone
 from benchmarks.options import FOLDER, LOAD_MINUTES, ROUNDS, ROWS, SIZES
 from benchmarks.organisations import Database, postgres_with
 from benchmarks.rounds import Figures, settled_cpu, write_requests
+from benchmarks.servers import family, memory_megabytes
 from benchmarks.verification import verify
 from benchmarks.wrk import replay
 
@@ -70,7 +71,7 @@ def _start(database: Database, folder: Path) -> Start:
         verify(server, samples=1)
         seconds = time.perf_counter() - began
         settled_cpu(server)
-        return Start(seconds, sorted((each.memory_info().rss / 1e6 for each in server.processes), reverse=True))
+        return Start(seconds, sorted((each.memory_info().rss / 1e6 for each in family(server.process)), reverse=True))
 
 
 def _compare_sizes(kept: Path, folder: Path) -> list[Figures]:
@@ -99,10 +100,10 @@ def _watch_memory(database: Database, folder: Path) -> list[tuple[float, float]]
     """Return the resident memory, read again and again under a mixed load of look-ups and sign-ups."""
     seconds = round(LOAD_MINUTES * 60 / READINGS)
     with server_core_left_alone(), running(SERVICE, database, folder) as server:
-        readings = [(0.0, server.memory)]
+        readings = [(0.0, memory_megabytes(server.process))]
         for number in range(1, READINGS + 1):
             replay(write_requests(server, LOADS["sign_ups"], number, folder), server.port, seconds)
-            readings.append((number * seconds / 60, server.memory))
+            readings.append((number * seconds / 60, memory_megabytes(server.process)))
             print(f"memory: {number} of {READINGS}", file=sys.stderr)
         return readings
 

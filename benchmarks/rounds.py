@@ -14,6 +14,7 @@ from benchmarks.contenders import Running
 from benchmarks.dialects import as_lines
 from benchmarks.loads import Load
 from benchmarks.options import ROUNDS, SECONDS
+from benchmarks.servers import cpu_seconds, memory_megabytes
 from benchmarks.wrk import replay
 
 WARM_UP_SECONDS = 2
@@ -49,7 +50,7 @@ def measure(servers: Mapping[str, Running], loads: Mapping[str, Load]) -> list[F
         for name, load in loads.items():
             able = [key for key, server in servers.items() if server.contender.is_ours or not load.ours_alone]
             for key in able:
-                replay(write_requests(servers[key], load, -1, Path(folder)), servers[key].port, WARM_UP_SECONDS)
+                replay(write_requests(servers[key], load, ROUNDS, Path(folder)), servers[key].port, WARM_UP_SECONDS)
             for number in range(ROUNDS):
                 for key in random.sample(able, len(able)):
                     requests = write_requests(servers[key], load, number, Path(folder))
@@ -67,19 +68,19 @@ def write_requests(server: Running, load: Load, seed: int, folder: Path) -> Path
 
 
 def _measure_once(key: str, server: Running, load: str, number: int, requests: Path) -> Figures:
-    before = server.cpu
+    before = cpu_seconds(server.process)
     seen = replay(requests, server.port, SECONDS)
     cpu = (settled_cpu(server) - before) / seen.sent * 1e6
     rate = seen.answered / seen.seconds
-    return Figures(key, load, number, seen.answered, cpu, rate, seen.p50, seen.p99, server.memory)
+    return Figures(key, load, number, seen.answered, cpu, rate, seen.p50, seen.p99, memory_megabytes(server.process))
 
 
 def settled_cpu(server: Running) -> float:
     """Return the CPU that *server* has used once it has ended what it was asked, and written what follows an answer."""
-    used = server.cpu
+    used = cpu_seconds(server.process)
     for _ in range(MAX_SETTLINGS):
         time.sleep(SETTLING_SECONDS)
-        before, used = used, server.cpu
+        before, used = used, cpu_seconds(server.process)
         if used - before <= IDLE * SETTLING_SECONDS:
             break
     return used

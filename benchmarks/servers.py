@@ -85,6 +85,21 @@ def redis(folder: Path) -> Iterator[str]:
         yield f"async+redis://127.0.0.1:{port}"
 
 
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """Return *process* and all that it has started: of this service, the relay and the workers."""
+    return [process, *process.children(recursive=True)]
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the seconds of CPU that the family of *process* has used, the kernel's work for it included."""
+    return sum(sum(each.cpu_times()[:2]) for each in family(process))
+
+
+def memory_megabytes(process: psutil.Process) -> float:
+    """Return the resident memory of the family of *process*. Pages that they share count for each."""
+    return sum(each.memory_info().rss for each in family(process)) / 1e6
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
