@@ -16,8 +16,8 @@ from benchmarks.loads import LOADS
 from benchmarks.machine import CORES, describe, server_core_left_alone
 from benchmarks.options import FOLDER, LOAD_MINUTES, ROUNDS, ROWS, SIZES
 from benchmarks.organisations import Database, postgres_with
-from benchmarks.rounds import Figures, settled_cpu, write_requests
-from benchmarks.servers import family, memory_megabytes
+from benchmarks.rounds import Figures, write_requests
+from benchmarks.servers import family, memory_megabytes, settled_cpu
 from benchmarks.verification import verify
 from benchmarks.wrk import replay
 
@@ -70,7 +70,7 @@ def _start(database: Database, folder: Path) -> Start:
     with running(SERVICE, database, folder, cores=CORES) as server:
         verify(server, samples=1)
         seconds = time.perf_counter() - began
-        settled_cpu(server)
+        settled_cpu(server.process)
         return Start(seconds, sorted((each.memory_info().rss / 1e6 for each in family(server.process)), reverse=True))
 
 
@@ -100,6 +100,7 @@ def _watch_memory(database: Database, folder: Path) -> list[tuple[float, float]]
     """Return the resident memory, read again and again under a mixed load of look-ups and sign-ups."""
     seconds = round(LOAD_MINUTES * 60 / READINGS)
     with server_core_left_alone(), running(SERVICE, database, folder) as server:
+        settled_cpu(server.process)
         readings = [(0.0, memory_megabytes(server.process))]
         for number in range(1, READINGS + 1):
             replay(write_requests(server, LOADS["sign_ups"], number, folder), server.port, seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,10 @@ from benchmarks.contenders import Running
 from benchmarks.dialects import as_lines
 from benchmarks.loads import Load
 from benchmarks.options import ROUNDS, SECONDS
-from benchmarks.servers import cpu_seconds, memory_megabytes
+from benchmarks.servers import cpu_seconds, memory_megabytes, settled_cpu
 from benchmarks.wrk import replay
 
 WARM_UP_SECONDS = 2
-SETTLING_SECONDS = 0.2
-IDLE = 0.05
-"""The share of a core below which a server has nothing left to do."""
-MAX_SETTLINGS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +65,6 @@ def write_requests(server: Running, load: Load, seed: int, folder: Path) -> Path
 def _measure_once(key: str, server: Running, load: str, number: int, requests: Path) -> Figures:
     before = cpu_seconds(server.process)
     seen = replay(requests, server.port, SECONDS)
-    cpu = (settled_cpu(server) - before) / seen.sent * 1e6
+    cpu = (settled_cpu(server.process) - before) / seen.sent * 1e6
     rate = seen.answered / seen.seconds
     return Figures(key, load, number, seen.answered, cpu, rate, seen.p50, seen.p99, memory_megabytes(server.process))
-
-
-def settled_cpu(server: Running) -> float:
-    """Return the CPU that *server* has used once it has ended what it was asked, and written what follows an answer."""
-    used = cpu_seconds(server.process)
-    for _ in range(MAX_SETTLINGS):
-        time.sleep(SETTLING_SECONDS)
-        before, used = used, cpu_seconds(server.process)
-        if used - before <= IDLE * SETTLING_SECONDS:
-            break
-    return used

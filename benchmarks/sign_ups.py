@@ -16,7 +16,7 @@ import httpx
 import psutil
 from argon2 import PasswordHasher
 
-from benchmarks.servers import cpu_seconds, memory_megabytes, postgres, service
+from benchmarks.servers import memory_megabytes, postgres, service, settled_cpu
 
 T = TypeVar("T")
 Tokens: TypeAlias = dict[str, asyncio.Future[str]]
@@ -65,11 +65,11 @@ def measure(folder: Path, number: int) -> SignUps:
     """Walk *number* people through the whole sign-up, mails included, a few at once."""
     open_doors = {"GUICHET_RATE_LIMITS": "off", "GUICHET_CAPTCHA": f"fixed:{ANSWER}"}
     with postgres(folder) as url, service(url, folder, **open_doors) as (process, port):
+        cpu, started = settled_cpu(process), time.perf_counter()
         memory_before = memory_megabytes(process)
-        cpu, started = cpu_seconds(process), time.perf_counter()
         asyncio.run(_walk(port, folder / "mailbox", number, _sign_up_and_activate))
         seconds = time.perf_counter() - started
-        cpu = cpu_seconds(process) - cpu
+        cpu = settled_cpu(process) - cpu
         memory_after = memory_megabytes(process)
     return SignUps(number, seconds, cpu / number * 1e3, _cpu_of_a_hash(), memory_before, memory_after)
 
