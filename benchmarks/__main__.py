@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import comparison, enumeration, flood, register, sign_ups, tables
-from benchmarks.contenders import CONTENDERS
+from benchmarks import comparison, enumeration, flood, growth, register, sign_ups, storm, tables
 from benchmarks.options import ADDRESSES, REGISTER_ROWS, SIGN_UPS
+from benchmarks.publishing import publish
 
 
 def main() -> None:
@@ -19,9 +19,17 @@ def main() -> None:
 
 def show_peers() -> None:
     found = comparison.measure()
-    tables.print_machine(found.machine)
-    tables.print_loads(found.figures, {key: each.title for key, each in CONTENDERS.items()}, "mercurius-jit")
-    print(f"The raw figures: {tables.keep('peers', found)}", file=sys.stderr)
+    publish("peers", tables.of_comparison(found), found)
+
+
+def show_growth() -> None:
+    found = growth.measure()
+    publish("growth", tables.of_growth(found), found)
+
+
+def show_storm() -> None:
+    found = storm.measure()
+    publish("storm", tables.of_storms(found), found)
 
 
 def show_sign_ups() -> None:
@@ -31,6 +39,7 @@ def show_sign_ups() -> None:
     print(f"| a second | {result.number / result.seconds:.1f} |")
     print(f"| CPU each | {result.cpu:.1f} ms |")
     print(f"| of which argon2id | {result.cpu_of_argon2:.1f} ms |")
+    print(f"| all else, of one hash | {result.share_of_the_rest:.0%} |")
     print(f"| resident memory before | {result.memory_before:.0f} MB |")
     print(f"| resident memory after | {result.memory_after:.0f} MB |")
 
@@ -74,6 +83,8 @@ def show_flood() -> None:
 
 PARTS = {
     "peers": show_peers,
+    "growth": show_growth,
+    "storm": show_storm,
     "sign_ups": show_sign_ups,
     "register": show_register,
     "enumeration": show_enumeration,

@@ -7,20 +7,19 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
+from api.limits.table import DEFAULT_LIMITS
 from benchmarks.dialects import ByHand, Contract, Dialect, OfTables
 from benchmarks.machine import PEERS, SERVER_CORE, node, require
 from benchmarks.options import OTHER, chosen
 from benchmarks.organisations import Database
 from benchmarks.servers import free_port, process, redis
 
-GENEROUS = ",".join(
-    f"{name}=1000000000/minute" for name in ("organisation", "createAccount", "createAccountAddress", "mailbox")
-)
+GENEROUS = ",".join(f"{name}=1000000000/minute" for name in DEFAULT_LIMITS)
 PRODUCTION = {
     "GUICHET_ENVIRONMENT": "production",
     "GUICHET_SECRET_KEY": secrets.token_hex(32),
@@ -31,6 +30,8 @@ PRODUCTION = {
     "GUICHET_RATE_LIMITS": GENEROUS,
 }
 """Nothing that production has is off. Limits count as ever; they are high enough to refuse nobody."""
+
+DEVELOPMENT = {"GUICHET_SECRET_KEY": secrets.token_hex(32)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,13 @@ class Contender:
     needs_redis: bool = False
     folder: Path = Path(__file__).parents[1]
 
+    def with_workers(self, number: int) -> Contender:
+        return replace(self, command=lambda port: [*self.command(port), "--workers", str(number)])
+
+    def developing(self, settings: Mapping[str, str]) -> Contender:
+        """Return this service without what production alone has, and with *settings* that production refuses."""
+        return replace(self, environment={**DEVELOPMENT, **settings})
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -54,21 +62,6 @@ class Running:
     process: psutil.Process
     port: int
     database: Database
-
-    @property
-    def cpu(self) -> float:
-        """Seconds of CPU that the process and its children have used, their kernel's work included."""
-        return sum(sum(each.cpu_times()[:2]) for each in self.processes)
-
-    @property
-    def memory(self) -> float:
-        """Resident megabytes of the process and its children."""
-        return sum(each.memory_info().rss for each in self.processes) / 1e6
-
-    @property
-    def processes(self) -> list[psutil.Process]:
-        """The process itself, and then its children."""
-        return [self.process, *self.process.children(recursive=True)]
 
 
 @contextmanager

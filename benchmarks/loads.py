@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from uuid import uuid4
 
 from benchmarks.dialects import Dialect, Request, post
 from benchmarks.sign_ups import CREATE_ACCOUNT, form
@@ -53,9 +54,10 @@ def _zipf(dialect: Dialect, rows: int, chance: random.Random) -> Iterator[Reques
 
 
 def _with_sign_ups(dialect: Dialect, rows: int, chance: random.Random) -> Iterator[Request]:
+    """Yield look-ups and, at random places, forms of people who have never been there."""
     for look_up in _one(dialect, rows, chance):
         if chance.random() < SIGN_UPS:
-            yield post(CREATE_ACCOUNT, {"input": form(f"person-{chance.getrandbits(48):x}@example.org")})
+            yield post(CREATE_ACCOUNT, {"input": form(f"person-{uuid4()}@example.org")})
         else:
             yield look_up
 

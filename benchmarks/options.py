@@ -20,6 +20,10 @@ SIGN_UPS = int(os.environ.get("BENCH_SIGN_UPS", "5000"))
 REGISTER_ROWS = int(os.environ.get("BENCH_REGISTER_ROWS", "5000000"))
 ADDRESSES = int(os.environ.get("BENCH_ADDRESSES", "40"))
 
+SIZES = [int(rows) for rows in os.environ.get("BENCH_SIZES", "10000,2000000,20000000").split(",")]
+"""Organisations in the registers that show what grows with them."""
+LOAD_MINUTES = float(os.environ.get("BENCH_LOAD_MINUTES", "5"))
+"""Minutes under load after which memory is read for the last time."""
 ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))
 """Organisations in the register."""
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,10 @@ from benchmarks.contenders import Running
 from benchmarks.dialects import as_lines
 from benchmarks.loads import Load
 from benchmarks.options import ROUNDS, SECONDS
+from benchmarks.servers import cpu_seconds, memory_megabytes, settled_cpu
 from benchmarks.wrk import replay
 
 WARM_UP_SECONDS = 2
-SETTLING_SECONDS = 0.2
-IDLE = 0.05
-"""The share of a core below which a server has nothing left to do."""
-MAX_SETTLINGS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +45,17 @@ def measure(servers: Mapping[str, Running], loads: Mapping[str, Load]) -> list[F
         for name, load in loads.items():
             able = [key for key, server in servers.items() if server.contender.is_ours or not load.ours_alone]
             for key in able:
-                replay(_requests(servers[key], load, -1, Path(folder)), servers[key].port, WARM_UP_SECONDS)
+                replay(write_requests(servers[key], load, ROUNDS, Path(folder)), servers[key].port, WARM_UP_SECONDS)
             for number in range(ROUNDS):
                 for key in random.sample(able, len(able)):
-                    requests = _requests(servers[key], load, number, Path(folder))
+                    requests = write_requests(servers[key], load, number, Path(folder))
                     figures.append(_measure_once(key, servers[key], name, number, requests))
                 print(f"{load.title}: round {number + 1} of {ROUNDS}", file=sys.stderr)
     return figures
 
 
-def _requests(server: Running, load: Load, seed: int, folder: Path) -> Path:
+def write_requests(server: Running, load: Load, seed: int, folder: Path) -> Path:
+    """Write the requests of one round into a file of *folder*, in the server's dialect. Return the file."""
     file = folder / "requests"
     requests = load.draw(server.contender.dialect, server.database.rows, seed)
     file.write_text(as_lines(requests), encoding="utf-8")
@@ -66,19 +63,8 @@ def _requests(server: Running, load: Load, seed: int, folder: Path) -> Path:
 
 
 def _measure_once(key: str, server: Running, load: str, number: int, requests: Path) -> Figures:
-    before = server.cpu
+    before = cpu_seconds(server.process)
     seen = replay(requests, server.port, SECONDS)
-    cpu = (_settled_cpu(server) - before) / seen.sent * 1e6
+    cpu = (settled_cpu(server.process) - before) / seen.sent * 1e6
     rate = seen.answered / seen.seconds
-    return Figures(key, load, number, seen.answered, cpu, rate, seen.p50, seen.p99, server.memory)
-
-
-def _settled_cpu(server: Running) -> float:
-    """Return the CPU that *server* has used once it has ended what it was asked, and written what follows an answer."""
-    used = server.cpu
-    for _ in range(MAX_SETTLINGS):
-        time.sleep(SETTLING_SECONDS)
-        before, used = used, server.cpu
-        if used - before <= IDLE * SETTLING_SECONDS:
-            break
-    return used
+    return Figures(key, load, number, seen.answered, cpu, rate, seen.p50, seen.p99, memory_megabytes(server.process))

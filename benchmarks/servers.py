@@ -21,6 +21,10 @@ from models.database.migration import migrate
 from models.database.url import parse_database_url
 
 START_SECONDS = 30
+SETTLING_SECONDS = 0.2
+IDLE = 0.05
+"""The share of a core below which a server has nothing left to do."""
+MAX_SETTLINGS = 50
 
 
 @contextlib.contextmanager
@@ -83,6 +87,32 @@ def redis(folder: Path) -> Iterator[str]:
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder), "--loglevel", "warning"]
     with process(["redis-server", *options], port, {}, path=None):
         yield f"async+redis://127.0.0.1:{port}"
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """Return *process* and all that it has started: of this service, the relay and the workers."""
+    return [process, *process.children(recursive=True)]
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the seconds of CPU that the family of *process* has used, the kernel's work for it included."""
+    return sum(sum(each.cpu_times()[:2]) for each in family(process))
+
+
+def settled_cpu(process: psutil.Process) -> float:
+    """Return `cpu_seconds` once the family has ended what it was asked, started, and written what follows an answer."""
+    used = cpu_seconds(process)
+    for _ in range(MAX_SETTLINGS):
+        time.sleep(SETTLING_SECONDS)
+        before, used = used, cpu_seconds(process)
+        if used - before <= IDLE * SETTLING_SECONDS:
+            break
+    return used
+
+
+def memory_megabytes(process: psutil.Process) -> float:
+    """Return the resident memory of the family of *process*. Pages that they share count for each."""
+    return sum(each.memory_info().rss for each in family(process)) / 1e6
 
 
 def free_port() -> int:

@@ -15,10 +15,10 @@ from tests.support.sirene_files import siret
 SAMPLES = 20
 
 
-def verify(server: Running) -> None:
+def verify(server: Running, samples: int = SAMPLES) -> None:
     """Ask *server* in each way for known organisations and for one that nobody knows. Fail if an answer is wrong."""
     dialect, rows = server.contender.dialect, server.database.rows
-    numbers = range(0, rows, rows // SAMPLES)
+    numbers = range(0, rows, rows // samples)
     expected = [Organisation.numbered(number).fields for number in numbers]
     sirets = [siret(number) for number in numbers]
     for number, fields in zip(sirets, expected, strict=True):
