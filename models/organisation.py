@@ -195,7 +195,11 @@ FROM register_entry WHERE siret {among values}
 LOOK_UP_ON_SQLITE = LOOK_UP.replace("{among types}", "IN (SELECT value FROM json_each(?1))").replace(
     "{among values}", "IN (SELECT value FROM json_each(?2))"
 )
-LOOK_UP_ON_POSTGRES = LOOK_UP.replace("{among types}", "= ANY($1)").replace("{among values}", "= ANY($2)")
+# PostgreSQL can't see into a subquery, and keeps one plan. It would estimate each element of a bare `ANY($2)`, for each
+# query anew, in three times the time that the query itself takes.
+LOOK_UP_ON_POSTGRES = LOOK_UP.replace("{among types}", "= ANY(ARRAY(SELECT unnest($1::text[])))").replace(
+    "{among values}", "= ANY(ARRAY(SELECT unnest($2::text[])))"
+)
 
 
 async def _rows(types: Iterable[str], values: Sequence[str]) -> Sequence[Any]:

@@ -19,7 +19,13 @@ from models import organisation
 from models.database.connections import connection
 from models.field_problems import FieldProblemCode
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
-from models.organisation import LOOK_UP_ON_POSTGRES, LOOK_UP_ON_SQLITE, KnownOrganisation, OrganisationStatus
+from models.organisation import (
+    LOOK_UP_ON_POSTGRES,
+    LOOK_UP_ON_SQLITE,
+    KnownOrganisation,
+    OrganisationStatus,
+    find_organisations,
+)
 from tests.support.applications import build_cheap_app
 from tests.support.client import (
     FIND_ORGANISATION,
@@ -30,7 +36,7 @@ from tests.support.client import (
     Portal,
     client_of,
 )
-from tests.support.databases import sqlite_only
+from tests.support.databases import postgres_only, sqlite_only
 from tests.support.doubles import Clock
 from tests.support.identifiers import IDENTIFIER_PROBLEMS
 from tests.support.register import register
@@ -392,6 +398,27 @@ async def test_look_up_finds_its_rows_by_indexes() -> None:
         steps = [row["QUERY PLAN"] for row in rows]
         indexes = ["Index Scan using organisation_is_there_once", "Index Scan using register_entry_pkey"]
     assert [index for index in indexes if not any(index in step for step in steps)] == [], steps
+
+
+MANY_ROWS = """
+INSERT INTO register_entry (siret, status) SELECT lpad(row::text, 14, '0'), 'ACTIVE' FROM generate_series(1, 20000) row;
+INSERT INTO organisation (id, identifier_type, identifier_value, created_at)
+SELECT gen_random_uuid(), 'RIDET', lpad(row::text, 10, '0'), now() FROM generate_series(1, 20000) row;
+ANALYZE register_entry, organisation
+"""
+
+
+@postgres_only
+@pytest.mark.usefixtures("stored")
+async def test_postgres_keeps_one_plan_for_look_ups() -> None:
+    """PostgreSQL plans the query of a connection five times at most, for any number of identifiers."""
+    async with in_transaction() as transaction:
+        await transaction.execute_script(MANY_ROWS)
+        for number in range(20):
+            await find_organisations([Identifier(IdentifierType.RIDET, f"{row:010}") for row in range(1 + number)])
+        query = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement = $1"
+        (plans,) = await transaction.execute_query_dict(query, [LOOK_UP_ON_POSTGRES])
+    assert plans == {"custom_plans": 5, "generic_plans": 15}
 
 
 async def test_look_up_shows_changes_at_once(counted_http: httpx.AsyncClient, looked_up_batches: list[int]) -> None:
