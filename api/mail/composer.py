@@ -66,12 +66,13 @@ class Entry:
 
     @classmethod
     def of(cls, registration: Registration, language: Language) -> Entry:
+        email, contact = shown_address(registration.email), registration.contact_email
         return cls(
-            email=shown_address(registration.email),
+            email=email,
             first_name=unlinked(one_line(registration.first_name)),
             last_name=unlinked(one_line(registration.last_name)),
             phone=one_line(registration.phone or "") or None,
-            contact_email=shown_address(registration.contact_email or registration.email),
+            contact_email=shown_address(contact) if contact else email,
             terms_version=one_line(registration.terms_version),
             survey_consent=registration.survey_consent,
             entered_at=in_words(registration.created_at, language),
