@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from api.graphql.engine.operation import Operation
 
 REFERENCE = re.compile(r"\b[0-9a-f]{16}\b")
+ADDRESS = re.compile(rb"\b0x[0-9a-f]+\b")
 OUR_PLACE = re.compile(r'  File ".*/tests/')
 LOGGER = logging.getLogger("api.graphql.engine.errors")
 
@@ -66,9 +67,13 @@ async def see(
         refused, data, errors = True, None, refusal.errors
     finally:
         LOGGER.removeHandler(log)
-    return Seen(
-        orjson.dumps(data, default=repr), _format(errors), refused, sorted(getattr(context, "calls", ())), log.lines
-    )
+    calls = sorted(getattr(context, "calls", ()))
+    return Seen(_write(data), _format(errors), refused, calls, log.lines)
+
+
+def _write(data: Any) -> bytes:
+    """Return *data* as JSON, where no object is told by its address in memory."""
+    return ADDRESS.sub(b"address", orjson.dumps(data, default=repr))
 
 
 def _format(errors: list[GraphQLError]) -> bytes:
