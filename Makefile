@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NODE := tests/node
+PEERS := benchmarks/peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help serve test test-fast check examples bench lock licences sbom audit migrations clean
@@ -34,13 +35,13 @@ check: .venv/.develops ## Format, lint, types, who may import whom; locks, licen
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest --quiet .ci/checks
 	@if [ -d $(NODE)/node_modules ]; then \
-		$(NODE)/node_modules/.bin/prettier --check api/pages/files examples/typescript/src && \
+		$(NODE)/node_modules/.bin/prettier --check api/pages/files examples/typescript/src $(PEERS) && \
 		$(NODE)/node_modules/.bin/tsc -p jsconfig.json; \
 	else echo "The pages' scripts were not checked: run npm ci --ignore-scripts --prefix $(NODE)"; fi
 
 examples: examples/python/.venv/.ready examples/typescript/node_modules/.ready ## Set up the example clients
 
-bench: .venv/.develops ## Measure, and print the tables of docs/benchmarks.md
+bench: .venv/.develops $(if $(filter peers,$(or $(PARTS),peers)),$(PEERS)/node_modules/.ready) ## Measure, and print the tables of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(PARTS)
 
 lock: .venv/.develops ## Write the locks anew, with the newest releases that pyproject.toml admits
@@ -69,7 +70,7 @@ migrations: .venv/.develops ## Write a migration for what has changed in the mod
 	$(BIN)/tortoise -c models.database.connections.DEVELOPMENT makemigrations
 
 clean: ## Remove what was set up and what was served
-	rm -rf .venv var examples/python/.venv examples/typescript/node_modules $(NODE)/node_modules
+	rm -rf .venv var examples/python/.venv examples/typescript/node_modules $(NODE)/node_modules $(PEERS)/node_modules
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -91,4 +92,9 @@ examples/python/.venv/.ready: examples/python/requirements.lock | .venv/bin/pyth
 
 examples/typescript/node_modules/.ready: examples/typescript/package-lock.json
 	npm ci --prefix examples/typescript --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PEERS)/node_modules/.ready: $(PEERS)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install it, for example with apt-get install npm"; exit 1; }
+	npm ci --prefix $(PEERS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -25,7 +25,11 @@ PYTHON_LOCKS = [
     "requirements-dev.lock",
     "examples/python/requirements.lock",
 ]
-NPM_LOCKS = ["tests/node/package-lock.json", "examples/typescript/package-lock.json"]
+NPM_LOCKS = [
+    "tests/node/package-lock.json",
+    "examples/typescript/package-lock.json",
+    "benchmarks/peers/package-lock.json",
+]
 INSTALLERS = ["Makefile", "Dockerfile", ".ci/run"]
 
 PINNED = re.compile(r"([a-z0-9.-]+)==([^ ;]+)(?: ; (.+?))?((?: --hash=sha256:[0-9a-f]{64})+)")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, TypeAlias
 
 from api.captcha.challenge import MAX_ANSWER_LENGTH, Challenge, normalise_answer
 from api.captcha.voice import Voice
@@ -13,9 +15,13 @@ from api.worker_pool import WorkerPool
 if TYPE_CHECKING:
     from captcha.image import ImageCaptcha
 
-BACKGROUND = (248, 248, 248)
-INKS = ((22, 48, 107), (91, 26, 102), (20, 73, 44), (107, 36, 20), (61, 58, 18), (51, 51, 51))
+Colour: TypeAlias = "tuple[int, int, int]"
+
+BACKGROUND: Colour = (248, 248, 248)
+INKS: tuple[Colour, ...] = ((22, 48, 107), (91, 26, 102), (20, 73, 44), (107, 36, 20), (61, 58, 18), (51, 51, 51))
 INK_LUMINANCE = 46  # Of the darkest ink (ITU-R 601-2, as Pillow converts); the others are a little lighter.
+COMPRESSION = 3
+"""Half the time of Pillow's default, for 4 % more bytes."""
 MAX_WAITING_PICTURES = 64
 
 
@@ -38,7 +44,7 @@ class PictureCaptcha:
         return await self._pictures.run(self._draw, challenge.answer)
 
     def _draw(self, answer: str) -> bytes:
-        return self._pen.generate(answer, bg_color=BACKGROUND, fg_color=secrets.choice(INKS)).getvalue()
+        return draw(self._pen, answer, secrets.choice(INKS))
 
     async def sound(self, challenge: Challenge, language: str) -> bytes | None:
         return await self._voice.speak(challenge.answer, language)
@@ -61,6 +67,40 @@ class FixedCaptcha(PictureCaptcha):
 
     def new_challenge(self) -> Challenge:
         return Challenge(id=secrets.token_hex(16), answer=self._answer)
+
+
+def draw(pen: ImageCaptcha, answer: str, ink: Colour) -> bytes:
+    """Return a picture of *answer*, as PNG.
+
+    Its colours are shades between background and ink: stored as shades, with a palette, it takes a third of the time to
+    smooth and to compress, and half of the bytes.
+    """
+    from PIL import ImageFilter
+
+    image = pen.create_captcha_image(answer, ink, BACKGROUND)
+    pen.create_noise_dots(image, ink)
+    pen.create_noise_curve(image, ink)
+    shades = image.convert("L").filter(ImageFilter.SMOOTH)
+    shades.putpalette(_palette(ink))
+    png = BytesIO()
+    shades.save(png, "png", compress_level=COMPRESSION)
+    return png.getvalue()
+
+
+@cache
+def _palette(ink: Colour) -> bytes:
+    """Return the colour of each luminance between *ink* and the background."""
+    darkest, lightest = _luminance(ink), _luminance(BACKGROUND)
+    shares = [min(1, max(0, (level - darkest) / (lightest - darkest))) for level in range(256)]
+    return bytes(
+        round(dark + (light - dark) * share) for share in shares for dark, light in zip(ink, BACKGROUND, strict=True)
+    )
+
+
+def _luminance(colour: Colour) -> float:
+    """Return the luminance of *colour* as Pillow computes it (ITU-R 601-2)."""
+    red, green, blue = colour
+    return (299 * red + 587 * green + 114 * blue) / 1000
 
 
 def _pen() -> ImageCaptcha:

@@ -82,7 +82,7 @@ class Form:
         What is known of the organisation at the moment is no part of it.
         """
         entries = asdict(self.person) | {
-            "identifier": asdict(self.identifier),
+            "identifier": self.identifier._asdict(),
             "survey_consent": self.survey_consent,
         }
         return json.dumps(entries, sort_keys=True)
@@ -171,6 +171,8 @@ def _check_confirmation(entries: FormEntries, email: EmailAddress | None, proble
     """Compare both addresses; letter case makes no other address. An invalid address is compared as it was entered."""
     if is_blank(entries.email_confirmation):
         problems.add(EMAIL_CONFIRMATION, FieldProblemCode.REQUIRED)
+        return
+    if entries.email_confirmation == entries.email:
         return
     try:
         confirmed = parse_email_address(entries.email_confirmation).canonical

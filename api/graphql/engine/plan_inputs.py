@@ -1,7 +1,7 @@
 """Plans for input: a variable or an argument becomes the value that a resolver gets, without graphql-core.
 
 Each function here returns a function that does the work of one type. It accepts what fits the type, and raises
-`NotPlanned` for anything else: graphql-core then explains what is wrong.
+`NotPlanned` for anything else: graphql-core then explains what is wrong. Only that of a nullable type accepts null.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def compile_input(type_: Any) -> Convert:
     :raises NotPlanned: the type is not one that plans cover.
     """
     if isinstance(type_, GraphQLNonNull):
-        return _refuse_null(_compile_nullable(type_.of_type))
-    return _keep_null(_compile_nullable(type_))
+        return _compile_non_null(type_.of_type)
+    return _keep_null(_compile_non_null(type_))
 
 
-def _compile_nullable(type_: Any) -> Convert:
+def _compile_non_null(type_: Any) -> Convert:
     if isinstance(type_, GraphQLList):
         return _compile_list(compile_input(type_.of_type))
     if isinstance(type_, GraphQLInputObjectType):
@@ -63,15 +63,6 @@ def _compile_nullable(type_: Any) -> Convert:
     if isinstance(type_, GraphQLEnumType):
         return _compile_enum(type_)
     return _take_text if type_ is GraphQLString else _compile_scalar(type_)
-
-
-def _refuse_null(convert: Convert) -> Convert:
-    def convert_non_null(value: Any) -> Any:
-        if value is None:
-            raise NotPlanned
-        return convert(value)
-
-    return convert_non_null
 
 
 def _keep_null(convert: Convert) -> Convert:
@@ -90,6 +81,8 @@ def _compile_scalar(type_: GraphQLScalarType) -> Convert:
     coerce = type_.coerce_input_value
 
     def convert(value: Any) -> Any:
+        if value is None:
+            raise NotPlanned
         try:
             return coerce(value)
         except Exception:
@@ -118,6 +111,8 @@ def _compile_list(convert_item: Convert) -> Convert:
     """Take what is no list for a list of one (June 2018, 3.11)."""
 
     def convert(value: Any) -> Any:
+        if value is None:
+            raise NotPlanned
         return [convert_item(item) for item in value] if type(value) is list else [convert_item(value)]
 
     return convert

@@ -1,0 +1,62 @@
+"""The machine: its cores, and what a reader has to know of it to read the figures."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PEERS = Path(__file__).parent / "peers"
+PINNED_NODE = PEERS / "node_modules/.bin/node"
+
+
+CORES = frozenset(os.sched_getaffinity(0))
+SERVER_CORE = min(CORES)
+OTHER_CORES = CORES - {SERVER_CORE}
+
+
+@contextmanager
+def server_core_left_alone() -> Iterator[None]:
+    """Keep this process, and all that it starts, on the other cores: the load, PostgreSQL, Redis."""
+    if not OTHER_CORES:
+        sys.exit("At least two cores are needed: one for the server, one for the load and PostgreSQL")
+    os.sched_setaffinity(0, OTHER_CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
+
+
+def node() -> str | None:
+    """Return the Node that runs the peers: the pinned one, or else the system's."""
+    return str(PINNED_NODE) if PINNED_NODE.exists() else shutil.which("node")
+
+
+def require(program: str, package: str) -> str:
+    """Return the path of *program*, which Debian has in *package*. Exit if it is missing."""
+    path = shutil.which(program)
+    if path is None:
+        sys.exit(f"{program} is missing: install it, for example with apt-get install {package}")
+    return path
+
+
+def describe(postgres_version: str) -> dict[str, str]:
+    """Return the machine's parts and the versions of what runs on it."""
+    cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    wrk = subprocess.run([require("wrk", "wrk"), "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    program = node()
+    return {
+        "cpu": cpu[1] if cpu else platform.processor(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "node": subprocess.check_output([program, "--version"], text=True).strip() if program else "none",  # noqa: S603
+        "postgresql": postgres_version,
+        "wrk": wrk.stdout.partition("[")[0].removeprefix("wrk ").strip(),
+    }
