@@ -63,9 +63,11 @@ class Operation:
     def find_plan(self, variables: Mapping[str, Any]) -> Plan | None:
         """Return the plan for the operation with these variables, which is compiled once; None if there is none."""
         choice = tuple(variables.get(name, default) for name, default in self._switches.items())
+        if any(type(value) is not bool for value in choice):
+            return None
         if choice in self._plans:
             return self._plans[choice]
-        if len(self._plans) == MAX_PLANS or any(type(value) is not bool for value in choice):
+        if len(self._plans) == MAX_PLANS:
             return None
         switches = dict(zip(self._switches, choice, strict=True))
         self._plans[choice] = compile_plan(self._schema, self.document, self.node, switches)
