@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -23,12 +23,9 @@ from api.http.health import health_routes
 from api.http.middleware import (
     HTTPS_ONLY,
     REQUEST_ID_HEADER,
-    AccessLog,
     CrossOrigin,
     DirectRoute,
-    LastResort,
-    RequestIds,
-    SafeHeaders,
+    RequestBoundary,
 )
 from api.http.paths import CONTRACT, GRAPHIQL, GRAPHQL, SIGN_UP
 from api.limits.rate_limits import RateLimits
@@ -56,6 +53,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from api.passwords.hashing import Hasher
     from api.settings.environment import Settings
@@ -101,11 +99,11 @@ def build_app(
                 passwords.close()
                 await captcha.aclose()
 
-    return Starlette(
-        routes=_routes(settings, graphiql),
-        middleware=[*_middleware(settings), Middleware(DirectRoute, path=GRAPHQL, endpoint=endpoint)],
-        lifespan=lifespan,
+    app = Starlette(routes=_routes(settings, graphiql), lifespan=lifespan)
+    app.middleware_stack = _wrap(
+        settings, DirectRoute(ExceptionMiddleware(app.router), path=GRAPHQL, endpoint=endpoint)
     )
+    return app
 
 
 def build_documents(settings: Settings) -> Documents:
@@ -155,25 +153,22 @@ def _captcha(settings: Settings) -> CaptchaProvider:
     return PictureCaptcha() if settings.captcha is None else FixedCaptcha(settings.captcha.text)
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    """Return the middleware, outermost first."""
-    middleware = [Middleware(RequestIds, trusted_proxies=settings.trusted_proxies), Middleware(AccessLog)]
+def _wrap(settings: Settings, app: ASGIApp) -> ASGIApp:
+    """Put the layers around *app*, in the place of Starlette's own, which would catch failures before ours."""
+    app = CrossOrigin(
+        app,
+        allow_origins=settings.cors_origins,
+        allow_origin_regex=None if settings.in_production else DEVELOPMENT_ORIGINS,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Content-Type", "Accept-Language"],
+        expose_headers=[REQUEST_ID_HEADER],
+        max_age=CORS_SECONDS,
+    )
     if settings.trusted_proxies:
-        middleware.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies.names))
-    middleware += [
-        Middleware(SafeHeaders, more=HTTPS_ONLY if settings.in_production else {}),
-        Middleware(LastResort),
-        Middleware(
-            CrossOrigin,
-            allow_origins=settings.cors_origins,
-            allow_origin_regex=None if settings.in_production else DEVELOPMENT_ORIGINS,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "Accept-Language"],
-            expose_headers=[REQUEST_ID_HEADER],
-            max_age=CORS_SECONDS,
-        ),
-    ]
-    return middleware
+        app = ProxyHeadersMiddleware(app, trusted_hosts=settings.trusted_proxies.names)  # type: ignore[arg-type,assignment]
+    return RequestBoundary(
+        app, trusted_proxies=settings.trusted_proxies, headers=HTTPS_ONLY if settings.in_production else {}
+    )
 
 
 async def _contract(_: Request) -> Response:

@@ -7,8 +7,12 @@ while the thread works on.
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from api.refusals import TooManyRequests
@@ -19,10 +23,15 @@ RETRY_AFTER_SECONDS = 2
 
 
 class WorkerPool:
-    """A pool of *workers* threads, with at most *max_waiting* calls that wait for one."""
+    """A pool of *workers* threads, with at most *max_waiting* calls that wait for one.
 
-    def __init__(self, *, workers: int, max_waiting: int, name: str) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name)
+    On Linux, a *niceness* above zero lets other threads go first. It is for work that does not hold the interpreter's
+    lock: else the event loop could wait for a thread that waits for a core.
+    """
+
+    def __init__(self, *, workers: int, max_waiting: int, name: str, niceness: int = 0) -> None:
+        initializer = partial(_lower_priority, niceness) if niceness else None
+        self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name, initializer=initializer)
         self._capacity = workers + max_waiting
         self._unfinished = 0
 
@@ -48,3 +57,9 @@ class WorkerPool:
     def close(self) -> None:
         """Wait for the running calls, and start no other."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _lower_priority(niceness: int) -> None:
+    """Lower the priority of this thread, and of the threads that it starts."""
+    with suppress(OSError):  # Linux gives each thread a priority of its own.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
@@ -18,7 +17,10 @@ from models.database.connections import connection
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+Recorded: TypeAlias = "date | datetime | str"
+"""A day or an instant as the database has it. SQLite stores both as texts."""
 
 ID_NAMESPACE = uuid.UUID("6f9d8c1e-2f0b-5c39-9d53-3d1d2b6f4a10")
 
@@ -60,7 +62,7 @@ class Organisation(Model):
 
     def as_declared(self) -> KnownOrganisation:
         """Return this organisation as anybody may see it if no register confirms it."""
-        return KnownOrganisation.declared(self.id, self.identifier, self.created_at)
+        return KnownOrganisation.declared(self.identifier, self.created_at, self.id)
 
     @classmethod
     async def found_or_join(
@@ -88,14 +90,13 @@ class Organisation(Model):
         return candidate, True
 
 
-@dataclass(frozen=True, slots=True)
-class KnownOrganisation:
+class KnownOrganisation(NamedTuple):
     """The facts that register and portal together have about one identifier, as anybody may see them.
 
-    *name* comes from the register: a declared name is shown to members only.
+    *name* comes from the register: a declared name is shown to members only. What a named tuple computes on demand, as
+    `id`, costs nothing where nobody asks for it.
     """
 
-    id: uuid.UUID
     identifier: Identifier
     name: str | None
     status: OrganisationStatus
@@ -103,13 +104,28 @@ class KnownOrganisation:
     postal_code: str | None
     city: str | None
     source: OrganisationSource
-    as_of: datetime
+    recorded: Recorded
+    stored_id: uuid.UUID | None = None
+    """Set where the identifier does not give the id: for types that identify nothing in public."""
+
+    @property
+    def id(self) -> uuid.UUID:
+        return self.stored_id or organisation_id(self.identifier)
+
+    @property
+    def as_of(self) -> datetime:
+        """The beginning, in UTC, of the day of the register's edition; or when the organisation was declared."""
+        day_or_instant = datetime.fromisoformat(self.recorded) if isinstance(self.recorded, str) else self.recorded
+        if not isinstance(day_or_instant, datetime):
+            day_or_instant = datetime.combine(day_or_instant, time())
+        return day_or_instant if day_or_instant.tzinfo else day_or_instant.replace(tzinfo=UTC)
 
     @classmethod
-    def declared(cls, id_: uuid.UUID, identifier: Identifier, joined_at: datetime) -> KnownOrganisation:
+    def declared(
+        cls, identifier: Identifier, joined_at: Recorded, stored_id: uuid.UUID | None = None
+    ) -> KnownOrganisation:
         """Return the facts about an organisation that is on the portal and in no register."""
         return cls(
-            id=id_,
             identifier=identifier,
             name=None,
             status=OrganisationStatus.UNKNOWN,
@@ -117,7 +133,8 @@ class KnownOrganisation:
             postal_code=None,
             city=None,
             source=OrganisationSource.DECLARED,
-            as_of=joined_at,
+            recorded=joined_at,
+            stored_id=stored_id,
         )
 
 
@@ -128,72 +145,68 @@ def organisation_id(identifier: Identifier) -> uuid.UUID:
     return uuid.uuid5(ID_NAMESPACE, f"{identifier.type}:{identifier.value}")
 
 
-async def find_organisations(identifiers: Sequence[Identifier]) -> list[KnownOrganisation | None]:
-    """Return the organisation of each of *identifiers*, in their order, by one query. None: not known."""
-    wanted = {identifier for identifier in identifiers if IDENTIFIER_FORMATS[identifier.type].has_lookup}
-    found = await _look_up(wanted) if wanted else {}
-    return [found.get(identifier) for identifier in identifiers]
+async def find_organisations(identifiers: Iterable[Identifier]) -> dict[Identifier, KnownOrganisation]:
+    """Return what is known of *identifiers*, by one query. The answer may have others, too."""
+    wanted = [identifier for identifier in identifiers if identifier.type in LOOKED_UP]
+    if not wanted:
+        return {}
+    rows = await _rows({type_ for type_, _ in wanted}, [value for _, value in wanted])
+    joined = {Identifier(_TYPES[type_], value): at for type_, value, at, status, *_ in rows if status is None}
+    known = {identifier: KnownOrganisation.declared(identifier, at) for identifier, at in joined.items()}
+    for _, siret, _, status, name, postal_code, city, edition in rows:
+        if status is not None:  # What the register says goes first.
+            identifier = Identifier(IdentifierType.SIRET, siret)
+            known[identifier] = KnownOrganisation(
+                identifier,
+                name,
+                _STATUSES[status],
+                identifier in joined,
+                postal_code,
+                city,
+                OrganisationSource.SIRENE,
+                edition,
+            )
+    return known
 
 
 async def find_organisation(identifier: Identifier) -> KnownOrganisation | None:
     """Return the organisation of *identifier*, or None if it is not known."""
-    return (await find_organisations([identifier]))[0]
+    return (await find_organisations([identifier])).get(identifier)
 
 
-# Written out: building this query would take Tortoise longer than PostgreSQL needs to answer it.
+LOOKED_UP = frozenset(type_ for type_, format_ in IDENTIFIER_FORMATS.items() if format_.has_lookup)
+# Dictionaries, because it takes an enumeration several times as long to find a member by its value.
+_TYPES = {type_.value: type_ for type_ in IdentifierType}
+_STATUSES = {status.value: status for status in OrganisationStatus}
+
+# Written out: building this query would take Tortoise longer than PostgreSQL needs to answer it. Of identifiers that
+# can be looked up, only SIRETs have the form of one. The condition on types that can't lets the partial index be used.
 LOOK_UP = """
-SELECT identifier_type, identifier_value, created_at AS joined_at,
-       NULL AS name, NULL AS status, NULL AS postal_code, NULL AS city, NULL AS edition
-FROM organisation WHERE id {among}
+SELECT identifier_type, identifier_value, created_at,
+       NULL AS status, NULL AS name, NULL AS postal_code, NULL AS city, NULL AS edition
+FROM organisation
+WHERE identifier_type {among types} AND identifier_value {among values}
+      AND identifier_type NOT IN ('AUTRE', 'PARTICULIER')
 UNION ALL
-SELECT 'SIRET', siret, NULL, name, status, postal_code, city,
+SELECT 'SIRET', siret, NULL, status, name, postal_code, city,
        (SELECT edition FROM register_edition WHERE source = 'SIRENE')
-FROM register_entry WHERE siret {among}
+FROM register_entry WHERE siret {among values}
 """
-LOOK_UP_ON_SQLITE = LOOK_UP.replace("{among}", "IN (SELECT value FROM json_each(?))")
-LOOK_UP_ON_POSTGRES = LOOK_UP.replace("{among}", "= ANY($1)", 1).replace("{among}", "= ANY($2)")
+LOOK_UP_ON_SQLITE = LOOK_UP.replace("{among types}", "IN (SELECT value FROM json_each(?1))").replace(
+    "{among values}", "IN (SELECT value FROM json_each(?2))"
+)
+# PostgreSQL can't see into a subquery, and keeps one plan. It would estimate each element of a bare `ANY($2)`, for each
+# query anew, in three times the time that the query itself takes.
+LOOK_UP_ON_POSTGRES = LOOK_UP.replace("{among types}", "= ANY(ARRAY(SELECT unnest($1::text[])))").replace(
+    "{among values}", "= ANY(ARRAY(SELECT unnest($2::text[])))"
+)
 
 
-async def _look_up(wanted: set[Identifier]) -> dict[Identifier, KnownOrganisation]:
-    ids = {identifier: organisation_id(identifier) for identifier in wanted}
-    on_portal: dict[Identifier, dict[str, Any]] = {}
-    in_register: dict[Identifier, dict[str, Any]] = {}
-    for row in await _rows(list(ids.values()), [i.value for i in wanted if i.type is IdentifierType.SIRET]):
-        identifier = Identifier(IdentifierType(row["identifier_type"]), row["identifier_value"])
-        (on_portal if row["status"] is None else in_register)[identifier] = row
-    known = {
-        identifier: KnownOrganisation.declared(ids[identifier], identifier, _instant(row["joined_at"]))
-        for identifier, row in on_portal.items()
-    }
-    for identifier, row in in_register.items():  # What the register says goes first.
-        known[identifier] = KnownOrganisation(
-            id=ids[identifier],
-            identifier=identifier,
-            name=row["name"],
-            status=OrganisationStatus(row["status"]),
-            on_portal=identifier in on_portal,
-            postal_code=row["postal_code"],
-            city=row["city"],
-            source=OrganisationSource.SIRENE,
-            as_of=_beginning(row["edition"]),
-        )
-    return known
-
-
-async def _rows(ids: list[uuid.UUID], sirets: list[str]) -> list[dict[str, Any]]:
+async def _rows(types: Iterable[str], values: Sequence[str]) -> Sequence[Any]:
+    """Return the rows as the driver has them: they can be unpacked."""
     client = connection()
     if client.capabilities.dialect == "sqlite":
-        values = [json.dumps([str(id_) for id_ in ids]), json.dumps(sirets)]
-        return await client.execute_query_dict(LOOK_UP_ON_SQLITE, values)
-    return await client.execute_query_dict(LOOK_UP_ON_POSTGRES, [ids, sirets])
-
-
-def _instant(stored: datetime | str) -> datetime:
-    """Return an instant, which SQLite stores as text."""
-    return stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
-
-
-def _beginning(stored: date | str) -> datetime:
-    """Return the beginning of a day, in UTC. SQLite stores days as texts."""
-    day = stored if isinstance(stored, date) else date.fromisoformat(stored)
-    return datetime.combine(day, time(), UTC)
+        _, rows = await client.execute_query(LOOK_UP_ON_SQLITE, [json.dumps(list(types)), json.dumps(values)])
+    else:
+        _, rows = await client.execute_query(LOOK_UP_ON_POSTGRES, [list(types), values])
+    return rows

@@ -17,7 +17,7 @@ from api.graphql.engine.errors import LIMIT_EXCEEDED, RequestRefused
 from api.graphql.engine.strawberry_internals import get_core_schema
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from api.graphql.engine.head import RequestHead
 
 pytestmark = pytest.mark.anyio
 
@@ -53,8 +53,8 @@ async def admit(reader: Reader) -> None:
         raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, LIMIT_EXCEEDED, "Ask later.", {"Retry-After": "5"})
 
 
-def build_reader(request: Request) -> Reader:
-    return Reader(request.headers["x-reader"])
+def build_reader(head: RequestHead) -> Reader:
+    return Reader(head.get_header(b"x-reader"))
 
 
 def client_for(reader: str, *, introspection: bool = True) -> httpx.AsyncClient:

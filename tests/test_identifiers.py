@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stdnum import luhn
 from stdnum.eu import vat
 from stdnum.exceptions import ValidationError
 
@@ -37,6 +38,7 @@ from tests.support.identifiers import IDENTIFIER_PROBLEMS
 
 any_type = st.sampled_from(IdentifierType)
 any_text = st.text() | st.text("0123456789ABEFRSUWabçé .-\u00a0\u2011’&\x00\ud800１ßıU", max_size=24)
+plain_text = st.text("0123456789ABDEFRSUWabz", max_size=20) | st.from_regex(r"[0-9]{13,15}", fullmatch=True)
 well_formed = any_type.flatmap(
     lambda type_: st.tuples(st.just(type_), st.from_regex(IDENTIFIER_FORMATS[type_].pattern, fullmatch=True))
 )
@@ -104,6 +106,45 @@ def test_any_text_is_an_identifier_or_refused(type_: IdentifierType, entered: st
     else:
         assert identifier.value.isascii()
         assert parse_identifier(type_, identifier.value) == identifier
+
+
+def parsed(type_: IdentifierType, entered: str) -> Identifier | FieldProblemCode:
+    """Return the identifier, or the problem with it."""
+    try:
+        return parse_identifier(type_, entered)
+    except IdentifierError as refusal:
+        return refusal.problem
+
+
+@settings(database=None, max_examples=2000)
+@given(any_type, any_text | plain_text)
+@example(SIRET, "73282932000074")
+@example(SIRET, "35600000049837")
+@example(SIRET, "1" * 99)
+@example(AUTRE, "\u212a2")  # The sign of the kelvin, which NFC turns into a K.
+@example(SIRET, "73282932000074\u3164")  # A letter that nobody sees.
+def test_blank_around_a_text_changes_nothing(type_: IdentifierType, entered: str) -> None:
+    """A text of letters and digits alone, which is read quickly, means what it means with blanks around it."""
+    assert parsed(type_, entered) == parsed(type_, f" {entered}") == parsed(type_, f"{entered}\t")
+
+
+def digits(number: int) -> st.SearchStrategy[str]:
+    return st.text("0123456789", min_size=number, max_size=number)
+
+
+sirens = digits(9) | digits(8).map(lambda eight: eight + luhn.calc_check_digit(eight)) | st.just("356000000")
+
+
+@settings(database=None, max_examples=2000)
+@given(sirens, digits(5))
+@example("000000000", "00000")
+@example("000000000", "00018")
+def test_siret_and_its_siren_pass_luhn(siren: str, establishment: str) -> None:
+    """A SIRET is valid if stdnum's Luhn accepts it and its SIREN, or by La Poste's own rule. Zeros are not."""
+    siret = siren + establishment
+    valid = siren != "000000000" and luhn.is_valid(siren) and luhn.is_valid(siret)
+    valid |= siren == "356000000" and sum(map(int, siret)) % 5 == 0
+    assert parsed(SIRET, siret) == (Identifier(SIRET, siret) if valid else CHECKSUM)
 
 
 @settings(database=None, max_examples=500)

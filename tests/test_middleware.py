@@ -10,9 +10,10 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from api.http.middleware import SAFE, LastResort
+from api.http.middleware import SAFE, RequestBoundary
 from api.logs import configure_logging
 from api.settings.environment import Environment, Settings
+from api.settings.trusted_proxies import TrustedProxies
 from tests.support.applications import build_cheap_app
 from tests.support.client import FIND_ORGANISATION, SIRET, client_of
 from tests.support.databases import sqlite_only
@@ -84,6 +85,7 @@ async def test_every_line_of_the_log_has_the_id(
     monkeypatch.setattr("api.app.find_organisations", fail)
     async with client_of(build_cheap_app(settings)) as client:
         first, second = [await client.post("/graphql", json=LOOK_UP) for _ in range(2)]
+    root.handlers[0].flush()
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if not LOG_LINE.match(line)] == []
     for answer in (first, second):
@@ -202,6 +204,7 @@ async def test_failure_within_an_answer_ends_the_connection() -> None:
     async def send(message: object) -> None:
         sent.append(message)
 
+    boundary = RequestBoundary(break_off, trusted_proxies=TrustedProxies(), headers={})
     with pytest.raises(ConnectionAbortedError):
-        await LastResort(break_off)({"type": "http", "method": "GET", "path": "/"}, receive, send)
+        await boundary({"type": "http", "method": "GET", "path": "/"}, receive, send)
     assert len(sent) == 1

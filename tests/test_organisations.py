@@ -9,15 +9,23 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import pytest
+from tortoise.transactions import in_transaction
 
 import api.app
 from api.messages.languages import Language
 from api.messages.words import translate
 from api.settings.environment import Settings
 from models import organisation
+from models.database.connections import connection
 from models.field_problems import FieldProblemCode
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
-from models.organisation import KnownOrganisation, OrganisationStatus
+from models.organisation import (
+    LOOK_UP_ON_POSTGRES,
+    LOOK_UP_ON_SQLITE,
+    KnownOrganisation,
+    OrganisationStatus,
+    find_organisations,
+)
 from tests.support.applications import build_cheap_app
 from tests.support.client import (
     FIND_ORGANISATION,
@@ -28,7 +36,7 @@ from tests.support.client import (
     Portal,
     client_of,
 )
-from tests.support.databases import sqlite_only
+from tests.support.databases import postgres_only, sqlite_only
 from tests.support.doubles import Clock
 from tests.support.identifiers import IDENTIFIER_PROBLEMS
 from tests.support.register import register
@@ -169,6 +177,16 @@ async def test_same_value_under_another_type_is_another_organisation(portal: Por
     await portal.account(organisation={"identifier": {"type": "TAHITI", "value": "123456789"}, "name": "Exemple"})
     assert (await portal.find_organisation("123456789", "TAHITI"))["onPortal"] is True
     assert (await portal.find_organisation("123456789", "RIDET"))["__typename"] == "OrganisationNotFound"
+    listed = await find_all(portal, ("RIDET", "123456789"), ("TAHITI", "987654321"), ("TAHITI", "123456789"))
+    assert [item["__typename"] for item in listed["items"]] == ["OrganisationNotFound"] * 2 + ["Organisation"]
+
+
+async def test_siret_under_a_private_type_is_never_found(portal: Portal) -> None:
+    """The value of a SIRET under a private type is not that SIRET, even in a list that has both."""
+    await register()
+    listed = await find_all(portal, ("AUTRE", SIRET), ("SIRET", SIRET), ("PARTICULIER", SIRET))
+    names = [item["__typename"] for item in listed["items"]]
+    assert names == ["OrganisationNotFound", "Organisation", "OrganisationNotFound"]
 
 
 # --- Lists ---
@@ -305,7 +323,7 @@ async def looked_up_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     find_organisations = organisation.find_organisations
 
-    async def counted(identifiers: Sequence[Identifier]) -> list[KnownOrganisation | None]:
+    async def counted(identifiers: Sequence[Identifier]) -> dict[Identifier, KnownOrganisation]:
         sizes.append(len(identifiers))
         return await find_organisations(identifiers)
 
@@ -361,6 +379,46 @@ async def test_simultaneous_equal_look_ups_share_an_answer(
     answers = await asyncio.gather(*(counted_http.post("/graphql", json=LOOK_UP) for _ in range(50)))
     assert len({answer.text for answer in answers}) == 1
     assert sum(looked_up_batches) <= 5
+
+
+@pytest.mark.usefixtures("stored")
+async def test_look_up_finds_its_rows_by_indexes() -> None:
+    """A look-up reads no table of organisations as a whole, on either database."""
+    if connection().capabilities.dialect == "sqlite":
+        rows = await connection().execute_query_dict(f"EXPLAIN QUERY PLAN {LOOK_UP_ON_SQLITE}", ["[]", "[]"])
+        steps = [row["detail"] for row in rows]
+        indexes = ["organisation USING INDEX organisation_is_there_once", "register_entry USING INDEX sqlite_autoindex"]
+    else:
+        async with in_transaction() as transaction:  # An empty table is read as a whole, unless that is forbidden.
+            await transaction.execute_script("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+            await transaction.execute_script("SET LOCAL plan_cache_mode = force_generic_plan")
+            await transaction.execute_script(f"PREPARE look_up AS {LOOK_UP_ON_POSTGRES}")
+            rows = await transaction.execute_query_dict("EXPLAIN EXECUTE look_up('{SIRET}', '{73282932000074}')")
+            await transaction.execute_script("DEALLOCATE look_up")
+        steps = [row["QUERY PLAN"] for row in rows]
+        indexes = ["Index Scan using organisation_is_there_once", "Index Scan using register_entry_pkey"]
+    assert [index for index in indexes if not any(index in step for step in steps)] == [], steps
+
+
+MANY_ROWS = """
+INSERT INTO register_entry (siret, status) SELECT lpad(row::text, 14, '0'), 'ACTIVE' FROM generate_series(1, 20000) row;
+INSERT INTO organisation (id, identifier_type, identifier_value, created_at)
+SELECT gen_random_uuid(), 'RIDET', lpad(row::text, 10, '0'), now() FROM generate_series(1, 20000) row;
+ANALYZE register_entry, organisation
+"""
+
+
+@postgres_only
+@pytest.mark.usefixtures("stored")
+async def test_postgres_keeps_one_plan_for_look_ups() -> None:
+    """PostgreSQL plans the query of a connection five times at most, for any number of identifiers."""
+    async with in_transaction() as transaction:
+        await transaction.execute_script(MANY_ROWS)
+        for number in range(20):
+            await find_organisations([Identifier(IdentifierType.RIDET, f"{row:010}") for row in range(1 + number)])
+        query = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement = $1"
+        (plans,) = await transaction.execute_query_dict(query, [LOOK_UP_ON_POSTGRES])
+    assert plans == {"custom_plans": 5, "generic_plans": 15}
 
 
 async def test_look_up_shows_changes_at_once(counted_http: httpx.AsyncClient, looked_up_batches: list[int]) -> None:

@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from api.messages.words import has_message
 from api.passwords.guessable import COLUMNS, KEYBOARDS, MONTHS, ROWS, WORDS, zigzag
 from api.passwords.hashing import Argon2Hasher
 from api.passwords.policy import Assessment, CharacterType, assess, is_same, personal_words
-from api.passwords.threads import MAX_WAITING, Passwords
+from api.passwords.threads import HASHING_NICENESS, MAX_WAITING, Passwords
 from api.refusals import TooManyRequests
 from tests.support.client import CHECK_PASSWORD, PASSWORD, Answer, Portal
 
@@ -473,6 +474,25 @@ def test_simultaneous_checks_use_their_own_personal_data(hasty_threads: None) ->
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(assess, *zip(*people * 200, strict=True)))
     assert together == alone * 200
+
+
+class PriorityHasher:
+    """A hasher that returns the niceness of the thread in which it is called."""
+
+    def hash(self, password: str) -> str:
+        return str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread a priority of its own")
+async def test_hashes_let_everything_else_go_first() -> None:
+    """A hash is made in a thread of low priority, which never holds up the event loop; the process keeps its own."""
+    passwords, before = Passwords(PriorityHasher()), os.getpriority(os.PRIO_PROCESS, os.getpid())
+    try:
+        assert int(await passwords.hash(PASSWORD)) == max(before, HASHING_NICENESS)
+        assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == before
+    finally:
+        passwords.close()
 
 
 # ── checkPassword ──

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from limits.aio.storage import Storage
@@ -122,6 +124,14 @@ async def test_keys_of_the_storage_hide_addresses() -> None:
     (key,) = storage._counts
     assert "camille" not in key
     assert "203.0.113.7" not in key
+
+
+async def test_address_of_a_person_is_forgotten_with_its_call() -> None:
+    """After a call, nothing in memory holds the address of a person that it was counted for."""
+    limits = RateLimits(parse_limits("on"), MemoryStorage())
+    address = b"camille@exemple.fr".decode()  # A string of this call alone.
+    await limits.enforce("createAccountAddress", "203.0.113.7", address)
+    assert not [holder for holder in gc.get_referrers(address) if not isinstance(holder, FrameType)]
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,9 @@ async def fail(*steps: Callable[[Replacement], Awaitable[None]]) -> None:
 
 async def looked_up(sirets: list[str] = ASKED) -> list[str]:
     """Look up *sirets* in one query. Return the distinct names and days of the answers."""
-    found = await find_organisations([Identifier(IdentifierType.SIRET, siret) for siret in sirets])
-    return sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in found})
+    asked = [Identifier(IdentifierType.SIRET, siret) for siret in sirets]
+    found = await find_organisations(asked)
+    return sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in map(found.get, asked)})
 
 
 def answers_of(edition: int) -> list[str]:

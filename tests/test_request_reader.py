@@ -235,7 +235,7 @@ async def test_requests_are_read_one_at_a_time(recording: str, recorder: Recorde
         assert not done
         assert len(recorder.seen) == 1
         (protocol,) = holding_back()
-        assert len(protocol._incoming) <= 1024 * 1024
+        assert protocol._incoming.size <= 1024 * 1024
         assert protocol.flow.read_paused
         assert not protocol.pipeline
         flood.cancel()
@@ -245,7 +245,7 @@ async def test_requests_are_read_one_at_a_time(recording: str, recorder: Recorde
 
 def holding_back() -> list[BoundedProtocol]:
     """Return the connections that hold back received bytes."""
-    return [one for one in gc.get_objects() if isinstance(one, BoundedProtocol) and one._incoming]
+    return [one for one in gc.get_objects() if isinstance(one, BoundedProtocol) and one._incoming.size]
 
 
 async def test_all_of_many_requests_are_answered(recording: str, recorder: Recorder) -> None:

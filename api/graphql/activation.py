@@ -96,7 +96,7 @@ class Membership:
         message_id = f"membership-{membership.role}-{membership.status}"
         return cls(
             id=strawberry.ID(str(membership.id)),
-            organisation=Organisation.of(activated.organisation, language, message_id),
+            organisation=Organisation(activated.organisation, language, message_id),
             role=membership.role,
             status=membership.status,
         )

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from api.graphql.context import Services
     from api.graphql.engine.documents import Documents
+    from api.graphql.engine.head import RequestHead
 
 
 def build_endpoint(
@@ -30,12 +30,12 @@ def build_endpoint(
 ) -> GraphQLEndpoint[Context]:
     """Build the application that answers GraphQL. A browser that comes for a page gets *page*."""
 
-    def build_context(request: Request) -> Context:
+    def build_context(head: RequestHead) -> Context:
         return Context(
             services=services,
             caller=Caller(
-                network=network_of(request.client.host if request.client else None),
-                language=negotiate(request.headers.get("accept-language", "")),
+                network=network_of(head.client_host),
+                language=negotiate(head.get_header(b"accept-language")),
                 now=clock(),
             ),
         )

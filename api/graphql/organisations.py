@@ -1,6 +1,6 @@
 """organisation, organisations, identifierTypes."""
 
-import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, TypeAlias
@@ -112,12 +112,39 @@ class OrganisationIdentifier:
         return cls(type=identifier.type, value=identifier.value, formatted=identifier.formatted)
 
 
+class ComputedFields:
+    """The fields of an organisation that take time. They are computed when they are selected."""
+
+    def __init__(self, known: KnownOrganisation, language: Language, message_id: str | None = None) -> None:
+        """*message_id* names another message than the one for newcomers."""
+        self._known = known
+        self._language = language
+        self._message_id = message_id
+
+    @property
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(str(self._known.id))
+
+    @property
+    def identifier(self) -> OrganisationIdentifier:
+        return OrganisationIdentifier.of(self._known.identifier)
+
+    @property
+    def as_of(self) -> datetime:
+        return self._known.as_of
+
+    @property
+    def message(self) -> str:
+        return translate(self._language, self._message_id or _message_of(self._known))
+
+
 @strawberry.type(description="An organisation that the register or the portal knows.")
-class Organisation:
+class Organisation(ComputedFields):
+    # A field without a default leaves no attribute in its class, so that those of `ComputedFields` are read.
     id: strawberry.ID = strawberry.field(
         description="Opaque; the same before and after the organisation joins the portal."
     )
-    identifier: OrganisationIdentifier
+    identifier: OrganisationIdentifier = strawberry.field()
     name: str | None = strawberry.field(
         description="Null where its holder has opted out of publication, and for a natural person."
     )
@@ -133,21 +160,14 @@ class Organisation:
         description="To show under the field: whether it is on the portal, is closed, or can be joined."
     )
 
-    @classmethod
-    def of(cls, known: KnownOrganisation, language: Language, message_id: str | None = None) -> "Organisation":
-        """Return the facts that anybody may see. *message_id* names another message than the one for newcomers."""
-        return cls(
-            id=strawberry.ID(str(known.id)),
-            identifier=OrganisationIdentifier.of(known.identifier),
-            name=known.name,
-            status=known.status,
-            on_portal=known.on_portal,
-            postal_code=known.postal_code,
-            city=known.city,
-            source=known.source,
-            as_of=known.as_of,
-            message=translate(language, message_id or _message_of(known)),
-        )
+    def __init__(self, known: KnownOrganisation, language: Language, message_id: str | None = None) -> None:
+        super().__init__(known, language, message_id)
+        self.name = known.name
+        self.status = known.status
+        self.on_portal = known.on_portal
+        self.postal_code = known.postal_code
+        self.city = known.city
+        self.source = known.source
 
 
 def _message_of(known: KnownOrganisation) -> str:
@@ -167,7 +187,7 @@ class DeclaredOrganisation:
         joined = known is not None and known.on_portal
         return cls(
             identifier=OrganisationIdentifier.of(identifier),
-            organisation=None if known is None else Organisation.of(known, language),
+            organisation=None if known is None else Organisation(known, language),
             message=translate(language, f"declared-organisation-{'joined' if joined else 'founded'}"),
         )
 
@@ -210,29 +230,38 @@ async def organisation(
     info: Info, identifier: OrganisationIdentifierInput, language: Language | None = strawberry.UNSET
 ) -> OrganisationResult:
     await info.context.services.look_ups.admit(1, info.context.caller)
-    return await _look_up(info, identifier, choose_language(info, language))
+    (answer,) = await _look_up(info, [identifier], choose_language(info, language))
+    return answer
 
 
 async def organisations(
     info: Info, identifiers: list[OrganisationIdentifierInput], language: Language | None = strawberry.UNSET
 ) -> OrganisationsResult:
     await info.context.services.look_ups.admit(len(identifiers), info.context.caller)
-    spoken = choose_language(info, language)
-    return OrganisationList(
-        items=await asyncio.gather(*(_look_up(info, identifier, spoken) for identifier in identifiers))
-    )
+    return OrganisationList(items=await _look_up(info, identifiers, choose_language(info, language)))
 
 
 async def _look_up(
-    info: Info, entered: OrganisationIdentifierInput, language: Language
-) -> Organisation | OrganisationNotFound | InvalidIdentifier:
+    info: Info, entered: Sequence[OrganisationIdentifierInput], language: Language
+) -> list["OrganisationLookup"]:
+    """Return the answer to each identifier of *entered*, in their order."""
+    parsed = [_parse(one, language) for one in entered]
+    known = await info.context.services.look_ups.find([one for one in parsed if isinstance(one, Identifier)])
+    return [_answer(one, known.get(one), language) if isinstance(one, Identifier) else one for one in parsed]
+
+
+def _parse(entered: OrganisationIdentifierInput, language: Language) -> Identifier | InvalidIdentifier:
     try:
-        identifier = parse_identifier(entered.type, entered.value)
+        return parse_identifier(entered.type, entered.value)
     except IdentifierError as exc:
         return _invalid(entered, exc.problem, language)
-    known = await info.context.services.look_ups.find(identifier)
+
+
+def _answer(
+    identifier: Identifier, known: KnownOrganisation | None, language: Language
+) -> Organisation | OrganisationNotFound:
     if known is not None:
-        return Organisation.of(known, language)
+        return Organisation(known, language)
     return OrganisationNotFound(
         code=ProblemCode.ORGANISATION_NOT_FOUND,
         message=translate(language, f"problem-{ProblemCode.ORGANISATION_NOT_FOUND}"),

@@ -74,6 +74,8 @@ class BoundedProtocol(RequestReader):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._send_deadline.close()
+        self._read_deadline.close()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -87,7 +89,7 @@ class BoundedProtocol(RequestReader):
     def on_response_complete(self) -> None:
         was_not_asked_for_body = self._part is Part.BODY and self.expect_100_continue
         super().on_response_complete()
-        self._cancel_keep_alive_timer()  # Between requests, the deadline of this class runs.
+        self._update_send_deadline()
         self._restart_read_deadline()
         if was_not_asked_for_body and not self.transport.is_closing():
             self._linger()  # The client may send the body or not, so the next bytes could be either.
@@ -104,14 +106,18 @@ class BoundedProtocol(RequestReader):
 
     def _find_awaited(self) -> Awaited | None:
         """Return the next thing that the client has to send; None while it waits for an answer."""
-        if self._part is Part.HEAD and not self._head_bytes:
-            return Awaited.NEXT_REQUEST if self._has_had_request else Awaited.FIRST_BYTE
-        return {Part.HEAD: Awaited.HEAD, Part.BODY: Awaited.BODY, Part.DISCARDED: Awaited.END}.get(self._part)
+        if self._part is Part.NONE:
+            return None
+        if self._part is Part.BODY:
+            return Awaited.BODY
+        if self._part is Part.DISCARDED:
+            return Awaited.END
+        if self._head_bytes:
+            return Awaited.HEAD
+        return Awaited.NEXT_REQUEST if self._has_had_request else Awaited.FIRST_BYTE
 
-    def _parse_incoming(self) -> None:
-        super()._parse_incoming()
-        if not self.transport.is_closing():
-            self._update_send_deadline()
+    def _note_progress(self) -> None:
+        self._update_send_deadline()
 
     def _update_send_deadline(self) -> None:
         """Start the deadline for the next thing that the client has to send, once for each."""
@@ -202,7 +208,7 @@ class BoundedProtocol(RequestReader):
         self.transport.write(status_line(status) + f"{head}\r\n{status.phrase}".encode())
 
     def _close(self) -> None:
-        if self._part is Part.NONE and not self._incoming:
+        if self._part is Part.NONE and not self._incoming.size:
             self.transport.close()
         else:
             self._linger()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 LINE_BREAK = b"\r\n"
 EMPTY_LINE = b"\r\n\r\n"
@@ -23,23 +23,25 @@ def body_length(version: str, headers: Iterable[tuple[bytes, bytes]]) -> int | N
 
     :raises MalformedHeadError: two servers could disagree on the length or on the host.
     """
-    codings, lengths, hosts = (
-        list(_values(headers, name)) for name in (b"transfer-encoding", b"content-length", b"host")
-    )
-    if version not in VERSIONS or len(hosts) > 1 or (version == "1.1" and not hosts):  # RFC 9112, 3.2.
+    codings: list[bytes] = []
+    lengths: list[bytes] = []
+    hosts = 0
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            codings.append(value.strip(b" \t").lower())
+        elif name == b"content-length":
+            lengths.append(value)
+        elif name == b"host":
+            hosts += 1
+    if version not in VERSIONS or hosts > 1 or (version == "1.1" and not hosts):  # RFC 9112, 3.2.
         raise MalformedHeadError
     if codings:
-        is_chunked = [coding.strip(b" \t").lower() for coding in codings] == [b"chunked"]
-        if version == "1.0" or lengths or not is_chunked:  # RFC 9112, 6.1.
+        if version == "1.0" or lengths or codings != [b"chunked"]:  # RFC 9112, 6.1.
             raise MalformedHeadError
         return None
     if len(lengths) > 1:
         raise MalformedHeadError
     return int(lengths[0]) if lengths else 0
-
-
-def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> Iterator[bytes]:
-    return (value for field, value in headers if field == name)
 
 
 class ChunkedBody:
@@ -82,30 +84,33 @@ class ChunkedBody:
 class Incoming:
     """The received bytes of one connection that have not been parsed."""
 
+    __slots__ = ("_bytes", "_last", "_start", "size")
+
     def __init__(self) -> None:
         self._bytes = b""
         self._start = 0
-        self._last = b""  # The last bytes taken: an empty line may begin in them.
-
-    def __len__(self) -> int:
-        return len(self._bytes) - self._start
+        self._last = b""  # The last bytes taken of an incomplete head: an empty line may begin in them.
+        self.size = 0
 
     def append(self, data: bytes) -> None:
         """Add *data*."""
-        self._bytes = self._bytes[self._start :] + data if self else data
+        self._bytes = self._bytes[self._start :] + data if self.size else data
         self._start = 0
+        self.size = len(self._bytes)
 
     def clear(self) -> None:
         """Drop all bytes."""
-        self._bytes, self._start = b"", 0
+        self._bytes, self._start, self.size = b"", 0, 0
 
     def take(self, length: int) -> bytes:
         """Take *length* bytes, or as many as there are."""
-        taken = self._bytes[self._start : self._start + length]
-        self._last = (self._last + taken[-len(EMPTY_LINE) :])[-len(EMPTY_LINE) + 1 :]
-        self._start += len(taken)
-        if not self:
+        if length >= self.size:
+            taken = self._bytes[self._start :] if self._start else self._bytes
             self.clear()
+            return taken
+        taken = self._bytes[self._start : self._start + length]
+        self._start += length
+        self.size -= length
         return taken
 
     def take_chunks(self, body: ChunkedBody) -> bytes:
@@ -114,10 +119,20 @@ class Incoming:
 
     def take_head(self) -> bytes:
         """Take the bytes up to and including the next empty line, or as many as there are."""
-        before = self._last
-        beginning = before + self._bytes[self._start : self._start + len(EMPTY_LINE) - 1]
-        found = beginning.find(EMPTY_LINE)
-        if found >= 0:
-            return self.take(found + len(EMPTY_LINE) - len(before))
+        length = self._find_end_of_head()
+        if length:
+            self._last = b""
+            return self.take(length)
+        taken = self.take(self.size)
+        self._last = (self._last + taken)[-len(EMPTY_LINE) + 1 :]
+        return taken
+
+    def _find_end_of_head(self) -> int:
+        """Return the number of bytes up to the end of the head; 0 if they don't have its end."""
+        if self._last:
+            beginning = self._last + self._bytes[self._start : self._start + len(EMPTY_LINE) - 1]
+            found = beginning.find(EMPTY_LINE)
+            if found >= 0:
+                return found + len(EMPTY_LINE) - len(self._last)
         found = self._bytes.find(EMPTY_LINE, self._start)
-        return self.take(len(self) if found < 0 else found + len(EMPTY_LINE) - self._start)
+        return 0 if found < 0 else found + len(EMPTY_LINE) - self._start

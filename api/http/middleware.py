@@ -1,12 +1,13 @@
-"""Middleware around every request: its id, its line in the log, safe headers, other origins."""
+"""Layers around the endpoints: one around every request, other origins, and the straight way to the API."""
 
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 from starlette.datastructures import Headers
@@ -14,18 +15,23 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from api.http.paths import CONTRACT, GRAPHQL
-from api.logs import REQUEST_ID, trace_of
-from api.settings.trusted_proxies import TrustedProxies
+from api.logs import REQUEST_ID, log_request, trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from starlette.datastructures import MutableHeaders
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from api.settings.trusted_proxies import TrustedProxies
+
 logger = logging.getLogger(__name__)
 
+Field: TypeAlias = tuple[bytes, bytes]
+"""One header, its name in lower case."""
+
 REQUEST_ID_HEADER = "X-Request-Id"
+ID_FIELD = REQUEST_ID_HEADER.lower().encode()
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 NOT_LOGGED = "guichet.not_logged"
 LOGGED_PATH = "guichet.logged_path"
@@ -44,118 +50,93 @@ SAFE: Mapping[str, str] = {
 HTTPS_ONLY: Mapping[str, str] = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-class RequestIds:
-    """Gives each request an id, for all of its lines in the log and the header `X-Request-Id` of its answer.
+class RequestBoundary:
+    """The one layer around every request: its id, its line in the log, safe headers, and an answer to any failure.
 
-    A well-formed id from one of *trusted_proxies* is kept.
+    Each request gets an id, for all of its lines in the log and the header `X-Request-Id` of its answer; a well-formed
+    id from one of *trusted_proxies* is kept. An answer gets those of the headers `SAFE` and *headers* that it lacks.
+
+    The log has the method, path, status and duration in milliseconds. Neither query strings nor unknown paths are
+    logged: they may hold secrets, such as an activation link that a mail gateway has changed. An endpoint keeps a
+    request out of the log by `NOT_LOGGED` in its scope: the page of mails asks every few seconds whether there are new
+    ones.
+
+    A failure that nothing else catches is answered by 500. The log gets its classes and places, not its messages.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted_proxies: TrustedProxies) -> None:
+    def __init__(self, app: ASGIApp, *, trusted_proxies: TrustedProxies, headers: Mapping[str, str]) -> None:
         self._app = app
         self._trusted = trusted_proxies
+        self._headers = SafeHeaders({**SAFE, **headers})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._id_from_proxy(scope) or secrets.token_hex(8)
+        started = time.perf_counter()
+        request_id = self._id_from_proxy(scope) or f"{random.getrandbits(64):016x}"  # Unique, no secret.
         REQUEST_ID.set(request_id)  # In the task of this request alone.
-        header = (REQUEST_ID_HEADER.lower().encode(), request_id.encode())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), header]
-            await send(message)
-
-        await self._app(scope, receive, send_with_id)
+        answer = _Answer(send, self._headers, request_id)
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as exc:
+            logger.error("%s failed\n%s", _method_and_path(scope), trace_of(exc))
+            if answer.status is not None:  # It can't be taken back: its reader must see that it is incomplete.
+                raise ConnectionAbortedError from None
+            await _send_error(answer.send, request_id)
+        finally:
+            if NOT_LOGGED not in scope:
+                milliseconds = (time.perf_counter() - started) * 1000
+                log_request(__name__, f"{_method_and_path(scope)} {answer.status or 500} {milliseconds:.1f} ms")
 
     def _id_from_proxy(self, scope: Scope) -> str | None:
         """Return the id that a trusted proxy has set; None if the peer is no such proxy, or the id is malformed."""
-        if not scope.get("client") or scope["client"][0] not in self._trusted:
+        if not self._trusted or not scope.get("client") or scope["client"][0] not in self._trusted:
             return None
         request_id = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         return request_id if ACCEPTED_ID.fullmatch(request_id) else None
 
 
-class AccessLog:
-    """Logs the method, path, status and duration in milliseconds of each request to *app*.
+class _Answer:
+    """The answer to one request, on its way."""
 
-    Neither query strings nor unknown paths are logged: they may hold secrets, such as an activation link that a mail
-    gateway has changed. An endpoint keeps a request out of the log by :data:`NOT_LOGGED` in its scope: the page of
-    mails asks every few seconds whether there are new ones.
-    """
+    __slots__ = ("_headers", "_id", "_send", "status")
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, send: Send, headers: SafeHeaders, request_id: str) -> None:
+        self._send = send
+        self._headers = headers
+        self._id = (ID_FIELD, request_id.encode())
+        self.status: int | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status, started = 500, time.perf_counter()
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_note)
-        finally:
-            if NOT_LOGGED not in scope:
-                milliseconds = (time.perf_counter() - started) * 1000
-                logger.info("%s %d %.1f ms", _method_and_path(scope), status, milliseconds)
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send *message*, with more headers if it begins the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = message.get("headers", ())
+            message["headers"] = [*headers, *self._headers.find_missing(headers), self._id]
+        return self._send(message)
 
 
-class LastResort:
-    """Answers 500 for a failure that nothing else catches. The log gets its classes and places, not its messages."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_note)
-        except Exception as exc:
-            if scope["type"] != "http":
-                raise
-            logger.error("%s failed\n%s", _method_and_path(scope), trace_of(exc))
-            if begun:  # The answer can't be taken back: its reader must see that it is incomplete.
-                raise ConnectionAbortedError from None
-            await self._send_error(send)
-
-    @staticmethod
-    async def _send_error(send: Send) -> None:
-        content = orjson.dumps({"error": "Internal error", "requestId": REQUEST_ID.get()})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": 500, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+async def _send_error(send: Send, request_id: str) -> None:
+    content = orjson.dumps({"error": "Internal error", "requestId": request_id})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
 
 
 class SafeHeaders:
-    """Adds the headers of :data:`SAFE` and of *more* that an answer does not have."""
+    """Headers that every answer has, unless it brings its own of that name."""
 
-    def __init__(self, app: ASGIApp, *, more: Mapping[str, str]) -> None:
-        self._app = app
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in {**SAFE, **more}.items()]
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._find_missing = lru_cache(maxsize=256)(self._list_missing)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                own = {name for name, _ in headers}
-                message["headers"] = headers + [header for header in self._headers if header[0] not in own]
-            await send(message)
+    def find_missing(self, headers: Iterable[Field]) -> list[Field]:
+        """Return those that *headers* lack."""
+        return self._find_missing(tuple([name for name, _ in headers]))
 
-        await self._app(scope, receive, send_safely)
+    def _list_missing(self, names: tuple[bytes, ...]) -> list[Field]:
+        return [field for field in self._fields if field[0] not in names]
 
 
 class CrossOrigin(CORSMiddleware):
@@ -166,12 +147,10 @@ class CrossOrigin(CORSMiddleware):
         """Let *origin* read the answer. Its `Vary` names Origin already, for all callers."""
         headers["Access-Control-Allow-Origin"] = origin
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        shared = scope["type"] == "http" and scope["path"] in SHARED_PATHS
-        if shared and any(name == b"origin" for name, _ in scope["headers"]):
-            await super().__call__(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
+        if scope["type"] == "http" and scope["path"] in SHARED_PATHS and b"origin" in dict(scope["headers"]):
+            return super().__call__(scope, receive, send)
+        return self.app(scope, receive, send)
 
 
 class DirectRoute:
@@ -182,11 +161,11 @@ class DirectRoute:
         self._path = path
         self._endpoint = endpoint
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        straight = scope["type"] == "http" and scope["path"] == self._path
-        if straight:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http" and scope["path"] == self._path:
             scope[LOGGED_PATH] = self._path
-        await (self._endpoint if straight else self._app)(scope, receive, send)
+            return self._endpoint(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def _method_and_path(scope: Scope) -> str:

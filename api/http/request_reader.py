@@ -69,10 +69,6 @@ class RequestReader(UvicornProtocol):
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer with *status*, or break off an answer that has begun, and end the connection."""
 
-    @abstractmethod
-    def _close(self) -> None:
-        """End the connection after the answer."""
-
     def _begin_message(self) -> None:
         """Expect the next request, with a parser that knows nothing of earlier ones."""
         self.parser = httptools.HttpRequestParser(self)
@@ -80,26 +76,37 @@ class RequestReader(UvicornProtocol):
         self._has_begun = False
         self._head_bytes = 0
         self._framing_bytes = 0
-        self._body_left: int | None = None
-        self._chunks = ChunkedBody()
+        self._body_left = 0
+        self._chunks: ChunkedBody | None = None
         self._bytes_after_answer = 0
         self._refusal = HTTPStatus.BAD_REQUEST
 
+    @abstractmethod
+    def _note_progress(self) -> None:
+        """Note that bytes have been parsed."""
+
     def _parse_incoming(self) -> None:
         """Parse the bytes that have come, up to the end of an unanswered request; pause reading if some are left."""
-        while self._incoming and self._part in {Part.HEAD, Part.BODY} and not self.transport.is_closing():
+        while self._incoming.size and self._expects_bytes and not self.transport.is_closing():
             self._handle(self._take_part())
-        if self._incoming and not self.transport.is_closing():
+        if self._incoming.size and not self.transport.is_closing():
             self.flow.held = True
             self.flow.pause_reading()
-        elif self._has_client_ended and self._part in {Part.HEAD, Part.BODY}:
+        elif self._has_client_ended and self._expects_bytes:
             self.transport.close()  # The rest of the request can't come any more.
+        if not self.transport.is_closing():
+            self._note_progress()
+
+    @property
+    def _expects_bytes(self) -> bool:
+        """True if the next bytes belong to a head or a body."""
+        return self._part is Part.HEAD or self._part is Part.BODY
 
     def _take_part(self) -> bytes:
         """Take the bytes of the current head or body, and none after its end."""
         if self._part is Part.HEAD:
             return self._incoming.take_head()
-        if self._body_left is None:
+        if self._chunks is not None:
             return self._incoming.take_chunks(self._chunks)
         return self._incoming.take(self._body_left)
 
@@ -121,7 +128,7 @@ class RequestReader(UvicornProtocol):
             self._bytes_after_answer += len(part)
         if self._framing_bytes > MAX_FRAMING_BYTES or self._bytes_after_answer > MAX_BYTES_AFTER_ANSWER:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        elif self._part is Part.BODY and self._chunks.is_complete:
+        elif self._part is Part.BODY and self._chunks is not None and self._chunks.is_complete:
             self._refuse(HTTPStatus.BAD_REQUEST)  # The parser sees no end where there is one.
         elif self._is_done:
             self._begin_message()
@@ -155,10 +162,6 @@ class RequestReader(UvicornProtocol):
         self._has_begun = True
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._part is Part.HEAD:  # Else it is a trailer, which is no header (RFC 9110, 6.5.1).
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         method = self.parser.get_method()
         if method == b"CONNECT":
@@ -169,13 +172,17 @@ class RequestReader(UvicornProtocol):
             self.scope["method"] = method.decode()
             return
         super().on_headers_complete()
-        self._set_answer_close(self._close)
-        self._part, self._body_left = Part.BODY, length
+        self.headers = []  # For trailers, which are no headers (RFC 9110, 6.5.1).
+        self._part = Part.BODY
+        if length is None:
+            self._chunks = ChunkedBody()
+        else:
+            self._body_left = length
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         self._framing_bytes = max(0, self._framing_bytes - (1 + FRAMING_PER_BYTE) * len(body))
-        if self._body_left is not None:
+        if self._chunks is None:
             self._body_left -= len(body)
 
     def on_message_complete(self) -> None:
@@ -188,4 +195,5 @@ class RequestReader(UvicornProtocol):
         super().on_response_complete()
         if self._is_done:
             self._begin_message()
-        self.loop.call_soon(self._parse_incoming)
+        if self._incoming.size or self._has_client_ended:
+            self.loop.call_soon(self._parse_incoming)

@@ -6,12 +6,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent, HTTPResponseBodyEvent
+
+Field: TypeAlias = tuple[bytes, bytes]
+"""One header."""
+
+HANDLED_BY_UVICORN = frozenset({b"connection", b"transfer-encoding"})
+VARYING = frozenset({b"date", b"etag", b"x-request-id"})
+"""Headers that differ from answer to answer, so that it would be no use to keep their lines."""
+MAX_LINES = 256
+_LINES: dict[Field, bytes] = {}
+"""The lines of the headers of answers."""
 
 
 class HeldFlow(FlowControl):
@@ -25,12 +45,74 @@ class HeldFlow(FlowControl):
 
 
 class AnsweringTransport:
-    """The transport that uvicorn gets for one answer, with a *close* of our own."""
+    """The transport that uvicorn gets for answers, with a *close* of our own."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close
+
+
+class Exchange(RequestResponseCycle):
+    """Uvicorn's exchange of one request and its answer, with a short way for the usual answer.
+
+    Such an answer has one known length and one part, and its connection lasts. Its head waits for its body, and both
+    are written at once. Uvicorn searches each header of each answer for forbidden characters, but nearly all of them
+    are the same every time: their lines are kept.
+    """
+
+    _head: bytes | None = None
+    """The head of the answer, while it waits for the body."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send *message* as uvicorn does."""
+        if message["type"] == "http.response.start":
+            if not self.response_started and self._encode_head(message["status"], message.get("headers", ())):
+                return
+        elif self._head is not None:
+            if message["type"] == "http.response.body" and self._complete(message):
+                return
+            self.transport.write(self._head)
+            self._head = None
+        await super().send(message)
+
+    def _encode_head(self, status: int, fields: Iterable[Field]) -> bool:
+        """Encode the head of a usual answer. Return whether it is one."""
+        lines = [STATUS_LINE[status]]
+        length = None
+        for field in (*self.default_headers, *fields):
+            line = _LINES.get(field)
+            if line is None:
+                name, value = field
+                if name in HANDLED_BY_UVICORN or HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+                    return False
+                line = b"%b: %b\r\n" % (name.lower(), value)
+                if name == b"content-length":
+                    length = int(value)
+                elif name not in VARYING and len(_LINES) < MAX_LINES:
+                    _LINES[field] = line
+            lines.append(line)
+        if length is None or not self.keep_alive or self.scope["method"] == "HEAD":
+            return False
+        lines.append(b"\r\n")
+        self._head = b"".join(lines)
+        self.expected_content_length, self.chunked_encoding = length, False
+        self.response_started, self.waiting_for_100_continue = True, False
+        return True
+
+    def _complete(self, message: HTTPResponseBodyEvent) -> bool:
+        """Write a whole answer. Return False, and write nothing, if *message* is not all of its body."""
+        body = message.get("body", b"")
+        is_usual = len(body) == self.expected_content_length and not message.get("more_body", False)
+        if self._head is None or not is_usual or self.flow.write_paused or self.disconnected:
+            return False
+        self.transport.write(self._head + body)
+        self._head = None
+        self.expected_content_length = 0
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
+        return True
 
 
 class UvicornProtocol(HttpToolsProtocol):
@@ -41,6 +123,22 @@ class UvicornProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn's.
         super().connection_made(transport)
         self.flow = HeldFlow(transport)
+        self._answering: Any = AnsweringTransport(self.transport, self._close)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self.cycle.__class__ = Exchange  # Before its task runs. Uvicorn lets nobody choose the class.
+        self.cycle.transport = self._answering
+
+    def on_response_complete(self) -> None:
+        """Count the answer, and read on. Uvicorn's own would also start a timer, and look for queued requests."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    @abstractmethod
+    def _close(self) -> None:
+        """End the connection after the answer."""
 
     @property
     def _has_had_request(self) -> bool:
@@ -57,20 +155,11 @@ class UvicornProtocol(HttpToolsProtocol):
         """True if a part of the current answer has been sent, but not all of it."""
         return self._is_answering and self.cycle.response_started
 
-    def _set_answer_close(self, close: Callable[[], None]) -> None:
-        """Have uvicorn call *close* when it would close the connection behind the answer."""
-        transport: Any = AnsweringTransport(self.transport, close)
-        self.cycle.transport = transport
-
     def _disconnect_application(self) -> bool:
         """Tell the application that its client is gone. Return whether its answer is still missing."""
         self.cycle.disconnected = not self.cycle.response_complete
         self.cycle.message_event.set()
         return self.cycle.disconnected
-
-    def _cancel_keep_alive_timer(self) -> None:
-        """Cancel uvicorn's own timer between requests."""
-        self._unset_keepalive_if_required()
 
 
 def status_line(status: HTTPStatus) -> bytes:

@@ -14,29 +14,34 @@ if TYPE_CHECKING:
     from api.passwords.hashing import Hasher
 
 MAX_WAITING = 64
+HASHING_NICENESS = 10
+"""Hashes have a tenth of the weight of other threads: during a storm of activations, look-ups are answered as ever."""
 
 
 class Passwords:
-    """The policy and a hasher behind one bounded queue, with as many threads as there are cores."""
+    """The policy and a hasher, each with a bounded queue and as many threads as there are cores."""
 
     def __init__(self, hasher: Hasher) -> None:
         self._hasher = hasher
-        self._pool = WorkerPool(workers=os.cpu_count() or 1, max_waiting=MAX_WAITING, name="passwords")
+        cores = os.cpu_count() or 1
+        self._assessing = WorkerPool(workers=cores, max_waiting=MAX_WAITING, name="assessing")
+        self._hashing = WorkerPool(workers=cores, max_waiting=MAX_WAITING, name="hashing", niceness=HASHING_NICENESS)
 
     async def assess(self, password: str, personal_data: Sequence[str] = ()) -> Assessment:
         """Check *password* against every rule.
 
         :raises api.refusals.TooManyRequests: the queue is full.
         """
-        return await self._pool.run(assess, password, personal_data)
+        return await self._assessing.run(assess, password, personal_data)
 
     async def hash(self, password: str) -> str:
         """Return the hash of the normalised *password*, with its salt and parameters (PHC string).
 
         :raises api.refusals.TooManyRequests: the queue is full.
         """
-        return await self._pool.run(self._hasher.hash, normalise(password))
+        return await self._hashing.run(self._hasher.hash, normalise(password))
 
     def close(self) -> None:
         """Wait for the running calls, and start no other."""
-        self._pool.close()
+        self._assessing.close()
+        self._hashing.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -124,5 +124,5 @@ async def _redeem(token: ActivationToken, password_hash: str, now: datetime) -> 
         membership = await Membership.begin(account, organisation, founded=founded, now=now)
     known = await find_organisation(registration.identifier) or organisation.as_declared()
     if founded:  # A declared name is shown to members.
-        known = replace(known, name=known.name or organisation.name)
+        known = known._replace(name=known.name or organisation.name)
     return Activated(account, membership, known)

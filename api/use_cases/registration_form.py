@@ -82,7 +82,7 @@ class Form:
         What is known of the organisation at the moment is no part of it.
         """
         entries = asdict(self.person) | {
-            "identifier": asdict(self.identifier),
+            "identifier": self.identifier._asdict(),
             "survey_consent": self.survey_consent,
         }
         return json.dumps(entries, sort_keys=True)

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from models.field_problems import FieldProblemCode
 from models.visible_text import visible
@@ -18,8 +19,7 @@ class IdentifierError(ValueError):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """A type and a canonical value, as `parse_identifier` returns them.
 
     The class checks nothing, so that stored values can be wrapped directly.
@@ -40,13 +40,16 @@ def parse_identifier(type: IdentifierType, text: str) -> Identifier:  # noqa: A0
     :raises IdentifierError: the first problem, in this order: characters, missing text, length, country, format,
         checksum. More than 100 characters are not read at all: their problem is the length.
     """
+    if len(text) > _MAX_INPUT_LENGTH:
+        raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_LENGTH)
     expected = IDENTIFIER_FORMATS[type]
-    left = _plain(text).translate(dict.fromkeys(map(ord, expected.ignored_characters)))
+    is_plain = text.isascii() and text.isalnum()  # Nearly all input is: it has nothing to take out.
+    left = text if is_plain else _plain(text).translate(_deletion(expected.ignored_characters))
     if not left:
         raise IdentifierError(FieldProblemCode.REQUIRED)
     if not expected.min_length <= len(left) <= expected.max_length:
         raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_LENGTH)
-    if not re.fullmatch(expected.pattern, left):
+    if not _compiled(expected.pattern).fullmatch(left):
         if expected.countries and not left.upper().startswith(expected.countries):
             raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_COUNTRY)
         raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_FORMAT)
@@ -54,6 +57,15 @@ def parse_identifier(type: IdentifierType, text: str) -> Identifier:  # noqa: A0
     if not expected.has_valid_checksum(value):
         raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM)
     return Identifier(type, value)
+
+
+_compiled = cache(re.compile)  # `re` has a cache too, which takes longer than the match.
+
+
+@cache
+def _deletion(characters: str) -> dict[int, None]:
+    """Return the table with which `str.translate` deletes *characters*."""
+    return dict.fromkeys(map(ord, characters))
 
 
 _MAX_INPUT_LENGTH = 100
@@ -68,8 +80,6 @@ def _plain(entered: str) -> str:
 
     It is in NFC, not NFKC: a full-width or superscript digit stays as it is, and no pattern accepts it.
     """
-    if len(entered) > _MAX_INPUT_LENGTH:
-        raise IdentifierError(FieldProblemCode.IDENTIFIER_INVALID_LENGTH)
     text = visible(entered).translate(_HYPHENS)
     plain = text.isascii() and text.isprintable()  # Nearly all input is, and this check is quick.
     if not plain and not all(map(_is_visible, text)):

@@ -6,13 +6,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from graphql import OperationType
-from starlette.requests import ClientDisconnect, Request
 
 from api.graphql.engine.caching import is_anonymous_get
 from api.graphql.engine.errors import BAD_REQUEST, DocumentRefused, RequestRefused, bad_request
 from api.graphql.engine.execution import execute_operation
+from api.graphql.engine.head import RequestHead
 from api.graphql.engine.media_types import JSON, choose_media_type, choose_refusal_status, get_accepted_types
-from api.graphql.engine.request import check_method, read_request
+from api.graphql.engine.request import CallerGone, check_method, read_request
 from api.graphql.engine.responses import answer, answer_cacheably, refuse
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from api.graphql.engine.documents import Documents
     from api.graphql.engine.operation import Operation
     from api.graphql.engine.request import GraphQLRequest
+    from api.graphql.engine.responses import Response
 
 
 class RequestContext(Protocol):
@@ -51,7 +52,7 @@ class GraphQLEndpoint(Generic[ContextT]):
         self,
         documents: Documents,
         *,
-        build_context: Callable[[Request], ContextT],
+        build_context: Callable[[RequestHead], ContextT],
         admit_introspection: Callable[[ContextT], Awaitable[None]],
         page: ASGIApp | None = None,
     ) -> None:
@@ -61,39 +62,40 @@ class GraphQLEndpoint(Generic[ContextT]):
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
+        head = RequestHead(scope)
+        if self._page and _asks_for_page(head):
+            await self._page(scope, receive, send)
             return
-        await response(scope, receive, send)
+        try:
+            response = await self._respond(head, receive)
+        except CallerGone:
+            return
+        await response.send(send)
 
-    async def _respond(self, request: Request) -> ASGIApp:
-        if self._page and _asks_for_page(request):
-            return self._page
+    async def _respond(self, head: RequestHead, receive: Receive) -> Response:
         media_type = JSON
         try:
-            check_method(request)
-            media_type = choose_media_type(request)
-            return await self._execute(await read_request(request), request, media_type)
+            check_method(head)
+            media_type = choose_media_type(head)
+            return await self._execute(await read_request(head, receive), head, media_type)
         except DocumentRefused as refused:
-            return refuse(refused.errors, choose_refusal_status(request), media_type)
+            return refuse(refused.errors, choose_refusal_status(head), media_type)
         except RequestRefused as refused:
             return refuse([refused.error], refused.status, media_type, refused.headers)
 
-    async def _execute(self, asked: GraphQLRequest, request: Request, media_type: str) -> ASGIApp:
-        operation = self._find_operation(asked, request)
-        context = self._build_context(request)
+    async def _execute(self, asked: GraphQLRequest, head: RequestHead, media_type: str) -> Response:
+        operation = self._find_operation(asked, head)
+        context = self._build_context(head)
         if operation.introspects:  # Counted before its cost, since it takes work to find that it costs too much.
             await self._admit_introspection(context)
         operation.check_cost(asked.variables)
         result = await execute_operation(self._documents.schema, operation, asked.variables, context)
-        is_cacheable = operation.is_cacheable and is_anonymous_get(request)
+        is_cacheable = operation.is_cacheable and is_anonymous_get(head)
         if is_cacheable and not result.errors and not context.turned_away:
-            return answer_cacheably(request, result, media_type)
+            return answer_cacheably(head, result, media_type)
         return answer(result, media_type)
 
-    def _find_operation(self, asked: GraphQLRequest, request: Request) -> Operation:
+    def _find_operation(self, asked: GraphQLRequest, head: RequestHead) -> Operation:
         """Find the operation to execute.
 
         :raises DocumentRefused: the document is not valid.
@@ -102,13 +104,11 @@ class GraphQLEndpoint(Generic[ContextT]):
         operation = self._documents.get(asked.query).get_operation(asked.operation_name)
         if operation is None:
             raise bad_request("There is no such operation: operationName must name one of several.")
-        if request.method == "GET" and operation.type is not OperationType.QUERY:
+        if head.method == "GET" and operation.type is not OperationType.QUERY:
             message = "Only queries can be sent by GET."
             raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, BAD_REQUEST, message, {"Allow": "POST"})
         return operation
 
 
-def _asks_for_page(request: Request) -> bool:
-    return (
-        request.method == "GET" and "query" not in request.query_params and "text/html" in get_accepted_types(request)
-    )
+def _asks_for_page(head: RequestHead) -> bool:
+    return head.method == "GET" and "query" not in head.parse_query() and "text/html" in get_accepted_types(head)

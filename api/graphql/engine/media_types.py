@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from api.graphql.engine.errors import BAD_REQUEST, RequestRefused
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from api.graphql.engine.head import RequestHead
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -19,9 +19,9 @@ MAX_ACCEPT_LENGTH = 1000
 REFUSED = re.compile(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
 
 
-def get_accepted_types(request: Request) -> frozenset[str]:
+def get_accepted_types(head: RequestHead) -> frozenset[str]:
     """Return the media types that the caller accepts."""
-    return _parse_accept(request.headers.get("accept", "*/*")[:MAX_ACCEPT_LENGTH])
+    return _parse_accept(head.get_header(b"accept", "*/*")[:MAX_ACCEPT_LENGTH])
 
 
 @lru_cache(maxsize=256)
@@ -31,12 +31,12 @@ def _parse_accept(accept: str) -> frozenset[str]:
     return frozenset(name.strip().lower() for name, _, parameters in items if not REFUSED.search(parameters))
 
 
-def choose_media_type(request: Request) -> str:
+def choose_media_type(head: RequestHead) -> str:
     """Choose the media type of the answer: the newer one only where the caller names it.
 
     :raises RequestRefused: 406, the caller accepts neither.
     """
-    types = get_accepted_types(request)
+    types = get_accepted_types(head)
     if GRAPHQL_RESPONSE in types:
         return GRAPHQL_RESPONSE
     if not types & {JSON, "application/*", "*/*"}:
@@ -45,11 +45,11 @@ def choose_media_type(request: Request) -> str:
     return JSON
 
 
-def choose_refusal_status(request: Request) -> HTTPStatus:
+def choose_refusal_status(head: RequestHead) -> HTTPStatus:
     """Return the status for a document or variables that are refused.
 
     A caller that names application/json alone would take any status but 200 for the answer of a proxy.
     """
-    types = get_accepted_types(request)
+    types = get_accepted_types(head)
     legacy = JSON in types and GRAPHQL_RESPONSE not in types
     return HTTPStatus.OK if legacy else HTTPStatus.BAD_REQUEST

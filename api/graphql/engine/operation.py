@@ -9,7 +9,8 @@ from api.graphql.engine.caching import CACHEABLE
 from api.graphql.engine.cost import MAX_COST, CostExceeded, OperationCost
 from api.graphql.engine.errors import DocumentRefused, limit_error
 from api.graphql.engine.introspection import SCHEMA, TYPE
-from api.graphql.engine.selections import get_fragments, get_root_fields
+from api.graphql.engine.plan import compile_plan
+from api.graphql.engine.selections import find_switches, get_fragments, get_root_fields
 from api.graphql.engine.strawberry_internals import get_metadata
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
+    from api.graphql.engine.plan import Plan
+
+MAX_PLANS = 8
+"""The largest number of plans for one operation, which has one for each choice of its switches."""
 COST_EXCEEDED = f"The operation costs more than {MAX_COST:,}: ask for less at once, or for shorter lists."
 
 
@@ -26,6 +31,7 @@ class Operation:
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
         self._schema = schema
         self._is_affordable: bool | None = None  # Until it is known to be the same for all variables.
+        self._plans: dict[tuple[Any, ...], Plan | None] = {}
         self.document = document
         self.node = node
         self.type = node.operation
@@ -46,6 +52,22 @@ class Operation:
     @cached_property
     def _root_fields(self) -> set[str]:
         return get_root_fields(self.document, self.node)
+
+    @cached_property
+    def _switches(self) -> dict[str, Any]:
+        """The variables in `@skip` and `@include`, with their defaults."""
+        return find_switches(self.document, self.node)
+
+    def find_plan(self, variables: Mapping[str, Any]) -> Plan | None:
+        """Return the plan for the operation with these variables, which is compiled once; None if there is none."""
+        choice = tuple(variables.get(name, default) for name, default in self._switches.items())
+        if choice in self._plans:
+            return self._plans[choice]
+        if len(self._plans) == MAX_PLANS or any(type(value) is not bool for value in choice):
+            return None
+        switches = dict(zip(self._switches, choice, strict=True))
+        self._plans[choice] = compile_plan(self._schema, self.document, self.node, switches)
+        return self._plans[choice]
 
     def check_cost(self, variables: Mapping[str, Any]) -> None:
         """Refuse the operation if it costs too much. A cost that depends on no variable is counted once.

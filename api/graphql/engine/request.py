@@ -14,7 +14,9 @@ from api.graphql.engine.errors import BAD_REQUEST, LIMIT_EXCEEDED, RequestRefuse
 from api.graphql.engine.media_types import JSON
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from starlette.types import Receive
+
+    from api.graphql.engine.head import RequestHead
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -28,31 +30,37 @@ class GraphQLRequest:
     operation_name: str | None
 
 
-async def read_request(request: Request) -> GraphQLRequest:
+class CallerGone(Exception):
+    """The caller has left before the request was complete."""
+
+
+async def read_request(head: RequestHead, receive: Receive) -> GraphQLRequest:
     """Read the parameters of a GET or POST.
 
     :raises RequestRefused: a parameter is missing or has another type; the body is too large or no JSON.
+    :raises CallerGone: the body is not complete.
     """
-    if request.method == "GET":
-        return _check_parameters(_read_query_string(request))
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+    if head.method == "GET":
+        return _check_parameters(_read_query_string(head))
+    if head.get_header(b"content-type").partition(";")[0].strip().lower() != JSON:
         raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, BAD_REQUEST, f"Send the request as {JSON}.")
-    return _check_parameters(_decode_json(await _read_body(request)))
+    return _check_parameters(_decode_json(await _read_body(receive)))
 
 
-def check_method(request: Request) -> None:
+def check_method(head: RequestHead) -> None:
     """Refuse methods other than GET and POST.
 
     :raises RequestRefused: 405.
     """
-    if request.method not in {"GET", "POST"}:
+    if head.method not in {"GET", "POST"}:
         message = "Send the request by GET or POST."
         raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, BAD_REQUEST, message, {"Allow": "GET, POST"})
 
 
-def _read_query_string(request: Request) -> dict[str, Any]:
-    parameters: dict[str, Any] = dict(request.query_params)
-    if len(parameters) < len(request.query_params.multi_items()):  # A proxy on the way may read the other one.
+def _read_query_string(head: RequestHead) -> dict[str, Any]:
+    query = head.parse_query()
+    parameters: dict[str, Any] = dict(query)
+    if len(parameters) < len(query.multi_items()):  # A proxy on the way may read the other one.
         raise bad_request("A parameter is there twice.")
     for name in ("variables", "extensions"):
         if name in parameters:
@@ -60,14 +68,18 @@ def _read_query_string(request: Request) -> dict[str, Any]:
     return parameters
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     """Read the body, and stop as soon as it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    body, is_complete = bytearray(), False
+    while not is_complete:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
-            message = f"The body is larger than {MAX_BODY_BYTES} bytes."
-            raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, LIMIT_EXCEEDED, message)
+            text = f"The body is larger than {MAX_BODY_BYTES} bytes."
+            raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, LIMIT_EXCEEDED, text)
+        is_complete = not message.get("more_body", False)
     return bytes(body)
 
 

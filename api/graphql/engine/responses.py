@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -15,33 +16,50 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from graphql import ExecutionResult, GraphQLError
-    from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Send
+
+    from api.graphql.engine.head import RequestHead
 
 
-def answer(result: ExecutionResult, media_type: str) -> ASGIApp:
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer as it is sent."""
+
+    status: HTTPStatus
+    fields: Sequence[tuple[bytes, bytes]]
+    """Headers, their names in lower case."""
+    content: bytes
+
+    async def send(self, send: Send) -> None:
+        """Send two ASGI messages. Starlette's `Response` takes several times as long."""
+        await send({"type": "http.response.start", "status": self.status.value, "headers": self.fields})
+        await send({"type": "http.response.body", "body": self.content})
+
+
+def answer(result: ExecutionResult, media_type: str) -> Response:
     """Answer with *result*, for this caller and this moment alone."""
-    body: dict[str, object] = {**result.formatted}
+    body: dict[str, object] = {"data": result.data}
     if result.errors:
         body["errors"] = _with_request_id(result.errors)
-    return _respond(HTTPStatus.OK, orjson.dumps(body), NOT_CACHED | _content_type(media_type))
+    return _respond(HTTPStatus.OK, orjson.dumps(body), _NOT_CACHED[media_type])
 
 
-def answer_cacheably(request: Request, result: ExecutionResult, media_type: str) -> ASGIApp:
+def answer_cacheably(head: RequestHead, result: ExecutionResult, media_type: str) -> Response:
     """Answer with *result*, which has no errors and caches may keep; 304 where the caller's cache has it already."""
-    content = orjson.dumps(result.formatted)
+    content = orjson.dumps({"data": result.data})
     tag = make_entity_tag(content, media_type)
-    if is_current(request, tag):
-        return _respond(HTTPStatus.NOT_MODIFIED, None, CACHED | {"ETag": tag})
-    return _respond(HTTPStatus.OK, content, CACHED | {"ETag": tag} | _content_type(media_type))
+    fields = _encode(CACHED | {"ETag": tag})
+    if is_current(head, tag):
+        return Response(HTTPStatus.NOT_MODIFIED, fields, b"")
+    return _respond(HTTPStatus.OK, content, [*fields, *_CONTENT_TYPE[media_type]])
 
 
 def refuse(
     errors: Sequence[GraphQLError], status: HTTPStatus, media_type: str, headers: Mapping[str, str] | None = None
-) -> ASGIApp:
+) -> Response:
     """Answer that nothing was executed: the body has errors, and no data, not even null."""
     content = orjson.dumps({"errors": _with_request_id(errors)})
-    return _respond(status, content, NOT_CACHED | _content_type(media_type) | dict(headers or {}))
+    return _respond(status, content, [*_NOT_CACHED[media_type], *_encode(headers or {})])
 
 
 def _with_request_id(errors: Sequence[GraphQLError]) -> list[dict[str, object]]:
@@ -50,18 +68,13 @@ def _with_request_id(errors: Sequence[GraphQLError]) -> list[dict[str, object]]:
     return [{**error.formatted, "extensions": (error.extensions or {}) | request_id} for error in errors]
 
 
-def _content_type(media_type: str) -> dict[str, str]:
-    return {"Content-Type": CONTENT_TYPES[media_type]}
+def _respond(status: HTTPStatus, content: bytes, fields: Sequence[tuple[bytes, bytes]]) -> Response:
+    return Response(status, [*fields, (b"content-length", b"%d" % len(content))], content)
 
 
-def _respond(status: HTTPStatus, content: bytes | None, headers: Mapping[str, str]) -> ASGIApp:
-    """Return an application that sends two ASGI messages. Starlette's `Response` takes several times as long."""
-    fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    if content is not None:
-        fields.append((b"content-length", str(len(content)).encode()))
+def _encode(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
-    async def respond(_: Scope, __: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": status.value, "headers": fields})
-        await send({"type": "http.response.body", "body": content or b""})
 
-    return respond
+_CONTENT_TYPE = {name: _encode({"Content-Type": value}) for name, value in CONTENT_TYPES.items()}
+_NOT_CACHED = {name: [*_encode(NOT_CACHED), *fields] for name, fields in _CONTENT_TYPE.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphql import (
     FieldNode,
@@ -10,12 +10,16 @@ from graphql import (
     FragmentSpreadNode,
     InlineFragmentNode,
     OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    value_from_ast_untyped,
+    visit,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from graphql import DocumentNode, SelectionNode, SelectionSetNode
+    from graphql import DirectiveNode, DocumentNode, SelectionNode, SelectionSetNode
 
 Fragment: TypeAlias = FragmentDefinitionNode | InlineFragmentNode
 
@@ -57,3 +61,27 @@ def collect_fields(
             opened.add(node.name.value)
             fragment = fragments.get(node.name.value)
             left += fragment.selection_set.selections if fragment is not None and applies(fragment) else ()
+
+
+def find_switches(document: DocumentNode, operation: OperationDefinitionNode) -> dict[str, Any]:
+    """Return the variables in directives of *document* that *operation* declares, with their defaults or None."""
+    finder = _SwitchFinder()
+    visit(document, finder)
+    defaults = {node.variable.name.value: node.default_value for node in operation.variable_definitions or ()}
+    return {
+        name: None if (default := defaults[name]) is None else value_from_ast_untyped(default)
+        for name in finder.found
+        if name in defaults
+    }
+
+
+class _SwitchFinder(Visitor):
+    """Finds the variables in the directives of a document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, None] = {}
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        values = (argument.value for argument in node.arguments or ())
+        self.found |= dict.fromkeys(value.name.value for value in values if isinstance(value, VariableNode))

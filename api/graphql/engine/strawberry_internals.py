@@ -6,18 +6,24 @@ Strawberry has no public way to any of them. A new release may change them witho
 
 from __future__ import annotations
 
+from dataclasses import MISSING, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import strawberry
 from graphql import GraphQLInputObjectType
 from strawberry.schema.name_converter import NameConverter
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import INFO_PARAMSPEC
 from strawberry.utils.str_converters import to_camel_case
 
 if TYPE_CHECKING:
-    import strawberry
-    from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+    from strawberry.types.arguments import StrawberryArgument
 
 TRIED_ON = "0.341.2"
 
@@ -51,6 +57,82 @@ def _definition_of(field: GraphQLField) -> StrawberryField | None:
     return definition if isinstance(definition, StrawberryField) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """A resolver as it was written, without what Strawberry puts around it."""
+
+    function: Callable[..., Any]
+    is_async: bool
+    arguments: Mapping[str, str]
+    """The parameters of *function*, by the names of the arguments in the schema."""
+    field: StrawberryField
+    handlers: tuple[tuple[tuple[type[Exception], ...], Any], ...]
+
+    def build_info(self, core: GraphQLResolveInfo[Any]) -> strawberry.Info[Any, Any]:
+        """Return what Strawberry tells a resolver."""
+        return strawberry.Info(_raw_info=core, _field=self.field)
+
+    def handle(self, error: Exception, info: strawberry.Info[Any, Any]) -> Awaitable[Any] | Any:
+        """Return the member of the field's union for *error*, or a promise of it; None without such a member."""
+        for types, handler in self.handlers:
+            if isinstance(error, types):
+                return handler.handle(error, field=self.field, info=info)
+        return None
+
+
+def get_resolver(schema: GraphQLSchema, field: GraphQLField) -> Resolver | None:
+    """Return the resolver of *field*, which takes `info` and no parent; None if it is not such a function alone."""
+    definition = _definition_of(field)
+    resolver = None if definition is None else definition.base_resolver
+    if definition is None or resolver is None or definition.extensions or not callable(resolver.wrapped_func):
+        return None
+    if [spec for spec, parameter in resolver.reserved_parameters.items() if parameter is not None] != [INFO_PARAMSPEC]:
+        return None
+    converter: GraphQLCoreConverter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
+    return Resolver(
+        function=resolver.wrapped_func,
+        is_async=resolver.is_async,
+        arguments={_name_of(argument): argument.python_name for argument in definition.arguments},
+        field=definition,
+        handlers=converter._get_field_exception_handlers(definition),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class InputClass:
+    """The class of an input type."""
+
+    build: Callable[..., Any]
+    attributes: Mapping[str, str]
+    """The attributes, by the names of the fields in the schema."""
+    nulls: dict[str, None]
+    """None for each attribute that has no default of its own."""
+
+
+def get_input_class(type_: GraphQLInputObjectType) -> InputClass | None:
+    """Return the class that Strawberry builds for *type_*; None if it builds a value in another way."""
+    definition = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if not isinstance(definition, StrawberryObjectDefinition) or definition.from_input is not None:
+        return None
+    if type_.is_one_of or any(isinstance(field.type, StrawberryMaybe) for field in definition.fields):
+        return None
+    return InputClass(
+        build=definition.origin,
+        attributes={_name_of(field): field.python_name for field in definition.fields},
+        nulls={
+            field.python_name: None
+            for field in definition.fields
+            if field.default_value is MISSING and field.default_factory is MISSING
+        },
+    )
+
+
+def get_object_class(type_: GraphQLObjectType) -> type | None:
+    """Return the class whose instances are objects of *type_*."""
+    definition = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return definition.origin if isinstance(definition, StrawberryObjectDefinition) else None
+
+
 _camel_case = cache(to_camel_case)
 
 
@@ -59,6 +141,11 @@ class CachedNames(NameConverter):
 
     def apply_naming_config(self, name: str) -> str:
         return _camel_case(name)
+
+
+def _name_of(part: StrawberryField | StrawberryArgument) -> str:
+    """Return the name that the schema has for a field or an argument."""
+    return part.graphql_name or _camel_case(part.python_name)
 
 
 def _mend_is_one_of(schema: GraphQLSchema) -> None:

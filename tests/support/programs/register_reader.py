@@ -24,7 +24,7 @@ async def main(url: str, begin: str, until: str, *sirets: str) -> None:
         while last != [until]:
             async with in_transaction() if begin else nullcontext():
                 found = await find_organisations(asked)
-            now = sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in found})
+            now = sorted({f"{one.name} of {one.as_of:%Y-%m-%d}" if one else "nothing" for one in map(found.get, asked)})
             if now != last:
                 sys.stdout.write(f"{' and '.join(now)}\n")
                 sys.stdout.flush()
