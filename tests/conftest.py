@@ -28,6 +28,7 @@ from tests.support.collector import pytest_collection_finish, pytest_sessionstar
 from tests.support.databases import (
     database_url,
     empty_sqlite,
+    eraser,
     postgres,
     stored,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "database_url",
     "deliver",
     "empty_sqlite",
+    "eraser",
     "hasher",
     "mail_folder",
     "newest_link",
