@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tortoise import fields
-from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
-from tortoise.transactions import in_transaction
+
+from models.database.statements import fetch_models, insert
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,16 +57,19 @@ class Account(Model):
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
 
+    @classmethod
+    async def find(cls, email_canonical: str) -> Account | None:
+        """Return the account of this canonical address, or None."""
+        found = await fetch_models(cls, "SELECT * FROM account WHERE email_canonical = $1", email_canonical)
+        return found[0] if found else None
+
     async def open(self) -> None:
         """Store this account. Call this in a transaction.
 
         :raises AddressTakenError: another account has this canonical address, even one of the same moment.
         """
-        try:
-            async with in_transaction():  # A savepoint: a lost race must not end the caller's transaction.
-                await self.save(force_create=True)
-        except IntegrityError as exc:
-            raise AddressTakenError from exc
+        if not await insert(self):
+            raise AddressTakenError
 
 
 class Membership(Model):
@@ -90,10 +93,12 @@ class Membership(Model):
     @classmethod
     async def begin(cls, account: Account, organisation: Organisation, *, founded: bool, now: datetime) -> Membership:
         """Give *account* its place: the founder manages the organisation, and everybody later waits for the manager."""
-        return await cls.create(
-            account=account,
-            organisation=organisation,
+        membership = cls(
+            account_id=account.id,
+            organisation_id=organisation.id,
             role=MembershipRole.MANAGER if founded else MembershipRole.MEMBER,
             status=MembershipStatus.ACTIVE if founded else MembershipStatus.PENDING,
             created_at=now,
         )
+        await insert(membership)
+        return membership

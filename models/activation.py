@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from tortoise import fields
 from tortoise.models import Model
 
-from models.account import Account
 from models.database.connections import connection
+from models.database.statements import build, fetch
 from models.registration import Registration, RegistrationState
 from models.visible_text import visible
 
@@ -47,8 +47,24 @@ FROM json_array_elements(CAST($1 AS json)) AS issued JOIN registration ON regist
 """
 
 
+FIND = """
+SELECT registration.*, digest, registration_id, token.expires_at AS token_expires_at, used_at,
+       EXISTS (SELECT 1 FROM account WHERE account.email_canonical = registration.email_canonical) AS address_is_taken
+FROM activation_token AS token JOIN registration ON registration.id = registration_id
+WHERE digest = $1
+"""
+REDEEM = """
+UPDATE activation_token SET used_at = $2 WHERE digest = $1 AND used_at IS NULL AND expires_at > $2 RETURNING digest
+"""
+
+
 class ActivationToken(Model):
-    """The token of one activation link: 256 random bits, of which only a digest is stored."""
+    """The token of one activation link: 256 random bits, of which only a digest is stored.
+
+    *address_is_taken* tells whether the address had an account when this was read.
+    """
+
+    address_is_taken = False
 
     digest = fields.CharField(max_length=64, primary_key=True)
     registration: fields.ForeignKeyRelation[Registration] = fields.ForeignKeyField(
@@ -75,23 +91,24 @@ class ActivationToken(Model):
     @classmethod
     async def find(cls, token: str) -> ActivationToken | None:
         """Return the stored token with its registration, or None. *token* may be any text, with blanks around it."""
-        return await cls.get_or_none(digest=token_digest(visible(token))).prefetch_related("registration")
+        for row in await fetch(FIND, token_digest(visible(token))):
+            found = build(cls, row | {"expires_at": row["token_expires_at"]})
+            found.registration = build(Registration, row)
+            found.address_is_taken = bool(row["address_is_taken"])
+            return found
+        return None
 
-    async def state(self, *, now: datetime) -> LinkState:
-        """Return the state of the link at *now*. It may change in the moment after."""
-        registration = self.registration
-        if self.used_at is not None or registration.state is RegistrationState.ACTIVATED:
+    def state(self, *, now: datetime) -> LinkState:
+        """Return the state of the link at *now*, as it was read. It may have changed since."""
+        if self.used_at is not None or self.registration.state is RegistrationState.ACTIVATED:
             return LinkState.USED
-        if await Account.exists(email_canonical=registration.email_canonical):
-            # This very link may have made the account since it was read.
-            used = await Registration.exists(id=registration.id, state=RegistrationState.ACTIVATED)
-            return LinkState.USED if used else LinkState.SUPERSEDED
+        if self.address_is_taken:
+            return LinkState.SUPERSEDED
         return LinkState.USABLE if now < self.expires_at else LinkState.EXPIRED
 
     async def redeem(self, *, now: datetime) -> bool:
         """Use the token up. Return False if it is used or has expired. Call this in a transaction."""
-        updated = await ActivationToken.filter(digest=self.digest, used_at=None, expires_at__gt=now).update(used_at=now)
-        return updated == 1
+        return len(await fetch(REDEEM, self.digest, now)) == 1
 
 
 def token_digest(token: str) -> str:

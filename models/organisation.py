@@ -9,11 +9,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tortoise import fields
-from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
-from tortoise.transactions import in_transaction
 
 from models.database.connections import connection
+from models.database.statements import insert
 from models.identifiers import IDENTIFIER_FORMATS, Identifier, IdentifierType
 
 if TYPE_CHECKING:
@@ -79,15 +78,9 @@ class Organisation(Model):
             name=name,
             created_at=now,
         )
-        if not IDENTIFIER_FORMATS[identifier.type].has_lookup:
-            await candidate.save(force_create=True)
+        if await insert(candidate):
             return candidate, True
-        try:
-            async with in_transaction():  # A savepoint: a lost race must not end the caller's transaction.
-                await candidate.save(force_create=True)
-        except IntegrityError:
-            return await cls.get(id=candidate.id), False
-        return candidate, True
+        return await cls.get(id=candidate.id), False
 
 
 class KnownOrganisation(NamedTuple):

@@ -9,19 +9,21 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tortoise import fields
-from tortoise.expressions import F, Q, Subquery
+from tortoise.expressions import F, Q
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from models.database.statements import fetch, fetch_models, insert, placeholders
+from models.outbox_statements import ASSIGN_MAILBOX, CLAIM, FIND_DUE, FINISH, RECENT, RENEW
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 LEASE = timedelta(seconds=60)
-CLAIM_CANDIDATES = 20
 
 
 class MessageKind(StrEnum):
@@ -46,10 +48,6 @@ class MessageState(StrEnum):
     ABANDONED = "ABANDONED"
 
 
-COUNTED = (MessageState.SENT, MessageState.DISCARDED)
-"""States that count towards a mailbox's limit: reaching it must not tell whether mails were sent or discarded."""
-
-
 def mailbox_of(canonical: str) -> str:
     """Return the mailbox of the address *canonical*: the address without its subaddress (RFC 5233), `name+…@`."""
     local_part, at, domain = canonical.rpartition("@")
@@ -59,7 +57,7 @@ def mailbox_of(canonical: str) -> str:
 class OutboxMessage(Model):
     """One message to one address. Limits count by mailbox; only messages to the same address are merged.
 
-    *mailbox* is None only while a release that does not know it runs beside this one: see `assign_mailboxes`.
+    *mailbox* is None only while a release that does not know it runs beside this one; `claim` assigns it.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -98,35 +96,45 @@ class OutboxMessage(Model):
         registration_id: uuid.UUID | None = None,
     ) -> None:
         """Promise a message to *recipient*, a canonical address. Call this in the transaction of the promise."""
-        await cls.create(
-            kind=kind,
-            recipient=recipient,
-            mailbox=mailbox_of(recipient),
-            language=language,
-            registration_id=registration_id,
-            available_at=now,
-            created_at=now,
-        )
+        await cls.enqueue_all([kind], recipient, language=language, now=now, registration_id=registration_id)
 
     @classmethod
-    async def assign_mailboxes(cls) -> None:
-        """Assign a mailbox to messages that a release without mailboxes has stored: else no relay would claim them."""
-        for message in await cls.filter(mailbox=None).only("id", "recipient"):
-            await cls.filter(id=message.id).update(mailbox=mailbox_of(message.recipient))
+    async def enqueue_all(
+        cls,
+        kinds: Iterable[MessageKind],
+        recipient: str,
+        *,
+        language: str,
+        now: datetime,
+        registration_id: uuid.UUID | None = None,
+    ) -> None:
+        """Promise a message of each of *kinds*, as `enqueue` promises one, in one statement."""
+        messages = (
+            cls(
+                kind=kind,
+                recipient=recipient,
+                mailbox=mailbox_of(recipient),
+                language=language,
+                registration_id=registration_id,
+                available_at=now,
+                created_at=now,
+            )
+            for kind in kinds
+        )
+        await insert(*messages)
 
     @classmethod
     async def claim(cls, owner: str, *, now: datetime) -> OutboxMessage | None:
         """Lease the message that has waited longest to *owner*, and return it; None if nothing is due.
 
-        Skip mailboxes that a relay is sending to: a slow mailbox occupies one sender at most.
+        Skip mailboxes that a relay is sending to: a slow mailbox occupies one sender at most. One conditional UPDATE
+        decides between racing relays.
         """
-        in_hand = cls.filter(
-            state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now, mailbox__isnull=False
-        )
-        due = Q(state=MessageState.QUEUED, available_at__lte=now) & ~Q(mailbox__in=Subquery(in_hand.values("mailbox")))
-        for message in await cls.filter(due).order_by("available_at", "-kind").limit(CLAIM_CANDIDATES):
-            if await message._lease(due, owner, now=now):
-                return message
+        for candidate in await fetch(FIND_DUE, now):
+            if candidate["mailbox"] is None:
+                await fetch(ASSIGN_MAILBOX, candidate["id"], mailbox_of(candidate["recipient"]))
+            if claimed := await fetch_models(cls, CLAIM, now, owner, now + LEASE, candidate["id"]):
+                return claimed[0]
         return None
 
     async def claim_companions(self, owner: str, *, now: datetime, limit: int) -> list[OutboxMessage]:
@@ -150,7 +158,7 @@ class OutboxMessage(Model):
         await together.filter(id=self.id).update(deferred=False)
 
     async def _lease(self, condition: Q, owner: str, *, now: datetime) -> bool:
-        """Lease this message if *condition* still holds. One conditional UPDATE decides between racing relays."""
+        """Lease this message if *condition* still holds. As in `claim`, one conditional UPDATE decides."""
         leased = await OutboxMessage.filter(condition, id=self.id).update(
             lease_owner=owner, available_at=now + LEASE, attempts=F("attempts") + 1
         )
@@ -172,12 +180,10 @@ class OutboxMessage(Model):
         Mails that other relays are sending count as sent, so that racing relays stay under the limit together. Resent
         links get half of it: anybody can ask for them, and must not hold up a sign-up.
         """
-        others = OutboxMessage.filter(mailbox=self.mailbox).exclude(id=self.id)
-        in_hand = await others.filter(
-            state=MessageState.QUEUED, lease_owner__isnull=False, available_at__gt=now
-        ).count()
-        finished = others.filter(state__in=COUNTED, finished_at__gt=now - window)
-        recent = await finished.order_by("-finished_at").limit(limit)
+        others = await fetch_models(OutboxMessage, RECENT, self.mailbox, self.id, now - window, limit, now)
+        recent = [message for message in others if message.state is not MessageState.QUEUED]
+        in_hand = len(others) - len(recent)
+        recent.sort(key=lambda message: message.finished_at or now, reverse=True)
         if self.kind is MessageKind.RESEND:
             resent = [message for message in recent if message.kind is MessageKind.RESEND]
             if len(resent) >= (share := max(1, limit // 2)):
@@ -190,8 +196,7 @@ class OutboxMessage(Model):
     async def renew(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
         """Renew the lease of those *messages* that *owner* still has."""
         ids = [message.id for message in messages]
-        leased = cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner)
-        await leased.update(available_at=now + LEASE)
+        await fetch(RENEW.format(ids=placeholders(3, len(ids))), owner, now + LEASE, *ids)
 
     @classmethod
     async def return_unsent(cls, messages: Iterable[OutboxMessage], owner: str, *, now: datetime) -> None:
@@ -201,25 +206,27 @@ class OutboxMessage(Model):
         await leased.update(available_at=now, lease_owner=None, attempts=F("attempts") - 1)
 
     @classmethod
-    async def finish(cls, messages: Iterable[OutboxMessage], state: MessageState, owner: str, *, now: datetime) -> bool:
-        """Put *messages* into a final *state*. Return False if *owner* has lost the lease of one."""
-        return await cls._release(messages, owner, state=state, finished_at=now)
+    async def finish(cls, messages: Sequence[OutboxMessage], state: MessageState, owner: str, *, now: datetime) -> bool:
+        """Put the first of *messages* into *state*, and those merged with it into SUPERSEDED, in one statement.
+
+        Return False if *owner* has lost the lease of the first.
+        """
+        ids = [message.id for message in messages]
+        finished = await fetch(FINISH.format(ids=placeholders(4, len(ids))), owner, state, now, *ids)
+        return str(ids[0]) in {str(row["id"]) for row in finished}
 
     @classmethod
     async def postpone(
         cls, messages: Iterable[OutboxMessage], until: datetime, owner: str, *, deferred: bool = False
     ) -> bool:
-        """Return *messages* to the queue until then. *deferred* ones may be merged when they are claimed again."""
-        changes = {"deferred": True, "attempts": 0} if deferred else {}
-        return await cls._release(messages, owner, available_at=until, **changes)
+        """Return *messages* to the queue until then. *deferred* ones may be merged when they are claimed again.
 
-    @classmethod
-    async def _release(cls, messages: Iterable[OutboxMessage], owner: str, **changes: Any) -> bool:
+        Return False if *owner* has lost the lease of one.
+        """
+        changes = {"deferred": True, "attempts": 0} if deferred else {}
         ids = [message.id for message in messages]
-        kept = await cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner).update(
-            lease_owner=None, **changes
-        )
-        return kept == len(ids)
+        leased = cls.filter(id__in=ids, state=MessageState.QUEUED, lease_owner=owner)
+        return len(ids) == await leased.update(lease_owner=None, available_at=until, **changes)
 
 
 def _is_unleased(now: datetime) -> Q:

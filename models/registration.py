@@ -9,13 +9,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
-from tortoise.exceptions import IntegrityError
-from tortoise.expressions import F
 from tortoise.functions import Count
 from tortoise.models import Model
-from tortoise.transactions import in_transaction
 
 from models.account import Account
+from models.database.statements import build, fetch, fetch_models, insert
 from models.identifiers import Identifier, IdentifierType
 from models.personal_data import EmailAddress, Person
 from models.visible_text import visible
@@ -23,11 +21,37 @@ from models.visible_text import visible
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tortoise.queryset import QuerySet
-
 CAPTCHA_ATTEMPTS = 5
 CAPTCHA_PERIOD = timedelta(minutes=30)
 ACTIVATION_PERIOD = timedelta(days=7)
+
+
+FIND = "SELECT * FROM registration WHERE id = $1 AND expires_at > $2"
+FIND_BY_KEY = "SELECT * FROM registration WHERE idempotency_digest = $1"
+FREE_KEY = "UPDATE registration SET idempotency_digest = NULL WHERE idempotency_digest = $1 AND expires_at <= $2"
+CHALLENGED = f"""
+id = $1 AND state = 'AWAITING_CAPTCHA' AND captcha_challenge = $2 AND captcha_failures < {CAPTCHA_ATTEMPTS}
+AND captcha_expires_at > $3 AND expires_at > $3
+"""
+PASS_CAPTCHA = f"""
+UPDATE registration SET state = 'VERIFIED', verified_at = $3, expires_at = $4 WHERE {CHALLENGED} RETURNING id
+"""  # noqa: S608
+FAIL_CAPTCHA = f"""
+UPDATE registration
+SET captcha_failures = captcha_failures + 1, captcha_challenge = $4, captcha_digest = $5, captcha_expires_at = $6
+WHERE {CHALLENGED} RETURNING id
+"""  # noqa: S608
+DECIDE_MAIL = """
+UPDATE registration SET mail_outcome = COALESCE(
+    mail_outcome,
+    CASE WHEN EXISTS (SELECT 1 FROM account WHERE account.email_canonical = registration.email_canonical)
+    THEN 'ACCOUNT_EXISTS' ELSE 'SIGN_UP' END
+)
+WHERE id = $1 AND expires_at > $2
+RETURNING *, (SELECT email FROM account WHERE account.email_canonical = registration.email_canonical) AS account_email,
+    (SELECT language FROM account WHERE account.email_canonical = registration.email_canonical) AS account_language
+"""
+ACTIVATE = "UPDATE registration SET state = 'ACTIVATED', activated_at = $2 WHERE id = $1 AND state = 'VERIFIED' RETURNING 1"
 
 
 class RegistrationState(StrEnum):
@@ -64,6 +88,9 @@ class Registration(Model):
 
     Several for one address live side by side; the first that is activated wins the address.
     """
+
+    account: Account | None = None
+    """The account of the address when `decide_mail` read this."""
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
     state = fields.CharEnumField(RegistrationState, max_length=20, default=RegistrationState.AWAITING_CAPTCHA)
@@ -138,23 +165,20 @@ class Registration(Model):
             key = uuid.UUID(visible(id_))
         except ValueError:
             return None
-        return await cls.get_or_none(id=key, expires_at__gt=now)
+        found = await fetch_models(cls, FIND, key, now)
+        return found[0] if found else None
 
     @classmethod
     async def find_by_idempotency(cls, digest: str, *, now: datetime) -> Registration | None:
         """Return the living registration that was started under this key, or None. A key ends with its registration."""
-        await cls.filter(idempotency_digest=digest, expires_at__lte=now).update(idempotency_digest=None)
-        return await cls.get_or_none(idempotency_digest=digest)
+        await fetch(FREE_KEY, digest, now)
+        found = await fetch_models(cls, FIND_BY_KEY, digest)
+        return found[0] if found else None
 
     async def start(self, challenge: StoredChallenge) -> bool:
         """Store this attempt. Return False if another attempt has its idempotency key, even one of the same moment."""
         self.update_from_dict(challenge.columns())
-        try:
-            async with in_transaction():
-                await self.save(force_create=True)
-        except IntegrityError:
-            return False
-        return True
+        return await insert(self) == 1
 
     async def replace_challenge(self, challenge: StoredChallenge, *, now: datetime) -> bool:
         """Replace the current challenge by *challenge*. Return False if no captcha is awaited any more."""
@@ -171,12 +195,8 @@ class Registration(Model):
 
         Return False, and change nothing, if it was consumed or replaced or has expired since.
         """
-        return (
-            await self._while_challenged(now).update(
-                state=RegistrationState.VERIFIED, verified_at=now, expires_at=now + ACTIVATION_PERIOD
-            )
-            == 1
-        )
+        passed = await fetch(PASS_CAPTCHA, self.id, self.captcha_challenge, now, now + ACTIVATION_PERIOD)
+        return len(passed) == 1
 
     async def fail_captcha(self, following: StoredChallenge, *, now: datetime) -> bool:
         """Consume the challenge that this object was read with, as answered wrongly: one attempt less.
@@ -184,31 +204,20 @@ class Registration(Model):
         The *following* challenge takes its place. Return False, and change nothing, if it was consumed or replaced or
         has expired since.
         """
-        return (
-            await self._while_challenged(now).update(captcha_failures=F("captcha_failures") + 1, **following.columns())
-            == 1
-        )
+        challenge = (following.id, following.digest, following.expires_at)
+        return len(await fetch(FAIL_CAPTCHA, self.id, self.captcha_challenge, now, *challenge)) == 1
 
-    def _while_challenged(self, now: datetime) -> QuerySet[Registration]:
-        """Select this registration if the challenge that it was read with can still be answered."""
-        return Registration.filter(
-            id=self.id,
-            state=RegistrationState.AWAITING_CAPTCHA,
-            captcha_challenge=self.captcha_challenge,
-            captcha_failures__lt=CAPTCHA_ATTEMPTS,
-            captcha_expires_at__gt=now,
-            expires_at__gt=now,
-        )
+    @classmethod
+    async def decide_mail(cls, id_: uuid.UUID | None, *, now: datetime) -> Registration | None:
+        """Return the living registration with this id, with its mails decided by its first message to leave, or None.
 
-    async def decide_mail(self) -> MailOutcome:
-        """Return the mails that the address gets for this attempt. The first of its messages to leave decides."""
-        if self.mail_outcome is None:
-            taken = await Account.exists(email_canonical=self.email_canonical)
-            outcome = MailOutcome.ACCOUNT_EXISTS if taken else MailOutcome.SIGN_UP
-            await Registration.filter(id=self.id, mail_outcome=None).update(mail_outcome=outcome)
-            await self.refresh_from_db(fields=["mail_outcome"])
-        assert self.mail_outcome is not None  # noqa: S101  # Decided above, and never undone.
-        return self.mail_outcome
+        The work is the same whether or not the address has an account; *account* has what a mail needs of one.
+        """
+        for row in await fetch(DECIDE_MAIL, id_, now):
+            found, email = build(cls, row), row["account_email"]
+            found.account = None if email is None else Account(email=email, language=row["account_language"])
+            return found
+        return None
 
     @classmethod
     async def waiting_for_activation(cls, email_canonical: str, *, now: datetime, limit: int) -> list[Registration]:
@@ -222,10 +231,7 @@ class Registration(Model):
 
     async def activate(self, *, now: datetime) -> bool:
         """Mark this attempt activated. Return False if it is already. Call this in a transaction."""
-        updated = await Registration.filter(id=self.id, state=RegistrationState.VERIFIED).update(
-            state=RegistrationState.ACTIVATED, activated_at=now
-        )
-        return updated == 1
+        return len(await fetch(ACTIVATE, self.id, now)) == 1
 
     def build_account(self, password_hash: str, *, now: datetime) -> Account:
         """Build the account that this attempt asks for. Store nothing."""

@@ -220,16 +220,17 @@ async def test_answer_is_stored_as_a_digest_only(portal: Portal) -> None:
 async def test_registration_and_messages_are_committed_together(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the second message can't be stored, nothing changes, and the same answer works again later."""
+    """If a failure follows the messages, nothing changes, and the same answer works again later."""
     registration_id, right = await begin(portal), portal.captcha.answer
-    enqueue, calls = OutboxMessage.enqueue, iter(range(10))
+    enqueue_all, failures = OutboxMessage.enqueue_all, [RuntimeError("disk full")]
 
-    async def fail_at_the_second(*args: Any, **details: Any) -> None:
-        if next(calls) == 1:
-            raise RuntimeError("disk full")
-        await enqueue(*args, **details)
+    async def fail_once(*args: Any, **details: Any) -> None:
+        await enqueue_all(*args, **details)
+        assert await OutboxMessage.all().count() == 2
+        if failures:
+            raise failures.pop()
 
-    monkeypatch.setattr(OutboxMessage, "enqueue", fail_at_the_second)
+    monkeypatch.setattr(OutboxMessage, "enqueue_all", fail_once)
     entered = {"input": {"registrationId": registration_id, "answer": right}}
     failed = await portal.execute(VERIFY_CAPTCHA, entered)
     assert failed["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"

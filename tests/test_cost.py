@@ -242,7 +242,7 @@ def test_cost_without_lists_is_counted_once() -> None:
     assert calls_of(lambda: operation.check_cost(variables)) < 5
 
 
-def test_cost_with_lists_is_counted_each_time() -> None:
+def test_long_list_is_refused_after_a_short_one() -> None:
     """A long list is refused after a short one was accepted in the same document."""
     operation = Documents(SCHEMA, introspection=True).get(FIND_ORGANISATIONS).get_operation(None)
     assert operation is not None
@@ -250,3 +250,19 @@ def test_cost_with_lists_is_counted_each_time() -> None:
     with pytest.raises(DocumentRefused):
         operation.check_cost({"identifiers": [IDENTIFIER] * 1_000})
     operation.check_cost({"identifiers": [IDENTIFIER]})
+
+
+def test_cost_of_lists_is_counted_once_for_each_length() -> None:
+    """Lists of one length cost the same, whatever they hold; a longer one is counted anew, and may cost too much."""
+    query = "query ($i: [OrganisationIdentifierInput!]!) { organisations(identifiers: $i) { __typename } }"
+    operation = Documents(SCHEMA, introspection=True).get(query).get_operation(None)
+    assert operation is not None
+    one: dict[str, Any] = {"type": "SIRET", "value": "732 829 320 00074"}
+    operation.check_cost({"i": [one] * 100})
+    assert calls_of(lambda: operation.check_cost({"i": [one | {"value": "x"}] * 100})) < 8
+    with pytest.raises(DocumentRefused):
+        operation.check_cost({"i": [one] * 5_000})
+    operation.check_cost({"i": [one] * 100})
+    with pytest.raises(DocumentRefused):
+        operation.check_cost({"i": {"type": [[1]] * 9_000}})
+    operation.check_cost({"i": one})

@@ -474,14 +474,14 @@ async def test_killed_step_happens_completely_or_not_at_all(
 async def test_processes_are_killed_at_every_statement_and_mail(settings: Settings, clock: Clock) -> None:
     """Every part of a transaction and every mail counts as a point; a changed driver that hides one fails here."""
     for kind, parts in (
-        (Founding, ["BEGIN", "UPDATE", "SAVEPOINT", "INSERT", "RELEASE", "INSERT", "COMMIT", "the answer"]),
+        (Founding, ["BEGIN", "UPDATE", "UPDATE", "INSERT", "INSERT", "INSERT", "COMMIT", "the answer"]),
         (SendingBothMails, ["SELECT", "a mail to send", "a mail that is sent", "UPDATE", "the answer"]),
     ):
         journey = kind(settings, clock)
         async with journey.service() as portal:
             step = await journey.prepare(portal)
         reached = iter((await run_step(step, journey.settings, clock())).reached)
-        assert [part for part in parts if any(statement.startswith(part) for statement in reached)] == parts
+        assert [part for part in parts if any(statement.lstrip().startswith(part) for statement in reached)] == parts
 
 
 async def check(journey: Journey, answer: Answer | None) -> None:

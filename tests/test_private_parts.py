@@ -23,6 +23,7 @@ from tortoise.backends.base.client import (
 )
 from tortoise.backends.base_postgres.client import BasePostgresClient
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+from tortoise.models import Model
 from uvicorn import Server
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -32,6 +33,7 @@ PrivatePart = type | Callable[..., Any]
 
 PRIVATE_PARTS: list[tuple[str, str, PrivatePart, str]] = [
     ("models.database.connections", "tortoise-orm", Tortoise.init, "814540c2a3597c2d"),
+    ("models.database.statements", "tortoise-orm", Model._init_from_db, "5c5ac3cc150db023"),
     ("models.database.sqlite", "tortoise-orm", ConnectionWrapper, "6f4d75b65a714bda"),
     ("models.database.sqlite", "tortoise-orm", SqliteClient, "ae56179556a5d963"),
     ("models.database.sqlite", "tortoise-orm", SqliteTransactionContext, "f5d7611d0b6e51d4"),

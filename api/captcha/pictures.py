@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from functools import cache
+from io import BytesIO
+from typing import TypeAlias
 
 from api.captcha.challenge import MAX_ANSWER_LENGTH, Challenge, normalise_answer
 from api.captcha.voice import Voice
 from api.worker_pool import WorkerPool
 
-if TYPE_CHECKING:
-    from captcha.image import ImageCaptcha
+Colour: TypeAlias = "tuple[int, int, int]"
 
-BACKGROUND = (248, 248, 248)
-INKS = ((22, 48, 107), (91, 26, 102), (20, 73, 44), (107, 36, 20), (61, 58, 18), (51, 51, 51))
-INK_LUMINANCE = 46  # Of the darkest ink (ITU-R 601-2, as Pillow converts); the others are a little lighter.
+BACKGROUND: Colour = (248, 248, 248)
+INKS: tuple[Colour, ...] = ((22, 48, 107), (91, 26, 102), (20, 73, 44), (107, 36, 20), (61, 58, 18), (51, 51, 51))
+COMPRESSION = 3
+"""Half the time of Pillow's default, for 4 % more bytes."""
 MAX_WAITING_PICTURES = 64
 
 
@@ -26,7 +28,9 @@ class PictureCaptcha:
     length: int = 6
 
     def __init__(self, *, voice: Voice | None = None) -> None:
-        self._pen = _pen()
+        from api.captcha.pen import Pen  # Late: a process that only supervises others saves 8 MB without Pillow.
+
+        self._pen = Pen()
         self._pictures = WorkerPool(workers=2, max_waiting=MAX_WAITING_PICTURES, name="captcha-picture")
         self._voice = voice or Voice()
 
@@ -38,7 +42,12 @@ class PictureCaptcha:
         return await self._pictures.run(self._draw, challenge.answer)
 
     def _draw(self, answer: str) -> bytes:
-        return self._pen.generate(answer, bg_color=BACKGROUND, fg_color=secrets.choice(INKS)).getvalue()
+        """Return a picture of *answer*, as PNG with a palette."""
+        image = self._pen.draw(answer)
+        image.putpalette(_palette(secrets.choice(INKS)))
+        png = BytesIO()
+        image.save(png, "png", compress_level=COMPRESSION)
+        return png.getvalue()
 
     async def sound(self, challenge: Challenge, language: str) -> bytes | None:
         return await self._voice.speak(challenge.answer, language)
@@ -63,14 +72,11 @@ class FixedCaptcha(PictureCaptcha):
         return Challenge(id=secrets.token_hex(16), answer=self._answer)
 
 
-def _pen() -> ImageCaptcha:
-    from captcha.image import ImageCaptcha  # Late: a process that only supervises others saves 8 MB without Pillow.
-
-    pen = ImageCaptcha(width=240, height=80, font_sizes=(48, 52, 56))
-    # The library takes a colour's luminance for its opacity, which makes dark inks pale: let them cover.
-    pen.lookup_table = [min(255, level * 255 // INK_LUMINANCE) for level in range(256)]
-    # Gentler than the library's own values, under which a 7 can look like a > and neighbours merge.
-    pen.character_rotate = (-15, 15)
-    pen.character_warp_dx = pen.character_warp_dy = (0.05, 0.2)
-    pen.word_space_probability, pen.word_offset_dx = 0.7, 0.1
-    return pen
+@cache
+def _palette(ink: Colour) -> bytes:
+    """Return the colour of each shade, from the background to *ink*."""
+    return bytes(
+        round(light + (dark - light) * shade / 255)
+        for shade in range(256)
+        for light, dark in zip(BACKGROUND, ink, strict=True)
+    )

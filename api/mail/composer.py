@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from api.mail.headers import MAIL_POLICY
+from api.mail.mime import write_alternatives
 from api.messages.languages import Language
 from api.messages.words import translate
 from models.activation import LINK_LIFETIME
@@ -65,12 +66,13 @@ class Entry:
 
     @classmethod
     def of(cls, registration: Registration, language: Language) -> Entry:
+        email, contact = shown_address(registration.email), registration.contact_email
         return cls(
-            email=shown_address(registration.email),
+            email=email,
             first_name=unlinked(one_line(registration.first_name)),
             last_name=unlinked(one_line(registration.last_name)),
             phone=one_line(registration.phone or "") or None,
-            contact_email=shown_address(registration.contact_email or registration.email),
+            contact_email=shown_address(contact) if contact else email,
             terms_version=one_line(registration.terms_version),
             survey_consent=registration.survey_consent,
             entered_at=in_words(registration.created_at, language),
@@ -92,6 +94,7 @@ def _templates() -> Environment:
         loader=PackageLoader("api.mail"),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -102,6 +105,7 @@ class Composer:
 
     def __init__(self, *, sender: Sender, sign_in_url: str | None) -> None:
         self._sender = Address(sender.name, sender.local_part, sender.domain)
+        self._from = MAIL_POLICY.header_factory("From", self._sender)
         self._sign_in_url = sign_in_url
 
     def summary(
@@ -139,7 +143,7 @@ class Composer:
 
     def _message(self, subject: str, to: str, language: Language, message_id: str, now: datetime) -> EmailMessage:
         message = EmailMessage(MAIL_POLICY)
-        message["From"] = self._sender
+        message["From"] = self._from
         message["To"] = Address(addr_spec=to)
         message["Subject"] = translate(language, subject)
         message["Date"] = now
@@ -149,7 +153,7 @@ class Composer:
         return message
 
     def _write(self, message: EmailMessage, name: str, language: Language, **content: object) -> EmailMessage:
-        """Write both parts of *message*. The richer one comes last, as RFC 2046 asks."""
+        """Fill both templates of *name*, and write them into *message*."""
         context = {
             "language": str(language),
             "words": _templates().get_template(f"words.{language}.jinja").module,
@@ -162,10 +166,7 @@ class Composer:
         text, html = (
             _templates().get_template(f"{name}.{language}.{kind}").render(context) for kind in ("txt", "html")
         )
-        message.set_content(text, cte="quoted-printable")
-        message.add_alternative(html, subtype="html", cte="quoted-printable")
-        for part in message.walk():
-            part["Content-Language"] = str(language)
+        write_alternatives(message, text=text, html=html, language=str(language))
         return message
 
 

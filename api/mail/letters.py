@@ -65,12 +65,12 @@ class LetterWriter:
         registration = await self._registration(message)
         if registration is None:
             return Letter(None, [message])
-        outcome = await registration.decide_mail()
+        outcome = registration.mail_outcome
         messages, registrations = [message], [registration]
         async for companion, other in self._claim_companions(message, outcome, owner):
             messages.append(companion)
             registrations.append(other)
-        account = await Account.get_or_none(email_canonical=message.recipient)
+        account = registration.account
         exists = outcome is MailOutcome.ACCOUNT_EXISTS
         if message.kind is MessageKind.SUMMARY:
             return self._write_summary(messages, registrations, account, exists=exists)
@@ -96,7 +96,7 @@ class LetterWriter:
     async def _write_new_links(self, message: OutboxMessage, owner: str) -> Letter:
         """Write new links for all waiting registrations or, if the address has an account, a notice to its owner."""
         await message.supersede_others(now=self._clock())
-        account = await Account.get_or_none(email_canonical=message.recipient)
+        account = await Account.find(message.recipient)
         waiting = await Registration.waiting_for_activation(
             message.recipient, now=self._clock(), limit=MAX_ENTRIES_PER_MAIL
         )
@@ -107,20 +107,20 @@ class LetterWriter:
         return Letter(mail, [message], waiting, discard=not waiting)
 
     async def _claim_companions(
-        self, message: OutboxMessage, outcome: MailOutcome, owner: str
+        self, message: OutboxMessage, outcome: MailOutcome | None, owner: str
     ) -> AsyncIterator[tuple[OutboxMessage, Registration]]:
         """Claim the messages deferred with this one that lead to the same mail. Yield each with its registration."""
         if not message.deferred:
             return
         for companion in await message.claim_companions(owner, now=self._clock(), limit=MAX_ENTRIES_PER_MAIL - 1):
             registration = await self._registration(companion)
-            if registration is not None and await registration.decide_mail() is outcome:
+            if registration is not None and registration.mail_outcome is outcome:
                 yield companion, registration
             else:
                 await OutboxMessage.postpone([companion], self._clock(), owner)
 
     async def _registration(self, message: OutboxMessage) -> Registration | None:
-        return await Registration.get_or_none(id=message.registration_id, expires_at__gt=self._clock())
+        return await Registration.decide_mail(message.registration_id, now=self._clock())
 
     async def _compose_activation(
         self, usable: Sequence[Registration], message: OutboxMessage, owner: str

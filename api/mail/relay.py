@@ -122,7 +122,6 @@ class Relay:
 
     async def _deliver_while_due(self) -> Counter[str]:
         outcomes: Counter[str] = Counter()
-        await OutboxMessage.assign_mailboxes()
         while not self._stopping.is_set():
             async with self._claiming:  # Two claims at once could take two messages to one mailbox.
                 message = await OutboxMessage.claim(self._owner, now=self._clock())
@@ -219,11 +218,7 @@ class Relay:
 
     async def _finish(self, messages: Sequence[OutboxMessage], state: MessageState) -> None:
         """Put the leading message into *state* and the merged ones into SUPERSEDED: all or none."""
-        now = self._clock()
-        async with in_transaction():
-            in_time = await OutboxMessage.finish(messages[:1], state, self._owner, now=now)
-            await OutboxMessage.finish(messages[1:], MessageState.SUPERSEDED, self._owner, now=now)
-        if not in_time:
+        if not await OutboxMessage.finish(messages, state, self._owner, now=self._clock()):
             logger.warning("Message %s took longer than its lease: a second copy may leave", messages[0].id)
 
     async def _retry_later(self, messages: Sequence[OutboxMessage], reason: str) -> str:

@@ -107,7 +107,7 @@ async def _inspect(token: str, now: datetime) -> InspectedLink:
     if stored is None:
         return InspectedLink(LinkState.UNKNOWN, None, None)
     organisation = await find_organisation(stored.registration.identifier)
-    return InspectedLink(await stored.state(now=now), stored, organisation)
+    return InspectedLink(stored.state(now=now), stored, organisation)
 
 
 async def _redeem(token: ActivationToken, password_hash: str, now: datetime) -> Activated:

@@ -38,7 +38,7 @@ class PasswordChecker:
         await self._limits.enforce("checkPassword", caller.network)
         _check_personal_data(personal_data)
         stored = await ActivationToken.find(token) if token else None
-        if stored is not None and await stored.state(now=caller.now) is LinkState.USABLE:
+        if stored is not None and stored.state(now=caller.now) is LinkState.USABLE:
             personal_data = stored.registration.person.words
         return await self._passwords.assess(password, personal_data)
 

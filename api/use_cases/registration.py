@@ -169,14 +169,13 @@ class SignUp:
         async with in_transaction():
             if not await registration.pass_captcha(now=now):
                 return False
-            for kind in (MessageKind.SUMMARY, MessageKind.ACTIVATION):
-                await OutboxMessage.enqueue(
-                    kind,
-                    registration.email_canonical,
-                    language=registration.language,
-                    registration_id=registration.id,
-                    now=now,
-                )
+            await OutboxMessage.enqueue_all(
+                (MessageKind.SUMMARY, MessageKind.ACTIVATION),
+                registration.email_canonical,
+                language=registration.language,
+                registration_id=registration.id,
+                now=now,
+            )
         return True
 
     async def _count_failure(self, registration: Registration, now: datetime) -> CaptchaRejected[Pending] | None:

@@ -172,6 +172,8 @@ def _check_confirmation(entries: FormEntries, email: EmailAddress | None, proble
     if is_blank(entries.email_confirmation):
         problems.add(EMAIL_CONFIRMATION, FieldProblemCode.REQUIRED)
         return
+    if entries.email_confirmation == entries.email:
+        return
     try:
         confirmed = parse_email_address(entries.email_confirmation).canonical
     except InputError:

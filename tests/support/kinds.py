@@ -31,7 +31,7 @@ PROCESSES = {
     "test_relay_process",
 }
 # Modules that try thousands of cases. So does each test of properties, which Hypothesis runs.
-EXHAUSTIVE = {"test_enumeration", "test_fuzzing", "test_mail_links", "test_takeover"}
+EXHAUSTIVE = {"test_enumeration", "test_fuzzing", "test_mail_links", "test_plan_equality", "test_takeover"}
 # Modules that import whole files of the national register.
 IMPORTS = {"test_import_sirene", "test_import_sirene_files"}
 PROCESS_FIXTURES = {"behind", "guichet", "ready", "redis", "service", "shared_storages"}

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class ArgumentCounter:
     """Counts the values in arguments. A variable is not looked at if its type bounds the number of its values.
 
-    *step* is called for each value that is looked at, and may raise to end the count.
+    *step* is called for each value that is looked at, and may raise to end the count. *lengths_of* are the variables
+    whose length as a list the count depends on; *depends_on_values* is true if it depends on more than lengths.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class ArgumentCounter:
         self._variables = variables
         self._step = step
         self._values_of: dict[str, int] = {}
-        self.depends_on_variables = False
+        self.lengths_of: set[str] = set()
+        self.depends_on_values = False
 
     def count_values(self, node: ValueNode) -> int:
         """Count the values in an argument: itself, the items of lists, the fields of objects."""
@@ -70,7 +72,7 @@ class ArgumentCounter:
         definition = self._definitions[node.name.value]
         if not _is_list(definition.type):
             return 1
-        self.depends_on_variables = True
+        self.lengths_of.add(node.name.value)
         if node.name.value in self._variables:
             value = self._variables[node.name.value]
             return len(value) if isinstance(value, list) else 1
@@ -88,12 +90,13 @@ class ArgumentCounter:
         bound = _bound_values(type_)
         if bound is not None:
             return bound
-        self.depends_on_variables = True
+        self.lengths_of.add(name)
         if name not in self._variables:
             return self.count_values(definition.default_value) if definition.default_value is not None else 1
         value, bound_of_item = self._variables[name], _bound_values(_get_item_type(type_))
         if isinstance(value, list) and bound_of_item is not None:
             return 1 + len(value) * bound_of_item
+        self.depends_on_values = True
         return self._count_json(value)
 
     def _count_json(self, value: Any) -> int:

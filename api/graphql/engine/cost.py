@@ -90,9 +90,9 @@ class OperationCost:
         self._introspection = IntrospectionCounter(schema, fragments, self._spend)
 
     @property
-    def depends_on_variables(self) -> bool:
-        """True if other variables can give another cost."""
-        return self._arguments.depends_on_variables
+    def lengths_of(self) -> frozenset[str] | None:
+        """The variables whose length as a list decides the cost; None if it depends on more than lengths."""
+        return None if self._arguments.depends_on_values else frozenset(self._arguments.lengths_of)
 
     def count(self) -> int:
         """Count the cost of the operation, which must be valid.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inspect import isawaitable
+from contextlib import suppress
+from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult, GraphQLError, execute
@@ -37,10 +38,9 @@ async def execute_operation(
     if plan is None or arguments is None:
         return await execute_by_graphql_core(schema, operation, variables, context)
     outcomes = await plan.resolve(arguments, variables, context)
-    try:
+    with suppress(Exception):  # Whatever it is, graphql-core meets it again, and knows its place.
         return ExecutionResult(plan.complete(outcomes))
-    except Exception:  # Whatever it is, graphql-core meets it again, and knows its place.
-        return await execute_by_graphql_core(schema, operation, variables, context, outcomes)
+    return await execute_by_graphql_core(schema, operation, variables, context, outcomes)
 
 
 async def execute_by_graphql_core(
@@ -77,14 +77,25 @@ async def execute_by_graphql_core(
 
 
 def _answer_again(outcomes: Mapping[str, Outcome]) -> Callable[..., Any]:
-    """Return a middleware of graphql-core that answers *outcomes* in the place of the root fields' resolvers."""
+    """Return a middleware of graphql-core that answers *outcomes* in the place of the root fields' resolvers.
+
+    The outcome of an asynchronous resolver is awaited as the resolver was, so that errors keep their order.
+    """
 
     def resolve(resolve_next: Callable[..., Any], source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         if info.path.prev is not None:
             return resolve_next(source, info, **arguments)
         outcome = outcomes[str(info.path.key)]
-        if isinstance(outcome, Failure):
-            raise outcome.error
-        return outcome
+        return _give_later(outcome) if iscoroutinefunction(resolve_next) else _give(outcome)
 
     return resolve
+
+
+def _give(outcome: Outcome) -> Any:
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return outcome
+
+
+async def _give_later(outcome: Outcome) -> Any:
+    return _give(outcome)

@@ -14,7 +14,7 @@ from api.graphql.engine.selections import find_switches, get_fragments, get_root
 from api.graphql.engine.strawberry_internals import get_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_PLANS = 8
 """The largest number of plans for one operation, which has one for each choice of its switches."""
+MAX_KNOWN_COSTS = 128
 COST_EXCEEDED = f"The operation costs more than {MAX_COST:,}: ask for less at once, or for shorter lists."
 
 
@@ -30,7 +31,8 @@ class Operation:
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
         self._schema = schema
-        self._is_affordable: bool | None = None  # Until it is known to be the same for all variables.
+        self._lists: tuple[str, ...] | None = None
+        self._is_affordable: dict[tuple[int | None, ...], bool] = {}  # By the lengths of these variables.
         self._plans: dict[tuple[Any, ...], Plan | None] = {}
         self.document = document
         self.node = node
@@ -61,20 +63,25 @@ class Operation:
     def find_plan(self, variables: Mapping[str, Any]) -> Plan | None:
         """Return the plan for the operation with these variables, which is compiled once; None if there is none."""
         choice = tuple(variables.get(name, default) for name, default in self._switches.items())
+        if any(type(value) is not bool for value in choice):
+            return None
         if choice in self._plans:
             return self._plans[choice]
-        if len(self._plans) == MAX_PLANS or any(type(value) is not bool for value in choice):
+        if len(self._plans) == MAX_PLANS:
             return None
         switches = dict(zip(self._switches, choice, strict=True))
         self._plans[choice] = compile_plan(self._schema, self.document, self.node, switches)
         return self._plans[choice]
 
     def check_cost(self, variables: Mapping[str, Any]) -> None:
-        """Refuse the operation if it costs too much. A cost that depends on no variable is counted once.
+        """Refuse the operation if it costs too much. It is counted once for all variables that cost the same.
 
         :raises DocumentRefused: the operation costs more than `MAX_COST`.
         """
-        is_affordable = self._is_within_limit(variables) if self._is_affordable is None else self._is_affordable
+        lists = self._lists
+        is_affordable = None if lists is None else self._is_affordable.get(_lengths(lists, variables) if lists else ())
+        if is_affordable is None:
+            is_affordable = self._is_within_limit(variables)
         if not is_affordable:
             raise DocumentRefused([limit_error(COST_EXCEEDED)])
 
@@ -86,6 +93,18 @@ class Operation:
             is_affordable = True
         except CostExceeded:
             is_affordable = False
-        if not cost.depends_on_variables:
-            self._is_affordable = is_affordable
+        lists = cost.lengths_of
+        if lists is not None and (is_affordable or not lists):  # A count that ends early has not seen all lists.
+            self._lists = tuple(sorted(lists))
+            if len(self._is_affordable) < MAX_KNOWN_COSTS:
+                self._is_affordable[_lengths(self._lists, variables)] = is_affordable
         return is_affordable
+
+
+def _lengths(names: Iterable[str], variables: Mapping[str, Any]) -> tuple[int | None, ...]:
+    """Return the length of each variable that is a list; -1 for any other value, None for one that is absent."""
+    return tuple([_length(variables[name]) if name in variables else None for name in names])
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else -1

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphql import Undefined
-
 from api.graphql.engine.graphql_core_internals import FieldCollector
-from api.graphql.engine.plan_inputs import ABSENT, NotPlanned, VariablePlan, compile_argument
+from api.graphql.engine.plan_inputs import ABSENT, NotPlanned, VariablePlan, compile_argument, has_default
 from api.graphql.engine.plan_outputs import OutputCompiler
 from api.graphql.engine.strawberry_internals import get_resolver
 
@@ -72,7 +70,7 @@ class RootField:
         info = self._resolver.build_info(self._build_info(variables, context))
         try:
             value = self._resolver.function(info=info, **arguments)
-            return await value if self._resolver.is_async else value
+            return await value if isawaitable(value) else value
         except Exception as exc:
             return await self._handle(exc, info)
 
@@ -113,6 +111,8 @@ class Plan:
 
     def complete(self, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
         """Return the data of the answer. Raise any exception if one of *outcomes* is not what its type needs."""
+        if any(isinstance(outcome, Failure | Exception) for outcome in outcomes.values()):
+            raise NotPlanned
         return {key: field.complete(outcomes[key]) for key, field in self._fields.items()}
 
 
@@ -153,6 +153,6 @@ def _compile_arguments(
     given = {argument.name.value: argument.value for argument in node.arguments or ()}
     for name, argument in field.args.items():
         if name in given:
-            yield resolver.arguments[name], compile_argument(given[name], argument.type, variables)
-        elif argument.default is not None or argument.default_value is not Undefined:
+            yield resolver.arguments[name], compile_argument(given[name], argument, variables)
+        elif has_default(argument):
             raise NotPlanned

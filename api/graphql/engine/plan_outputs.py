@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
@@ -20,6 +23,7 @@ from graphql import (
     GraphQLUnionType,
     is_leaf_type,
 )
+from graphql.pyutils import is_awaitable
 
 from api.graphql.engine.graphql_core_internals import TYPE_NAME
 from api.graphql.engine.plan_inputs import NotPlanned
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     from api.graphql.engine.graphql_core_internals import FieldCollector, Fields
 
 Complete: TypeAlias = Callable[[Any], Any]
+
+STRICT_SCALARS = (GraphQLBoolean, GraphQLFloat, GraphQLInt)
+"""Scalars that refuse an exception or a promise. Others may serialise it: a text takes anything."""
 
 MAX_FIELDS = 500
 """The largest number of fields that a plan has, so that a document which is sent only once costs little more."""
@@ -95,13 +102,15 @@ def _keep_null(complete: Complete) -> Complete:
 def _compile_leaf(type_: Any) -> Complete:
     if isinstance(type_, GraphQLEnumType):
         return _compile_enum(type_)
-    class_ = {GraphQLString: str, GraphQLBoolean: bool}.get(type_)
-    coerce = type_.coerce_output_value
+    class_ = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}.get(type_)
+    coerce, takes_anything = type_.coerce_output_value, type_ not in STRICT_SCALARS
 
     def complete(value: Any) -> Any:
         if type(value) is class_:
             return value
-        completed = None if value is None else coerce(value)
+        if value is None or (takes_anything and (isinstance(value, Exception) or is_awaitable(value))):
+            raise NotPlanned
+        completed = coerce(value)
         if completed is None:
             raise NotPlanned
         return completed

@@ -62,15 +62,15 @@ class Resolver:
     """A resolver as it was written, without what Strawberry puts around it."""
 
     function: Callable[..., Any]
-    is_async: bool
     arguments: Mapping[str, str]
     """The parameters of *function*, by the names of the arguments in the schema."""
     field: StrawberryField
+    info_class: type[strawberry.Info[Any, Any]]
     handlers: tuple[tuple[tuple[type[Exception], ...], Any], ...]
 
     def build_info(self, core: GraphQLResolveInfo[Any]) -> strawberry.Info[Any, Any]:
         """Return what Strawberry tells a resolver."""
-        return strawberry.Info(_raw_info=core, _field=self.field)
+        return self.info_class(_raw_info=core, _field=self.field)
 
     def handle(self, error: Exception, info: strawberry.Info[Any, Any]) -> Awaitable[Any] | Any:
         """Return the member of the field's union for *error*, or a promise of it; None without such a member."""
@@ -86,14 +86,15 @@ def get_resolver(schema: GraphQLSchema, field: GraphQLField) -> Resolver | None:
     resolver = None if definition is None else definition.base_resolver
     if definition is None or resolver is None or definition.extensions or not callable(resolver.wrapped_func):
         return None
-    if [spec for spec, parameter in resolver.reserved_parameters.items() if parameter is not None] != [INFO_PARAMSPEC]:
+    reserved = {spec: parameter.name for spec, parameter in resolver.reserved_parameters.items() if parameter}
+    if reserved != {INFO_PARAMSPEC: "info"}:
         return None
     converter: GraphQLCoreConverter = schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]
     return Resolver(
         function=resolver.wrapped_func,
-        is_async=resolver.is_async,
         arguments={_name_of(argument): argument.python_name for argument in definition.arguments},
         field=definition,
+        info_class=converter.config.info_class,
         handlers=converter._get_field_exception_handlers(definition),
     )
 
@@ -114,7 +115,7 @@ def get_input_class(type_: GraphQLInputObjectType) -> InputClass | None:
     definition = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if not isinstance(definition, StrawberryObjectDefinition) or definition.from_input is not None:
         return None
-    if type_.is_one_of or any(isinstance(field.type, StrawberryMaybe) for field in definition.fields):
+    if definition.is_one_of or any(isinstance(field.type, StrawberryMaybe) for field in definition.fields):
         return None
     return InputClass(
         build=definition.origin,
@@ -128,9 +129,11 @@ def get_input_class(type_: GraphQLInputObjectType) -> InputClass | None:
 
 
 def get_object_class(type_: GraphQLObjectType) -> type | None:
-    """Return the class whose instances are objects of *type_*."""
+    """Return the class whose instances are objects of *type_*; None if a method of it decides what is one."""
     definition = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    return definition.origin if isinstance(definition, StrawberryObjectDefinition) else None
+    if not isinstance(definition, StrawberryObjectDefinition):
+        return None
+    return None if definition.is_type_of or definition.resolve_type else definition.origin
 
 
 _camel_case = cache(to_camel_case)
