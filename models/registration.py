@@ -51,7 +51,9 @@ WHERE id = $1 AND expires_at > $2
 RETURNING *, (SELECT email FROM account WHERE account.email_canonical = registration.email_canonical) AS account_email,
     (SELECT language FROM account WHERE account.email_canonical = registration.email_canonical) AS account_language
 """
-ACTIVATE = "UPDATE registration SET state = 'ACTIVATED', activated_at = $2 WHERE id = $1 AND state = 'VERIFIED' RETURNING 1"
+ACTIVATE = (
+    "UPDATE registration SET state = 'ACTIVATED', activated_at = $2 WHERE id = $1 AND state = 'VERIFIED' RETURNING 1"
+)
 
 
 class RegistrationState(StrEnum):
