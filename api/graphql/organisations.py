@@ -116,7 +116,9 @@ class OrganisationIdentifier:
 class KnownFields:
     """The fields of an organisation, which are read of what is known when they are selected."""
 
-    __slots__ = ("_known", "_language", "_message_id")
+    _known: KnownOrganisation
+    _language: Language
+    _message_id: str | None
 
     name = property(attrgetter("_known.name"))
     status = property(attrgetter("_known.status"))
@@ -125,12 +127,6 @@ class KnownFields:
     city = property(attrgetter("_known.city"))
     source = property(attrgetter("_known.source"))
     as_of = property(attrgetter("_known.as_of"))
-
-    def __init__(self, known: KnownOrganisation, language: Language, message_id: str | None = None) -> None:
-        """*message_id* names another message than the one for newcomers."""
-        self._known = known
-        self._language = language
-        self._message_id = message_id
 
     @property
     def id(self) -> strawberry.ID:
@@ -167,7 +163,11 @@ class Organisation(KnownFields):
         description="To show under the field: whether it is on the portal, is closed, or can be joined."
     )
 
-    __init__ = KnownFields.__init__
+    def __init__(self, known: KnownOrganisation, language: Language, message_id: str | None = None) -> None:
+        """*message_id* names another message than the one for newcomers."""
+        self._known = known
+        self._language = language
+        self._message_id = message_id
 
 
 def _message_of(known: KnownOrganisation) -> str:
