@@ -103,6 +103,7 @@ def _find_one(identifier: Identifier) -> KnownOrganisation | None:
         city="Paris",
         source=OrganisationSource.SIRENE,
         recorded=NOON,
+        stored_id=ID,
     )
 
 
