@@ -78,6 +78,31 @@ def test_the_unusual_goes_through_graphql_core(text: str, variables: dict[str, A
     assert not is_planned(find_operation(text), variables)
 
 
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ('{ echoScalars(text: "", number: -0, ratio: -0, flag: true, id: -0) }', {}),
+        ('query ($id: ID = -0) { echoScalars(text: "", number: 1, flag: true, id: $id) }', {}),
+        ('{ echoScalars(text: "", number: 1, flag: true, shout: "hey") }', {}),
+        ('query ($number: Int) { echoScalars(text: "", number: $number, flag: true) }', {}),
+        (
+            "query ($n: [Int!]) { a: echoLists(numbers: $n, colour: RED) b: echoLists(numbers: $n, colour: RED) }",
+            {"n": 1},
+        ),
+        ("query ($form: Form!) { a: echoForm(form: $form) b: echoForm(form: $form) }", {"form": {"points": {"x": 1}}}),
+        ("{ echoUnusual(choice: {number: 1, text: null}) }", {}),
+        ("{ echoUnusual(chain: {next: {next: {number: 2}}}) }", {}),
+        ("query ($number: Int!) { echoPicky(picky: {number: $number}) }", {"number": 1}),
+        ("query ($a: Boolean!) { colours(seed: 1) @skip(if: $a) }", {"a": []}),
+        ("query ($a: Boolean!) { colours(seed: 1) @skip(if: $a) }", {"a": 1}),
+    ],
+)
+async def test_unusual_input_is_read_as_by_graphql_core(text: str, variables: dict[str, Any]) -> None:
+    """What is easily read in another way reaches resolvers, or is refused, as by graphql-core."""
+    by_plan, by_core = await see_both(shapes.schema, find_operation(text), variables, shapes.Context)
+    assert by_plan == by_core
+
+
 @pytest.mark.parametrize(("selection", "expected"), [("image", True), ("image audio", False)])
 def test_sound_of_a_captcha_goes_through_graphql_core(selection: str, expected: bool) -> None:
     """A captcha's picture is an attribute. Its sound is made by a resolver of its own, which no plan calls."""
