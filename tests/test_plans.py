@@ -170,6 +170,11 @@ async def lost(info: Info) -> Book | None:
     raise LookupError
 
 
+def torn(info: Info) -> str | None:
+    info.context.calls.append("torn")
+    raise LookupError
+
+
 def lent(info: Info) -> Book | None:
     return book(info)  # type: ignore[return-value]  # A plain function may return a promise.
 
@@ -179,6 +184,7 @@ class Query:
     book: Book = strawberry.field(resolver=book)
     nameless: Book | None = strawberry.field(resolver=nameless)
     lost: Book | None = strawberry.field(resolver=lost)
+    torn: str | None = strawberry.field(resolver=torn)
     lent: Book | None = strawberry.field(resolver=lent)
 
 
@@ -205,6 +211,11 @@ async def test_root_fields_that_fail_keep_the_data_of_others() -> None:
 async def test_no_resolver_is_called_twice_for_a_value_that_does_not_fit() -> None:
     """graphql-core completes the value that the resolver returned to the plan, and calls no resolver again."""
     assert await execute("{ nameless { title } }") == ({"nameless": None}, ["nameless.title"], ["nameless"])
+
+
+async def test_failure_of_a_scalar_is_no_value() -> None:
+    """A scalar that can write anything, as a text can, never writes a failure."""
+    assert await execute("{ torn }") == ({"torn": None}, ["torn"], ["torn"])
 
 
 async def test_promise_of_a_plain_resolver_is_awaited() -> None:
