@@ -49,14 +49,21 @@ def require(program: str, package: str) -> str:
 def describe(postgres_version: str) -> dict[str, str]:
     """Return the machine's parts and the versions of what runs on it."""
     cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    wrk = subprocess.run([require("wrk", "wrk"), "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    program = node()
     return {
-        "cpu": cpu[1] if cpu else platform.processor(),
+        "CPU": cpu[1] if cpu else platform.processor(),
         "cores": str(os.cpu_count()),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "node": subprocess.check_output([program, "--version"], text=True).strip() if program else "none",  # noqa: S603
-        "postgresql": postgres_version,
-        "wrk": wrk.stdout.partition("[")[0].removeprefix("wrk ").strip(),
+        platform.system(): platform.release().partition("-")[0],
+        "Python": platform.python_version(),
+        "Node": _version([node() or "node", "--version"]),
+        "PostgreSQL": postgres_version,
+        "wrk": _version([require("wrk", "wrk"), "--version"]),
     }
+
+
+def _version(command: list[str]) -> str:
+    """Return the version that *command* prints, or "none" if there is no such program."""
+    if shutil.which(command[0]) is None:
+        return "none"
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
+    found = re.search(r"\d+(\.\d+)+", printed)
+    return found[0] if found else "unknown"

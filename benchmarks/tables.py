@@ -12,20 +12,21 @@ from benchmarks.loads import LOADS
 from benchmarks.rounds import Figures
 from benchmarks.storm import Storms
 
-YARDSTICK = "mercurius-jit"
+YARDSTICKS = {"mercurius-jit": "of Mercurius with JIT", "mercurius-production": "of it in production"}
+"""Servers whose CPU that of all others is related to, and the heads of these columns."""
 
 
 def of_comparison(found: Comparison) -> str:
-    """Return the machine, and a table for each load. Costs are related to those of Mercurius with JIT."""
+    """Return the machine, and a table for each load."""
     titles = {key: contender.title for key, contender in CONTENDERS.items()}
-    return "\n\n".join([_machine(found.machine, found.rows), *_loads(found.figures, titles, YARDSTICK)])
+    return "\n\n".join([_machine(found.machine, found.rows), *_loads(found.figures, titles, YARDSTICKS)])
 
 
 def of_growth(found: Growth) -> str:
     """Return tables of the start, of sizes of the register, of workers, and of memory under load."""
     start = median_start(found.starts)
-    sizes = {each.server: f"{int(each.server):,} organisations" for each in found.sizes}
-    workers = {each.server: f"workers: {each.server}" for each in found.workers}
+    sizes = {str(rows): f"{rows:,} organisations" for rows in sorted({int(each.server) for each in found.sizes})}
+    workers = {number: f"workers: {number}" for number in sorted({each.server for each in found.workers})}
     processes = ", ".join(f"{memory:.0f}" for memory in start.memory)
     return "\n\n".join(
         [
@@ -37,8 +38,8 @@ def of_growth(found: Growth) -> str:
                     ["memory of each process, MB", processes],
                 ],
             ),
-            *_loads(found.sizes, sizes, next(iter(sizes))),
-            *_loads(found.workers, workers, next(iter(workers))),
+            *_loads(found.sizes, sizes, {next(iter(sizes)): "relative"}),
+            *_loads(found.workers, workers, {next(iter(workers)): "relative"}),
             _table(
                 ["Minutes of look-ups and sign-ups", "memory, MB"],
                 [[f"{minutes:.1f}", f"{memory:.0f}"] for minutes, memory in found.memory],
@@ -81,15 +82,15 @@ def _machine(machine: Mapping[str, str], rows: int) -> str:
     return f"{parts}; {rows:,} organisations."
 
 
-def _loads(figures: Sequence[Figures], titles: Mapping[str, str], yardstick: str) -> list[str]:
+def _loads(figures: Sequence[Figures], titles: Mapping[str, str], yardsticks: Mapping[str, str]) -> list[str]:
     """Return a table for each load, with its servers in the order of *titles*."""
     return [
-        _load([each for each in figures if each.load == load], titles, yardstick)
+        _load([each for each in figures if each.load == load], titles, yardsticks)
         for load in dict.fromkeys(each.load for each in figures)
     ]
 
 
-def _load(figures: Sequence[Figures], titles: Mapping[str, str], yardstick: str) -> str:
+def _load(figures: Sequence[Figures], titles: Mapping[str, str], yardsticks: Mapping[str, str]) -> str:
     rows = []
     for server, title in titles.items():
         if own := [each for each in figures if each.server == server]:
@@ -97,7 +98,7 @@ def _load(figures: Sequence[Figures], titles: Mapping[str, str], yardstick: str)
                 [
                     title,
                     spread((each.cpu for each in own), ",.0f"),
-                    relative_cpu(figures, server, yardstick),
+                    *(relative_cpu(figures, server, yardstick) for yardstick in yardsticks),
                     spread((each.rate for each in own), ",.0f"),
                     spread((each.p50 for each in own), ".2f"),
                     spread((each.p99 for each in own), ".2f"),
@@ -105,7 +106,7 @@ def _load(figures: Sequence[Figures], titles: Mapping[str, str], yardstick: str)
                 ]
             )
     title = LOADS[figures[0].load].title
-    return _table([title, "CPU each, µs", "relative", "a second", "p50, ms", "p99, ms", "memory, MB"], rows)
+    return _table([title, "CPU each, µs", *yardsticks.values(), "a second", "p50, ms", "p99, ms", "memory, MB"], rows)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -16,8 +16,8 @@ from tortoise.expressions import F, Q
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from models.database.statements import fetch, fetch_models, insert, placeholders
-from models.outbox_statements import CLAIM, FIND_DUE, FINISH, RECENT, RENEW, WITHOUT_MAILBOX
+from models.database.statements import fetch, fetch_model, fetch_models, insert, placeholders
+from models.outbox_statements import ASSIGN_MAILBOX, CLAIM, FIND_DUE, FINISH, RECENT, RENEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +57,7 @@ def mailbox_of(canonical: str) -> str:
 class OutboxMessage(Model):
     """One message to one address. Limits count by mailbox; only messages to the same address are merged.
 
-    *mailbox* is None only while a release that does not know it runs beside this one: see `assign_mailboxes`.
+    *mailbox* is None only while a release that does not know it runs beside this one; `claim` assigns it.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -124,12 +124,6 @@ class OutboxMessage(Model):
         await insert(*messages)
 
     @classmethod
-    async def assign_mailboxes(cls) -> None:
-        """Assign a mailbox to messages that a release without mailboxes has stored: else no relay would claim them."""
-        for message in await fetch(WITHOUT_MAILBOX):
-            await cls.filter(id=message["id"]).update(mailbox=mailbox_of(message["recipient"]))
-
-    @classmethod
     async def claim(cls, owner: str, *, now: datetime) -> OutboxMessage | None:
         """Lease the message that has waited longest to *owner*, and return it; None if nothing is due.
 
@@ -137,8 +131,10 @@ class OutboxMessage(Model):
         decides between racing relays.
         """
         for candidate in await fetch(FIND_DUE, now):
-            if claimed := await fetch_models(cls, CLAIM, now, owner, now + LEASE, candidate["id"]):
-                return claimed[0]
+            if candidate["mailbox"] is None:
+                await fetch(ASSIGN_MAILBOX, candidate["id"], mailbox_of(candidate["recipient"]))
+            if claimed := await fetch_model(cls, CLAIM, now, owner, now + LEASE, candidate["id"]):
+                return claimed
         return None
 
     async def claim_companions(self, owner: str, *, now: datetime, limit: int) -> list[OutboxMessage]:

@@ -2,14 +2,17 @@
 
 CLAIM_CANDIDATES = 20
 
-WITHOUT_MAILBOX = "SELECT id, recipient FROM outbox_message WHERE mailbox IS NULL"
 DUE = """
-state = 'QUEUED' AND available_at <= $1 AND mailbox NOT IN (
+state = 'QUEUED' AND available_at <= $1 AND (mailbox IS NULL OR mailbox NOT IN (
     SELECT mailbox FROM outbox_message
     WHERE state = 'QUEUED' AND lease_owner IS NOT NULL AND available_at > $1 AND mailbox IS NOT NULL
-)
+))
 """
-FIND_DUE = f"SELECT id FROM outbox_message WHERE {DUE} ORDER BY available_at, kind DESC LIMIT {CLAIM_CANDIDATES}"  # noqa: S608
+FIND_DUE = f"""
+SELECT id, recipient, mailbox FROM outbox_message WHERE {DUE}
+ORDER BY available_at, kind DESC LIMIT {CLAIM_CANDIDATES}
+"""  # noqa: S608
+ASSIGN_MAILBOX = "UPDATE outbox_message SET mailbox = $2 WHERE id = $1 AND mailbox IS NULL"
 CLAIM = f"""
 UPDATE outbox_message SET lease_owner = $2, available_at = $3, attempts = attempts + 1
 WHERE id = $4 AND {DUE} RETURNING *

@@ -13,7 +13,7 @@ from tortoise.functions import Count
 from tortoise.models import Model
 
 from models.account import Account
-from models.database.statements import fetch, fetch_models, insert
+from models.database.statements import build, fetch, fetch_model, insert
 from models.identifiers import Identifier, IdentifierType
 from models.personal_data import EmailAddress, Person
 from models.visible_text import visible
@@ -47,7 +47,9 @@ UPDATE registration SET mail_outcome = COALESCE(
     CASE WHEN EXISTS (SELECT 1 FROM account WHERE account.email_canonical = registration.email_canonical)
     THEN 'ACCOUNT_EXISTS' ELSE 'SIGN_UP' END
 )
-WHERE id = $1 AND expires_at > $2 RETURNING *
+WHERE id = $1 AND expires_at > $2
+RETURNING *, (SELECT email FROM account WHERE account.email_canonical = registration.email_canonical) AS account_email,
+    (SELECT language FROM account WHERE account.email_canonical = registration.email_canonical) AS account_language
 """
 ACTIVATE = """
 UPDATE registration SET state = 'ACTIVATED', activated_at = $2 WHERE id = $1 AND state = 'VERIFIED' RETURNING id
@@ -88,6 +90,9 @@ class Registration(Model):
 
     Several for one address live side by side; the first that is activated wins the address.
     """
+
+    account: Account | None = None
+    """The account of the address when `decide_mail` read this."""
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
     state = fields.CharEnumField(RegistrationState, max_length=20, default=RegistrationState.AWAITING_CAPTCHA)
@@ -162,15 +167,13 @@ class Registration(Model):
             key = uuid.UUID(visible(id_))
         except ValueError:
             return None
-        found = await fetch_models(cls, FIND, key, now)
-        return found[0] if found else None
+        return await fetch_model(cls, FIND, key, now)
 
     @classmethod
     async def find_by_idempotency(cls, digest: str, *, now: datetime) -> Registration | None:
         """Return the living registration that was started under this key, or None. A key ends with its registration."""
         await fetch(FREE_KEY, digest, now)
-        found = await fetch_models(cls, FIND_BY_KEY, digest)
-        return found[0] if found else None
+        return await fetch_model(cls, FIND_BY_KEY, digest)
 
     async def start(self, challenge: StoredChallenge) -> bool:
         """Store this attempt. Return False if another attempt has its idempotency key, even one of the same moment."""
@@ -206,12 +209,15 @@ class Registration(Model):
 
     @classmethod
     async def decide_mail(cls, id_: uuid.UUID | None, *, now: datetime) -> Registration | None:
-        """Return the registration with this id, with its mails decided, or None if there is none that lives.
+        """Return the living registration with this id, with its mails decided by its first message to leave, or None.
 
-        The first of its messages to leave decides. The work is the same whether or not the address has an account.
+        The work is the same whether or not the address has an account; *account* has what a mail needs of one.
         """
-        found = await fetch_models(cls, DECIDE_MAIL, id_, now)
-        return found[0] if found else None
+        for row in await fetch(DECIDE_MAIL, id_, now):
+            found, email = build(cls, row), row["account_email"]
+            found.account = None if email is None else Account(email=email, language=row["account_language"])
+            return found
+        return None
 
     @classmethod
     async def waiting_for_activation(cls, email_canonical: str, *, now: datetime, limit: int) -> list[Registration]:

@@ -24,9 +24,11 @@ from tests.support.applications import build_cheap_app
 from tests.support.browser import browser, server
 from tests.support.canary import pytest_runtest_makereport
 from tests.support.client import PAGE, SIGN_IN, Portal
+from tests.support.collector import pytest_collection_finish, pytest_sessionstart, pytest_unconfigure
 from tests.support.databases import (
     database_url,
     empty_sqlite,
+    eraser,
     postgres,
     stored,
 )
@@ -43,13 +45,17 @@ __all__ = [
     "database_url",
     "deliver",
     "empty_sqlite",
+    "eraser",
     "hasher",
     "mail_folder",
     "newest_link",
     "postgres",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_itemcollected",
     "pytest_runtest_makereport",
+    "pytest_sessionstart",
+    "pytest_unconfigure",
     "server",
     "stopwatch",
     "stored",

@@ -151,13 +151,28 @@ def test_inks_contrast_with_the_background(ink: tuple[int, int, int]) -> None:
 
 @pytest.mark.anyio
 async def test_strokes_contrast_as_drawn(provider: PictureCaptcha) -> None:
-    """The digits keep that contrast once they are drawn. The library alone makes dark inks pale."""
+    """The digits keep that contrast once they are drawn."""
     for _ in range(20):
         png = await provider.picture(provider.new_challenge())
         picture = Image.open(io.BytesIO(png)).convert("RGB")
         counts = picture.getcolors(maxcolors=240 * 80) or []
         legible = sum(n for n, c in counts if isinstance(c, tuple) and contrast(c, pictures.BACKGROUND) >= 4.5)
         assert legible > 0.08 * 240 * 80, "the noise alone covers about 3 %"
+
+
+@pytest.mark.anyio
+async def test_pictures_have_shades_of_one_ink(provider: PictureCaptcha) -> None:
+    """Each picture goes from the background to one ink, and the inks of pictures differ."""
+    darkest = set()
+    for _ in range(40):
+        picture = Image.open(io.BytesIO(await provider.picture(provider.new_challenge()))).convert("RGB")
+        counts = picture.getcolors(maxcolors=240 * 80) or []
+        colours = sorted((colour for _, colour in counts if isinstance(colour, tuple)), key=sum)
+        assert colours[-1] == pictures.BACKGROUND
+        assert len(colours) <= 256
+        darkest.add(colours[0])
+    assert len(darkest) > 1
+    assert darkest <= set(pictures.INKS)
 
 
 @pytest.mark.anyio

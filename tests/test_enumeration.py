@@ -17,7 +17,6 @@ import pytest
 from graphql.execution.values import get_argument_values, get_variable_values
 
 from api.app import sdl
-from api.captcha.pictures import PictureCaptcha
 from api.captcha.voice import Voice
 from api.delivery import build_relay
 from api.mail.composer import Composer
@@ -47,7 +46,7 @@ from tests.support.client import (
     with_link,
 )
 from tests.support.databases import sqlite_only
-from tests.support.doubles import Clock
+from tests.support.doubles import Clock, KnownCaptcha
 from tests.support.people import LegibleCaptcha, wrong
 from tests.support.statements import Statements, statements
 
@@ -370,7 +369,7 @@ def slow_work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         done["speak"] += 1
         return b"sound"
 
-    counted(PictureCaptcha, "_draw")
+    counted(KnownCaptcha, "_draw")
     counted(argon2.PasswordHasher, "hash")
     counted(argon2.PasswordHasher, "verify")
     counted(strength, "zxcvbn")

@@ -19,6 +19,7 @@ from limits.errors import StorageError
 
 from api.limits import storage as rate_limit_storage
 from api.limits.rate_limits import RateLimits
+from api.limits.redis_storage import BatchingRedisStorage
 from api.limits.storage import (
     RETRY_SECONDS,
     SWEEP_SECONDS,
@@ -156,7 +157,7 @@ def test_settings_are_validated_without_opening_a_storage(monkeypatch: pytest.Mo
     def fail(*_: object, **__: object) -> None:
         pytest.fail("a storage was opened")
 
-    monkeypatch.setattr(rate_limit_storage, "storage_from_string", fail)
+    monkeypatch.setattr(rate_limit_storage, "BatchingRedisStorage", fail)
     url = "async+rediss://user:secret@127.0.0.1:1/0"
     assert Settings().replace(rate_limit_url=url).rate_limit_url.text == url
 
@@ -226,6 +227,16 @@ async def test_silent_redis_is_abandoned_after_a_second(caplog: pytest.LogCaptur
             assert [await is_refused(limits) for _ in range(2)] == [False, True]
     assert "is away (TimeoutError)" in caplog.text
     assert "Secret-42" not in caplog.text
+
+
+async def test_count_without_an_answer_holds_up_no_other() -> None:
+    """A command that Redis does not answer is abandoned, so that later counts get their turn."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        storage = BatchingRedisStorage(f"async+redis://127.0.0.1:{server.getsockname()[1]}", max_seconds=0.01)
+        async with asyncio.timeout(GUARD_SECONDS):
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await storage.incr("a", HOUR)
 
 
 async def test_limits_hold_without_redis(caplog: pytest.LogCaptureFixture) -> None:
@@ -305,6 +316,23 @@ async def test_many_simultaneous_calls_wait_for_redis(
     refused = await asyncio.gather(*(is_refused(limits) for _ in range(1_000)))
     assert refused.count(False) == 5
     assert caplog.records == []
+
+
+@pytest.mark.usefixtures("patient")
+async def test_counts_of_one_moment_are_one_command(shared_storages: list[Storage]) -> None:
+    """Simultaneous counts are few commands of Redis. Each has its own key, number and end of its window."""
+    storage = shared_storages[0]
+    client = storage._shared.bridge.get_connection()  # type: ignore[attr-defined]  # Of the Redis storage alone.
+    asked = [("a", HOUR, 3), ("b", 2 * HOUR, 5), ("a", 3 * HOUR, 4)]
+    assert await asyncio.gather(*(storage.incr(*count) for count in asked)) == [3, 5, 7]
+    assert await storage.incr("b", HOUR) == 6
+    for key, seconds in (("a", HOUR), ("b", 2 * HOUR)):
+        assert seconds - GUARD_SECONDS < await storage.get_expiry(key) - time.time() <= seconds
+    await client.config_resetstat()
+    await asyncio.gather(*(storage.incr(str(number), HOUR) for number in range(1_000)))
+    statistics = await client.info("commandstats")
+    assert statistics["cmdstat_incrby"]["calls"] == 1_000
+    assert statistics["cmdstat_evalsha"]["calls"] <= 200
 
 
 def served(server: Server) -> bool:

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from limits.aio.storage import Storage
 from limits.errors import StorageError
-from limits.storage import storage_from_string
+
+from api.limits.redis_storage import BatchingRedisStorage
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +51,7 @@ def open_storage(url: StorageUrl) -> Storage:
     """Return the storage at *url*; a Redis gets its first connection with the first count."""
     if url.is_memory:
         return MemoryStorage()
-    storage = storage_from_string(url.text, implementation="redispy", wrap_exceptions=True)
-    assert isinstance(storage, Storage)  # noqa: S101  # The `async+` of the scheme promises it.
-    return FallbackStorage(storage)
+    return FallbackStorage(BatchingRedisStorage(url.text, max_seconds=SHARED_SECONDS))
 
 
 def parse_storage_url(url: str) -> StorageUrl:

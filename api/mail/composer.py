@@ -94,6 +94,7 @@ def _templates() -> Environment:
         loader=PackageLoader("api.mail"),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

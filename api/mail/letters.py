@@ -70,7 +70,7 @@ class LetterWriter:
         async for companion, other in self._claim_companions(message, outcome, owner):
             messages.append(companion)
             registrations.append(other)
-        account = await Account.find(message.recipient)
+        account = registration.account
         exists = outcome is MailOutcome.ACCOUNT_EXISTS
         if message.kind is MessageKind.SUMMARY:
             return self._write_summary(messages, registrations, account, exists=exists)

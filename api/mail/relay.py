@@ -122,7 +122,6 @@ class Relay:
 
     async def _deliver_while_due(self) -> Counter[str]:
         outcomes: Counter[str] = Counter()
-        await OutboxMessage.assign_mailboxes()
         while not self._stopping.is_set():
             async with self._claiming:  # Two claims at once could take two messages to one mailbox.
                 message = await OutboxMessage.claim(self._owner, now=self._clock())

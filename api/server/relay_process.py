@@ -92,11 +92,14 @@ class RelayProcess:
 def _relay(settings: Settings) -> None:
     """Relay at the lowest priority, until this process is told to end or its parent dies."""
     _lower_priority()
+    import uvloop
+
     from api.delivery import deliver
 
     configure_logging()
     parent = multiprocessing.parent_process()
-    asyncio.run(deliver(settings, parent=None if parent is None else parent.sentinel))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(deliver(settings, parent=None if parent is None else parent.sentinel))
 
 
 def _lower_priority() -> None:

