@@ -38,7 +38,7 @@ from tests.support.hashing import hasher
 from tests.support.kinds import pytest_collection_modifyitems, pytest_itemcollected
 from tests.support.letters import deliver, mail_folder
 from tests.support.stopwatch import stopwatch
-from tests.support.visitor import newest_link
+from tests.support.visitor import mailed_link, newest_link
 
 # Fixtures and hooks of other modules, for pytest to find here.
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "eraser",
     "hasher",
     "mail_folder",
+    "mailed_link",
     "newest_link",
     "postgres",
     "pytest_collection_finish",
