@@ -84,19 +84,17 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from tests.support.doubles import Clock, KnownCaptcha
-    from tests.support.visitor import NewestLink
+    from tests.support.visitor import MailedLink, NewestLink
 
 pytestmark = [pytest.mark.anyio, sqlite_only]
 
 
 @pytest.mark.parametrize("width", [320, 1280])
 async def test_rules_of_the_password_are_checked_while_typing(
-    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink, width: int
+    browser: Browser, server: str, mailed_link: MailedLink, width: int
 ) -> None:
     """Each rule is shown as kept or not, the meter follows, and both fields can be looked at."""
-    async with visitor(browser, server, width=width) as person:
-        await person.sign_up(captcha)
-        await person.open_link(await newest_link())
+    async with visitor(browser, server, width=width, address=f"/#token={await mailed_link()}") as person:
         await person.is_at("password")
         rules, meter = person.page.locator("#password-rules li"), person.page.locator("#password-meter")
         await expect(rules).to_have_class(["open"] * 4)
@@ -115,13 +113,9 @@ async def test_rules_of_the_password_are_checked_while_typing(
         await expect(person.field("passwordConfirmation")).to_have_attribute("type", "text")
 
 
-async def test_refused_password_leaves_the_link_usable(
-    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
-) -> None:
+async def test_refused_password_leaves_the_link_usable(browser: Browser, server: str, mailed_link: MailedLink) -> None:
     """A problem stands under its field; a better password opens the account."""
-    async with visitor(browser, server) as person:
-        await person.sign_up(captcha)
-        await person.open_link(await newest_link())
+    async with visitor(browser, server, address=f"/#token={await mailed_link()}") as person:
         await person.press()
         await person.has_problem("password")
         await person.has_problem("passwordConfirmation")
@@ -137,14 +131,12 @@ async def test_refused_password_leaves_the_link_usable(
 
 
 async def test_unusable_link_says_why_and_offers_another(
-    browser: Browser, server: str, clock: Clock, captcha: KnownCaptcha, newest_link: NewestLink
+    browser: Browser, server: str, clock: Clock, mailed_link: MailedLink, newest_link: NewestLink
 ) -> None:
     """Expired, unknown, used and overtaken links each have their words; another link is one press away if it helps."""
-    async with visitor(browser, server) as person:
-        await person.sign_up(captcha)
-        first = await newest_link()
-        clock.advance(minutes=61)
-        await person.open_link(first)
+    first = await mailed_link()
+    clock.advance(minutes=61)
+    async with visitor(browser, server, address=f"/#token={first}") as person:
         await person.is_at("resend")
         await expect(person.step("resend")).to_contain_text("Ce lien a expiré")
         await expect(person.field("email")).to_have_value(DETAILS["email"])
@@ -163,21 +155,12 @@ async def test_unusable_link_says_why_and_offers_another(
         await expect(person.step("resend")).to_contain_text("This link has been used")
 
 
-async def test_link_of_another_attempt_is_superseded(
-    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
-) -> None:
+async def test_link_of_another_attempt_is_superseded(browser: Browser, server: str, mailed_link: MailedLink) -> None:
     """A person who signed up twice and used one link learns what became of the other."""
+    one, other = [await mailed_link(name=name) for name in ("Exemple SA", "Exemple SARL")]
     async with visitor(browser, server) as person:
-        tokens = []
-        for name in ("Exemple SA", "Exemple SARL"):
-            await person.page.goto(server)
-            await person.reach_organisation()
-            await person.give_organisation(name=name)
-            await person.answer(captcha.answer)
-            await person.is_at("sent")
-            tokens.append(await newest_link())
-        await person.activate(tokens[0])
-        await person.open_link(tokens[1])
+        await person.activate(one)
+        await person.open_link(other)
         await expect(person.step("resend")).to_contain_text("Ce lien n’est plus utile")
 
 
@@ -202,15 +185,13 @@ def changed(form: str, token: str) -> str:
 async def test_token_is_found_in_each_changed_link(
     browser: Browser,
     server: str,
-    captcha: KnownCaptcha,
-    newest_link: NewestLink,
+    mailed_link: MailedLink,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A token is found in each place where a mail gateway puts it, and appears in no request and no log."""
     caplog.set_level(logging.INFO)
-    async with visitor(browser, server) as person:
-        await person.sign_up(captcha)
-        token = await newest_link()
+    token = await mailed_link()
+    async with visitor(browser, server, address="/?step=resend") as person:
         asked: list[str] = []
         person.page.on(
             "request", lambda request: None if request.is_navigation_request() else asked.append(request.url)
@@ -229,12 +210,11 @@ async def test_token_is_found_in_each_changed_link(
 
 
 async def test_token_leaves_the_address_before_any_other_script_runs(
-    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
+    browser: Browser, server: str, mailed_link: MailedLink
 ) -> None:
     """If the page's other scripts fail to load, the token still leaves the address bar."""
-    async with visitor(browser, server, tolerated=CUT_OFF) as person:
-        await person.sign_up(captcha)
-        token = await newest_link()
+    token = await mailed_link()
+    async with visitor(browser, server, address="/?step=resend", tolerated=CUT_OFF) as person:
         await person.page.route("**/main.js", lambda route: route.abort())
         for form in ("/#token={}", "/#token%3D{}", "/%23token={}", "/?token={}"):
             await person.page.goto(server + form.format(token), wait_until="load")
@@ -260,13 +240,10 @@ async def test_link_without_its_token_offers_advice(
         await person.looks_right(f"link-cut-{locale}")
 
 
-async def test_truncated_token_is_called_invalid(
-    browser: Browser, server: str, captcha: KnownCaptcha, newest_link: NewestLink
-) -> None:
+async def test_truncated_token_is_called_invalid(browser: Browser, server: str, mailed_link: MailedLink) -> None:
     """A link without its end is called invalid, and the page offers a whole one."""
-    async with visitor(browser, server) as person:
-        await person.sign_up(captcha)
-        await person.open_link((await newest_link())[:-6])
+    truncated = (await mailed_link())[:-6]
+    async with visitor(browser, server, address=f"/#token={truncated}") as person:
         await person.is_at("resend")
         await expect(person.step("resend")).to_contain_text("Ce lien n’est pas valable")
         await expect(person.step("resend")).to_contain_text("copiez le lien en entier")

@@ -172,12 +172,12 @@ async def test_the_mails_arrive_as_they_were_composed(portal: Portal, settings: 
     assert {(envelope.mail_from, *envelope.rcpt_tos) for envelope in mailroom.envelopes} == {
         (SENDER, "Camille.Durand@exemple.fr")
     }
-    assert len({mail["Message-ID"] for mail in mailroom.mails}) == 2
-    for mail in mailroom.mails:
+    assert len({mail["Message-ID"] for mail in mailroom.read_mails()}) == 2
+    for mail in mailroom.read_mails():
         assert (mail["From"], mail["To"]) == (f"Guichet <{SENDER}>", "Camille.Durand@exemple.fr")
         assert mail["Date"].datetime == clock()
         assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
-    (link,) = with_link(mailroom.mails)
+    (link,) = with_link(mailroom.read_mails())
     assert (await portal.inspect_activation_link(token_in(link)))["state"] == "USABLE"
 
 
@@ -191,7 +191,7 @@ async def test_every_line_arrives(encoding: str) -> None:
     mailroom = Mailroom()
     async with listening(mailroom) as port:
         await SmtpTransport(SmtpServer("127.0.0.1", port, "none")).send(message)
-    (mail,) = mailroom.mails
+    (mail,) = mailroom.read_mails()
     assert mail.get_content() == text
     assert mail["Subject"] == "Été"
     body = raw(mailroom.envelopes[0])
@@ -315,7 +315,7 @@ async def test_a_server_that_is_down_for_an_hour_loses_no_message(
     assert Counter(envelope.rcpt_tos[0] for envelope in mailroom.envelopes) == {
         f"personne{number}@exemple.fr": 2 for number in range(3)
     }
-    assert len({mail["Message-ID"] for mail in mailroom.mails}) == 6
+    assert len({mail["Message-ID"] for mail in mailroom.read_mails()}) == 6
 
 
 @pytest.mark.usefixtures("stored")
@@ -361,7 +361,7 @@ async def test_a_mail_refused_for_its_words_delays_no_other_link(
     await portal.resend_activation_mail(EMAIL)
     async with listening(mailroom) as port:
         await build_relay(at(settings, port), clock=clock).deliver_due()
-    (mail,) = mailroom.mails
+    (mail,) = mailroom.read_mails()
     link = await portal.inspect_activation_link(token_in(mail))
     assert (link["state"], link["firstName"]) == ("USABLE", "Camille")
 

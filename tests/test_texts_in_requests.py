@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +201,7 @@ def _is_within_itself(type_: GraphQLOutputType, above: tuple[str, ...]) -> bool:
     return getattr(named, "name", "") in above
 
 
+@cache
 def document(case: Case) -> str:
     """Return an operation that selects everything in the field, with a variable for each of its arguments."""
     declared = ", ".join(f"${name}: {arg.type}" for name, arg in case.definition.args.items())

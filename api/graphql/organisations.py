@@ -254,7 +254,7 @@ def _parse(entered: OrganisationIdentifierInput, language: Language) -> Identifi
     try:
         return parse_identifier(entered.type, entered.value)
     except IdentifierError as exc:
-        return _invalid(entered, exc.problem, language)
+        return _invalid(entered, exc.code, language)
 
 
 def _answer(

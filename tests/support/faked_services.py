@@ -103,6 +103,7 @@ def _find_one(identifier: Identifier) -> KnownOrganisation | None:
         city="Paris",
         source=OrganisationSource.SIRENE,
         recorded="2026-11-01",
+        stored_id=uuid.uuid5(ID, identifier.value),
     )
 
 

@@ -55,11 +55,9 @@ class Mailroom:
         right = (login.login, login.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=right, handled=False, auth_data=login.login)
 
-    @property
-    def mails(self) -> list[EmailMessage]:
-        """Return the deliveries as a mailbox stores them, with this machine's line ends."""
-        stored = [raw(envelope).replace(b"\r\n", b"\n") for envelope in self.envelopes]
-        return [message_from_bytes(mail, EmailMessage, policy=policy.default) for mail in stored]
+    # A method: aiosmtpd evaluates all properties of its handler at each connection.
+    def read_mails(self) -> list[EmailMessage]:
+        return [mail_in(envelope) for envelope in self.envelopes]
 
 
 class Script:
@@ -97,6 +95,12 @@ class Script:
 def raw(envelope: Envelope) -> bytes:
     assert isinstance(envelope.original_content, bytes)
     return envelope.original_content
+
+
+def mail_in(envelope: Envelope) -> EmailMessage:
+    """Return the mail as a mailbox stores it, with this machine's line ends."""
+    stored = raw(envelope).replace(b"\r\n", b"\n")
+    return message_from_bytes(stored, EmailMessage, policy=policy.default)
 
 
 @asynccontextmanager

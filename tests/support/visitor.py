@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from playwright.async_api import expect
 
 from tests.support.browser import DESKTOP, axe_violations, visiting
-from tests.support.client import PASSWORD, SIRET, token_in, with_link
+from tests.support.client import PASSWORD, SIRET, Portal, token_in, with_link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.doubles import KnownCaptcha, Letterbox
 
     NewestLink = Callable[[], Awaitable[str]]
+    MailedLink = Callable[..., Awaitable[str]]
 
 SCREENSHOTS = Path(".ci/artefacts/screens")
 DETAILS = {
@@ -200,5 +202,17 @@ def newest_link(relay: Relay, letterbox: Letterbox) -> NewestLink:
     async def token() -> str:
         await relay.deliver_due()
         return token_in(with_link(letterbox.messages)[-1])
+
+    return token
+
+
+@pytest.fixture
+def mailed_link(server: str, captcha: KnownCaptcha, relay: Relay, letterbox: Letterbox) -> MailedLink:
+    """Return a function that signs up without the page, with changes of the form, and returns the token of the link."""
+
+    async def token(**changes: str) -> str:
+        async with httpx.AsyncClient(base_url=server, verify=False) as http:  # noqa: S501  # Nothing is encrypted.
+            portal = Portal(http, captcha=captcha, relay=relay, letterbox=letterbox)
+            return await portal.activation_token(**changes)
 
     return token
