@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -23,8 +23,8 @@ from api.http.health import health_routes
 from api.http.middleware import (
     HTTPS_ONLY,
     REQUEST_ID_HEADER,
+    ApiRouter,
     CrossOrigin,
-    DirectRoute,
     RequestBoundary,
 )
 from api.http.paths import CONTRACT, GRAPHIQL, GRAPHQL, SIGN_UP
@@ -100,9 +100,7 @@ def build_app(
                 await captcha.aclose()
 
     app = Starlette(routes=_list_routes(settings, graphiql), lifespan=lifespan)
-    app.middleware_stack = _wrap(
-        settings, DirectRoute(ExceptionMiddleware(app.router), path=GRAPHQL, endpoint=endpoint)
-    )
+    app.middleware_stack = _wrap(settings, ExceptionMiddleware(app.router), endpoint)
     return app
 
 
@@ -153,10 +151,10 @@ def _build_captcha(settings: Settings) -> CaptchaProvider:
     return PictureCaptcha() if settings.captcha is None else FixedCaptcha(settings.captcha.text)
 
 
-def _wrap(settings: Settings, app: ASGIApp) -> ASGIApp:
-    """Put the layers around *app*, in the place of Starlette's own, which would catch failures before ours."""
-    app = CrossOrigin(
-        app,
+def _wrap(settings: Settings, pages: ASGIApp, endpoint: ASGIApp) -> ASGIApp:
+    """Put the layers around *pages* and *endpoint*, where Starlette's own would catch failures before ours."""
+    share = partial(
+        CrossOrigin,
         allow_origins=settings.cors_origins,
         allow_origin_regex=None if settings.in_production else DEVELOPMENT_ORIGINS,
         allow_methods=["GET", "POST"],
@@ -164,6 +162,7 @@ def _wrap(settings: Settings, app: ASGIApp) -> ASGIApp:
         expose_headers=[REQUEST_ID_HEADER],
         max_age=CORS_SECONDS,
     )
+    app: ASGIApp = ApiRouter(pages, path=GRAPHQL, endpoint=endpoint, share=share)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, trusted_hosts=settings.trusted_proxies.names)  # type: ignore[arg-type,assignment]
     return RequestBoundary(

@@ -14,11 +14,11 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from api.http.paths import CONTRACT, GRAPHQL
+from api.http.paths import CONTRACT
 from api.logs import REQUEST_ID, log_request, trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from starlette.datastructures import MutableHeaders
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,7 +37,6 @@ NOT_LOGGED = "guichet.not_logged"
 LOGGED_PATH = "guichet.logged_path"
 """The key in a request's scope for the path that the access log shows. The endpoint of a path sets it."""
 UNKNOWN_PATH = "(unknown path)"
-SHARED_PATHS = {GRAPHQL, CONTRACT}
 # For answers that are no page: no browser may run or frame them. Pages bring their own policy.
 SAFE: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -66,7 +65,7 @@ class RequestBoundary:
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: TrustedProxies, headers: Mapping[str, str]) -> None:
         self._app = app
-        self._trusted = trusted_proxies
+        self._trusted = trusted_proxies or None
         self._headers = SafeHeaders({**SAFE, **headers})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +90,7 @@ class RequestBoundary:
 
     def _id_from_proxy(self, scope: Scope) -> str | None:
         """Return the id that a trusted proxy has set; None if the peer is no such proxy, or the id is malformed."""
-        if not self._trusted or not scope.get("client") or scope["client"][0] not in self._trusted:
+        if self._trusted is None or not scope.get("client") or scope["client"][0] not in self._trusted:
             return None
         request_id = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         return request_id if ACCEPTED_ID.fullmatch(request_id) else None
@@ -140,32 +139,36 @@ class SafeHeaders:
 
 
 class CrossOrigin(CORSMiddleware):
-    """Starlette's CORS, for the API alone. Requests without an Origin, which come from no page, skip it."""
+    """Starlette's CORS, for answers that are the same for all origins."""
 
     @staticmethod
     def allow_explicit_origin(headers: MutableHeaders, origin: str) -> None:
         """Let *origin* read the answer. Its `Vary` names Origin already, for all callers."""
         headers["Access-Control-Allow-Origin"] = origin
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
-        if scope["type"] == "http" and scope["path"] in SHARED_PATHS and b"origin" in dict(scope["headers"]):
-            return super().__call__(scope, receive, send)
-        return self.app(scope, receive, send)
 
+class ApiRouter:
+    """Sends requests for *path* straight to *endpoint*, past the router of pages: nearly all of the traffic is for it.
 
-class DirectRoute:
-    """Sends requests for one path straight to its endpoint, past the router: nearly all of the traffic is for it."""
+    Requests with an Origin, which come from pages, go through *share*, for the endpoint and for the contract alone.
+    """
 
-    def __init__(self, app: ASGIApp, *, path: str, endpoint: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, pages: ASGIApp, *, path: str, endpoint: ASGIApp, share: Callable[[ASGIApp], ASGIApp]) -> None:
         self._path = path
-        self._endpoint = endpoint
+        self._endpoint, self._shared_endpoint = endpoint, share(endpoint)
+        self._pages, self._shared_pages = pages, share(pages)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] == "http" and scope["path"] == self._path:
+        return self._choose(scope)(scope, receive, send)
+
+    def _choose(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http":
+            return self._pages
+        has_origin = b"origin" in dict(scope["headers"])
+        if scope["path"] == self._path:
             scope[LOGGED_PATH] = self._path
-            return self._endpoint(scope, receive, send)
-        return self._app(scope, receive, send)
+            return self._shared_endpoint if has_origin else self._endpoint
+        return self._shared_pages if has_origin and scope["path"] == CONTRACT else self._pages
 
 
 def _method_and_path(scope: Scope) -> str:

@@ -78,24 +78,22 @@ class Exchange(RequestResponseCycle):
 
     def _encode_head(self, status: int, fields: Iterable[Field]) -> bool:
         """Encode the head of a usual answer. Return whether it is one."""
-        lines = [STATUS_LINE[status]]
+        fields = (*self.default_headers, *fields)
+        lines = list(map(_LINES.get, fields))
         length = None
-        for field in (*self.default_headers, *fields):
-            line = _LINES.get(field)
+        for place, line in enumerate(lines):
             if line is None:
-                name, value = field
-                if name in HANDLED_BY_UVICORN or HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+                name, value = fields[place]
+                if name in HANDLED_BY_UVICORN or HEADER_VALUE_RE.search(value):
                     return False
-                line = b"%b: %b\r\n" % (name.lower(), value)
                 if name == b"content-length":
                     length = int(value)
-                elif name not in VARYING and len(_LINES) < MAX_LINES:
-                    _LINES[field] = line
-            lines.append(line)
+                elif name not in VARYING and not _keep_line(name, value):
+                    return False
+                lines[place] = b"%b: %b\r\n" % (name, value)
         if length is None or not self.keep_alive or self.scope["method"] == "HEAD":
             return False
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
+        self._head = b"%b%b\r\n" % (STATUS_LINE[status], b"".join(lines))  # type: ignore[arg-type]  # None is left.
         self.expected_content_length, self.chunked_encoding = length, False
         self.response_started, self.waiting_for_100_continue = True, False
         return True
@@ -113,6 +111,15 @@ class Exchange(RequestResponseCycle):
         self.message_event.set()
         self.on_response()
         return True
+
+
+def _keep_line(name: bytes, value: bytes) -> bool:
+    """Keep the line of a header for later answers. Return False if the name is not one as uvicorn writes it."""
+    if HEADER_RE.search(name) or name != name.lower():
+        return False
+    if len(_LINES) < MAX_LINES:
+        _LINES[name, value] = b"%b: %b\r\n" % (name, value)
+    return True
 
 
 class UvicornProtocol(HttpToolsProtocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +37,10 @@ async def execute_operation(
     if plan is None or arguments is None:
         return await execute_by_graphql_core(schema, operation, variables, context)
     outcomes = await plan.resolve(arguments, variables, context)
-    with suppress(Exception):  # Whatever it is, graphql-core meets it again, and knows its place.
+    try:
         return ExecutionResult(plan.complete(outcomes))
+    except Exception:  # noqa: S110  # Whatever it is, graphql-core meets it again, and knows its place.
+        pass  # Outside of this block, so that no failure of graphql-core's has this one as its cause.
     return await execute_by_graphql_core(schema, operation, variables, context, outcomes)
 
 

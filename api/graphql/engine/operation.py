@@ -62,8 +62,8 @@ class Operation:
 
     def find_plan(self, variables: Mapping[str, Any]) -> Plan | None:
         """Return the plan for the operation with these variables, which is compiled once; None if there is none."""
-        choice = tuple(variables.get(name, default) for name, default in self._switches.items())
-        if any(type(value) is not bool for value in choice):
+        choice = tuple([variables.get(name, default) for name, default in self._switches.items()])
+        if not {type(value) for value in choice} <= {bool}:
             return None
         if choice in self._plans:
             return self._plans[choice]

@@ -62,8 +62,7 @@ class RootField:
 
         :raises NotPlanned: one of them does not fit its type.
         """
-        read = ((name, read(values, variables)) for name, read in self._arguments)
-        return {name: value for name, value in read if value is not ABSENT}
+        return {name: value for name, read in self._arguments if (value := read(values, variables)) is not ABSENT}
 
     async def resolve(self, arguments: Arguments, variables: Mapping[str, Any], context: object) -> Outcome:
         """Call the resolver. A refusal becomes the member of the union that stands for it."""
@@ -111,8 +110,9 @@ class Plan:
 
     def complete(self, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
         """Return the data of the answer. Raise any exception if one of *outcomes* is not what its type needs."""
-        if any(isinstance(outcome, Failure | Exception) for outcome in outcomes.values()):
-            raise NotPlanned
+        for outcome in outcomes.values():
+            if isinstance(outcome, (Failure, Exception)):
+                raise NotPlanned
         return {key: field.complete(outcomes[key]) for key, field in self._fields.items()}
 
 
