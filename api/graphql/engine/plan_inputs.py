@@ -131,7 +131,7 @@ def _compile_object(type_: GraphQLInputObjectType) -> Convert:
     def convert(value: Any) -> Any:
         if type(value) is not dict:
             raise NotPlanned
-        taken, attributes = 0, nulls.copy()
+        taken, attributes = 0, nulls.copy() if nulls else {}
         for name, attribute, convert_field, is_required in fields:
             if name in value:
                 attributes[attribute] = convert_field(value[name])
