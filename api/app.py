@@ -81,9 +81,9 @@ def build_app(
     Tests pass their own clock, captcha and hasher: no setting can weaken these. They share *documents*, which must come
     from `build_documents` with the same settings.
     """
-    captcha = captcha or _captcha(settings)
+    captcha = captcha or _build_captcha(settings)
     passwords = Passwords(hasher or Argon2Hasher())
-    services = _services(settings, captcha, passwords)
+    services = _build_services(settings, captcha, passwords)
     graphiql = None if settings.in_production else GraphiQL()
     endpoint = build_endpoint(
         services, clock=clock, documents=documents or build_documents(settings), page=graphiql and graphiql.page
@@ -99,7 +99,7 @@ def build_app(
                 passwords.close()
                 await captcha.aclose()
 
-    app = Starlette(routes=_routes(settings, graphiql), lifespan=lifespan)
+    app = Starlette(routes=_list_routes(settings, graphiql), lifespan=lifespan)
     app.middleware_stack = _wrap(
         settings, DirectRoute(ExceptionMiddleware(app.router), path=GRAPHQL, endpoint=endpoint)
     )
@@ -111,18 +111,18 @@ def build_documents(settings: Settings) -> Documents:
     return Documents(graphql_schema, introspection=settings.introspection == "on")
 
 
-def _routes(settings: Settings, graphiql: GraphiQL | None) -> list[BaseRoute]:
+def _list_routes(settings: Settings, graphiql: GraphiQL | None) -> list[BaseRoute]:
     """Return all paths but the API's own. The page at the root comes last: it answers all that no other does."""
     return [
         *([Route(CONTRACT, _contract)] if settings.introspection == "on" else []),
         *health_routes(is_ready),
         *([Mount(GRAPHIQL, graphiql)] if graphiql else []),
-        *_mailbox_routes(settings),
+        *_list_mailbox_routes(settings),
         Mount(SIGN_UP, SignUpPage()),
     ]
 
 
-def _services(
+def _build_services(
     settings: Settings,
     captcha: CaptchaProvider,
     passwords: Passwords,
@@ -142,14 +142,14 @@ def _services(
     )
 
 
-def _mailbox_routes(settings: Settings) -> list[BaseRoute]:
+def _list_mailbox_routes(settings: Settings) -> list[BaseRoute]:
     """Return the mailbox page if mails go to a folder. Production has none: it shows everybody's activation links."""
     if settings.in_production or not isinstance(settings.mail_url, Maildir):
         return []
     return mailbox_routes(settings.mail_url.path)
 
 
-def _captcha(settings: Settings) -> CaptchaProvider:
+def _build_captcha(settings: Settings) -> CaptchaProvider:
     return PictureCaptcha() if settings.captcha is None else FixedCaptcha(settings.captcha.text)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import rounds
 from benchmarks.contenders import chosen_contenders, running
 from benchmarks.loads import LOADS
-from benchmarks.machine import describe, server_core_left_alone
+from benchmarks.machine import describe, require, server_core_left_alone
 from benchmarks.options import FOLDER, ROWS, chosen
 from benchmarks.organisations import postgres_with
 from benchmarks.rounds import Figures
@@ -28,6 +28,7 @@ class Comparison:
 
 def measure() -> Comparison:
     """Compare the servers under the loads, or those that `BENCH_SERVERS` and `BENCH_LOADS` name."""
+    require("wrk", "wrk")
     contenders, loads = chosen_contenders(), chosen(LOADS, "BENCH_LOADS")
     with tempfile.TemporaryDirectory() as temporary, server_core_left_alone(), ExitStack() as stack:
         folder = Path(temporary)

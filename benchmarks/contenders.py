@@ -14,7 +14,7 @@ import psutil
 
 from api.limits.table import DEFAULT_LIMITS
 from benchmarks.dialects import ByHand, Contract, Dialect, OfTables
-from benchmarks.machine import PEERS, SERVER_CORE, node, require
+from benchmarks.machine import PEERS, SERVER_CORE, require, require_node
 from benchmarks.options import OTHER, chosen
 from benchmarks.organisations import Database
 from benchmarks.servers import free_port, process, redis
@@ -93,7 +93,7 @@ def _serve(python: str = sys.executable) -> Callable[[int], list[str]]:
 
 
 def _node(script: str) -> Callable[[int], list[str]]:
-    return lambda _: [str(node()), str(PEERS / script)]
+    return lambda _: [require_node(), str(PEERS / script)]
 
 
 def _uvicorn(application: str) -> Callable[[int], list[str]]:
@@ -122,14 +122,24 @@ CONTENDERS: dict[str, Contender] = {
 
 if OTHER:
     CONTENDERS["other"] = Contender(
-        f"this service, in {OTHER}", _serve(str(OTHER / ".venv/bin/python")), PRODUCTION, is_ours=True, folder=OTHER
+        "this service, the other checkout",
+        _serve(str(OTHER / ".venv/bin/python")),
+        PRODUCTION,
+        is_ours=True,
+        folder=OTHER,
     )
 
 
 def chosen_contenders() -> dict[str, Contender]:
-    """Return those that `BENCH_SERVERS` names, or else all that this machine can run: it is said who is missing."""
+    """Return those that `BENCH_SERVERS` names, or else all. Say so if the one with Redis can't be run here.
+
+    Exit if another can't be run.
+    """
     able = dict(CONTENDERS)
     if shutil.which("redis-server") is None:
         print("redis-server is missing: without the row of limits in Redis", file=sys.stderr)
         del able["guichet-redis"]
-    return chosen(able, "BENCH_SERVERS")
+    contenders = chosen(able, "BENCH_SERVERS")
+    for contender in contenders.values():
+        contender.command(0)  # It exits if a program is missing: better now than after the database is loaded.
+    return contenders

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
-PINNED_NODE = PEERS / "node_modules/.bin/node"
+PACKAGES = PEERS / "node_modules"
 
 
 CORES = frozenset(os.sched_getaffinity(0))
@@ -33,9 +33,11 @@ def server_core_left_alone() -> Iterator[None]:
         os.sched_setaffinity(0, CORES)
 
 
-def node() -> str | None:
-    """Return the Node that runs the peers: the pinned one, or else the system's."""
-    return str(PINNED_NODE) if PINNED_NODE.exists() else shutil.which("node")
+def require_node() -> str:
+    """Return the Node that runs the peers. Exit if it or the peers are missing."""
+    if not PACKAGES.exists():
+        sys.exit(f"The peers are missing: run make {PACKAGES.relative_to(PEERS.parents[1])}/.ready")
+    return _node() or sys.exit("Node.js is missing: install it, for example with apt-get install nodejs")
 
 
 def require(program: str, package: str) -> str:
@@ -54,10 +56,16 @@ def describe(postgres_version: str) -> dict[str, str]:
         "cores": str(os.cpu_count()),
         platform.system(): platform.release().partition("-")[0],
         "Python": platform.python_version(),
-        "Node": _version([node() or "node", "--version"]),
+        "Node": _version([_node() or "node", "--version"]),
         "PostgreSQL": postgres_version,
         "wrk": _version([require("wrk", "wrk"), "--version"]),
     }
+
+
+def _node() -> str | None:
+    """Return the pinned Node; where npm has none for this machine, the system's."""
+    pinned = PACKAGES / ".bin/node"
+    return str(pinned) if pinned.exists() else shutil.which("node")
 
 
 def _version(command: list[str]) -> str:

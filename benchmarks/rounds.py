@@ -45,7 +45,11 @@ def measure(servers: Mapping[str, Running], loads: Mapping[str, Load]) -> list[F
         for name, load in loads.items():
             able = [key for key, server in servers.items() if server.contender.is_ours or not load.ours_alone]
             for key in able:
-                replay(write_requests(servers[key], load, ROUNDS, Path(folder)), servers[key].port, WARM_UP_SECONDS)
+                replay(
+                    write_requests(servers[key], load, ROUNDS, Path(folder)),
+                    servers[key].port,
+                    min(SECONDS, WARM_UP_SECONDS),
+                )
             for number in range(ROUNDS):
                 for key in random.sample(able, len(able)):
                     requests = write_requests(servers[key], load, number, Path(folder))

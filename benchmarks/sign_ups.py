@@ -21,7 +21,7 @@ import psutil
 from argon2 import PasswordHasher
 
 from api.limits.table import DEFAULT_LIMITS
-from benchmarks.servers import memory_megabytes, postgres, service
+from benchmarks.servers import cpu_seconds, family, memory_megabytes, postgres, service
 
 T = TypeVar("T")
 Tokens: TypeAlias = dict[str, asyncio.Future[str]]
@@ -84,20 +84,16 @@ def measure(folder: Path, number: int) -> SignUps:
     }
     with postgres(folder) as url, service(url, folder, **settings) as (server, port):
         asyncio.run(_walk(port, folder / "mailbox", WARM_UP, _sign_up_and_activate))
-        processes = [server, *server.children()]
+        processes = family(server)
         memory_before = memory_megabytes(server)
-        cpu, rest, started = _cpu(processes), _cpu_of_living_threads(processes), time.perf_counter()
+        cpu, rest, started = cpu_seconds(server), _cpu_of_living_threads(processes), time.perf_counter()
         asyncio.run(_walk(port, folder / "mailbox", number, _sign_up_and_activate))
         seconds = time.perf_counter() - started
-        cpu, rest = _cpu(processes) - cpu, _cpu_of_living_threads(processes) - rest
+        cpu, rest = cpu_seconds(server) - cpu, _cpu_of_living_threads(processes) - rest
         memory_after = memory_megabytes(server)
     each = _measure_hash()
     rest = rest / number * 1e3 - each.in_calling_thread
     return SignUps(number, seconds, cpu / number * 1e3, rest, each, memory_before, memory_after)
-
-
-def _cpu(processes: Iterable[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 def _cpu_of_living_threads(processes: Iterable[psutil.Process]) -> float:

@@ -25,8 +25,8 @@ def of_comparison(found: Comparison) -> str:
 def of_growth(found: Growth) -> str:
     """Return tables of the start, of sizes of the register, of workers, and of memory under load."""
     start = median_start(found.starts)
-    sizes = {each.server: f"{int(each.server):,} organisations" for each in found.sizes}
-    workers = {each.server: f"workers: {each.server}" for each in found.workers}
+    sizes = {str(rows): f"{rows:,} organisations" for rows in sorted({int(each.server) for each in found.sizes})}
+    workers = {number: f"workers: {number}" for number in sorted({each.server for each in found.workers})}
     processes = ", ".join(f"{memory:.0f}" for memory in start.memory)
     return "\n\n".join(
         [

@@ -36,5 +36,5 @@ def replay(requests: Path, port: int, seconds: int, connections: int = CONNECTIO
     seen = json.loads(output.strip().rpartition("\n")[2])
     assert seen["broken"] == 0, f"{seen['broken']} connections broke or timed out:\n{output}"
     assert seen["refused"] == 0, f"{seen['refused']} answers were errors:\n{output}"
-    assert seen["answered"] > 0, output
+    assert seen["answered"] > 0, f"no answer in {seconds} seconds:\n{output}"
     return Answered(seen["sent"], seen["answered"], seen["microseconds"] / 1e6, seen["p50"] / 1e3, seen["p99"] / 1e3)

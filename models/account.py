@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tortoise import fields
 from tortoise.models import Model
 
-from models.database.statements import fetch_models, insert
+from models.database.statements import fetch_model, insert
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,8 +60,7 @@ class Account(Model):
     @classmethod
     async def find(cls, email_canonical: str) -> Account | None:
         """Return the account of this canonical address, or None."""
-        found = await fetch_models(cls, "SELECT * FROM account WHERE email_canonical = $1", email_canonical)
-        return found[0] if found else None
+        return await fetch_model(cls, "SELECT * FROM account WHERE email_canonical = $1", email_canonical)
 
     async def open(self) -> None:
         """Store this account. Call this in a transaction.

@@ -143,28 +143,35 @@ async def find_organisations(identifiers: Iterable[Identifier]) -> dict[Identifi
     wanted = [identifier for identifier in identifiers if identifier.type in LOOKED_UP]
     if not wanted:
         return {}
-    rows = await _rows({type_ for type_, _ in wanted}, [value for _, value in wanted])
-    joined = {Identifier(_TYPES[type_], value): at for type_, value, at, status, *_ in rows if status is None}
-    known = {identifier: KnownOrganisation.declared(identifier, at) for identifier, at in joined.items()}
-    for _, siret, _, status, name, postal_code, city, edition in rows:
-        if status is not None:  # What the register says goes first.
-            identifier = Identifier(IdentifierType.SIRET, siret)
-            known[identifier] = KnownOrganisation(
-                identifier,
-                name,
-                _STATUSES[status],
-                identifier in joined,
-                postal_code,
-                city,
-                OrganisationSource.SIRENE,
-                edition,
-            )
-    return known
+    return _known(await _rows({type_ for type_, _ in wanted}, [value for _, value in wanted]))
 
 
 async def find_organisation(identifier: Identifier) -> KnownOrganisation | None:
     """Return the organisation of *identifier*, or None if it is not known."""
     return (await find_organisations([identifier])).get(identifier)
+
+
+def _known(rows: Sequence[Any]) -> dict[Identifier, KnownOrganisation]:
+    """Return what the rows of portal and register say together. The register goes first."""
+    declared = [row for row in rows if row[STATUS] is None]
+    registered = [row for row in rows if row[STATUS] is not None]
+    known = {}
+    for type_, value, joined_at, *_ in declared:
+        identifier = Identifier(_TYPES[type_], value)
+        known[identifier] = KnownOrganisation.declared(identifier, joined_at)
+    for _, siret, _, status, name, postal_code, city, edition in registered:
+        identifier = Identifier(IdentifierType.SIRET, siret)
+        known[identifier] = KnownOrganisation(
+            identifier,
+            name,
+            _STATUSES[status],
+            identifier in known,
+            postal_code,
+            city,
+            OrganisationSource.SIRENE,
+            edition,
+        )
+    return known
 
 
 LOOKED_UP = frozenset(type_ for type_, format_ in IDENTIFIER_FORMATS.items() if format_.has_lookup)
@@ -185,6 +192,8 @@ SELECT 'SIRET', siret, NULL, status, name, postal_code, city,
        (SELECT edition FROM register_edition WHERE source = 'SIRENE')
 FROM register_entry WHERE siret {among values}
 """
+STATUS = 3
+"""The column that only rows of the register have."""
 LOOK_UP_ON_SQLITE = LOOK_UP.replace("{among types}", "IN (SELECT value FROM json_each(?1))").replace(
     "{among values}", "IN (SELECT value FROM json_each(?2))"
 )

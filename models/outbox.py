@@ -16,7 +16,7 @@ from tortoise.expressions import F, Q
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from models.database.statements import fetch, fetch_models, insert, placeholders
+from models.database.statements import fetch, fetch_model, fetch_models, insert, placeholders
 from models.outbox_statements import ASSIGN_MAILBOX, CLAIM, FIND_DUE, FINISH, RECENT, RENEW
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ class OutboxMessage(Model):
         for candidate in await fetch(FIND_DUE, now):
             if candidate["mailbox"] is None:
                 await fetch(ASSIGN_MAILBOX, candidate["id"], mailbox_of(candidate["recipient"]))
-            if claimed := await fetch_models(cls, CLAIM, now, owner, now + LEASE, candidate["id"]):
-                return claimed[0]
+            if claimed := await fetch_model(cls, CLAIM, now, owner, now + LEASE, candidate["id"]):
+                return claimed
         return None
 
     async def claim_companions(self, owner: str, *, now: datetime, limit: int) -> list[OutboxMessage]:

@@ -13,7 +13,7 @@ from tortoise.functions import Count
 from tortoise.models import Model
 
 from models.account import Account
-from models.database.statements import build, fetch, fetch_models, insert
+from models.database.statements import build, fetch, fetch_model, insert
 from models.identifiers import Identifier, IdentifierType
 from models.personal_data import EmailAddress, Person
 from models.visible_text import visible
@@ -51,7 +51,9 @@ WHERE id = $1 AND expires_at > $2
 RETURNING *, (SELECT email FROM account WHERE account.email_canonical = registration.email_canonical) AS account_email,
     (SELECT language FROM account WHERE account.email_canonical = registration.email_canonical) AS account_language
 """
-ACTIVATE = "UPDATE registration SET state = 'ACTIVATED', activated_at = $2 WHERE id = $1 AND state = 'VERIFIED' RETURNING 1"
+ACTIVATE = """
+UPDATE registration SET state = 'ACTIVATED', activated_at = $2 WHERE id = $1 AND state = 'VERIFIED' RETURNING id
+"""
 
 
 class RegistrationState(StrEnum):
@@ -165,15 +167,13 @@ class Registration(Model):
             key = uuid.UUID(visible(id_))
         except ValueError:
             return None
-        found = await fetch_models(cls, FIND, key, now)
-        return found[0] if found else None
+        return await fetch_model(cls, FIND, key, now)
 
     @classmethod
     async def find_by_idempotency(cls, digest: str, *, now: datetime) -> Registration | None:
         """Return the living registration that was started under this key, or None. A key ends with its registration."""
         await fetch(FREE_KEY, digest, now)
-        found = await fetch_models(cls, FIND_BY_KEY, digest)
-        return found[0] if found else None
+        return await fetch_model(cls, FIND_BY_KEY, digest)
 
     async def start(self, challenge: StoredChallenge) -> bool:
         """Store this attempt. Return False if another attempt has its idempotency key, even one of the same moment."""

@@ -22,7 +22,7 @@ from api.settings.mail_destination import Maildir
 from api.settings.sender import Sender
 from models.database.url import parse_database_url
 from tests.support.applications import build_cheap_app
-from tests.support.browser import browser, server
+from tests.support.browser import bounds, browser, server
 from tests.support.canary import pytest_runtest_makereport
 from tests.support.client import PAGE, SIGN_IN, Portal
 from tests.support.collector import pytest_collection_finish, pytest_sessionstart, pytest_unconfigure
@@ -42,6 +42,7 @@ from tests.support.visitor import mailed_link, newest_link
 
 # Fixtures and hooks of other modules, for pytest to find here.
 __all__ = [
+    "bounds",
     "browser",
     "database_url",
     "deliver",

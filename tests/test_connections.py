@@ -13,8 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from api.http import connections
-from api.http.connections import BoundedProtocol
+from api.http.connections import BoundedProtocol, Bounds
 from api.http.middleware import SAFE
 from api.http.request_reader import MAX_HEAD_BYTES
 from tests.support.browser import serving
@@ -33,22 +32,17 @@ def nobody_waits() -> Iterator[None]:
     assert BoundedProtocol._waiting == {}
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let one of the deadlines expire at once."""
-    monkeypatch.setattr(connections, name, SOON)
-
-
-async def test_silent_connection_is_closed(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(head_seconds=SOON)])
+async def test_silent_connection_is_closed(server: str) -> None:
     """A connection on which nothing comes is closed."""
-    hurry(monkeypatch, "HEAD_SECONDS")
     async with line(server) as silent:
         assert await silent.is_closed()
 
 
+@pytest.mark.parametrize("bounds", [Bounds(head_seconds=SOON)])
 @pytest.mark.parametrize("sent", [b"G", b"POST /graphql HT", HEAD, HEAD + b"Content-Le"])
-async def test_slow_head_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+async def test_slow_head_is_refused(server: str, sent: bytes) -> None:
     """A head that comes drop by drop is refused with 408."""
-    hurry(monkeypatch, "HEAD_SECONDS")
     async with line(server) as slow:
         await slow.send(sent)
         assert await slow.status() == 408
@@ -68,39 +62,39 @@ async def test_refusal_has_the_headers_and_id_of_an_answer(server: str, caplog: 
     assert record.request_id == strange.headers["x-request-id"]  # type: ignore[attr-defined]  # What it brings.
 
 
-async def test_line_breaks_keep_no_connection_open(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(head_seconds=SOON)])
+async def test_line_breaks_keep_no_connection_open(server: str) -> None:
     """Line breaks between two requests keep no connection open."""
     async with line(server) as slow:
         await slow.send(REQUEST)
         assert await slow.status() == 200
-        hurry(monkeypatch, "HEAD_SECONDS")
         await slow.send(b"\r\n")
         assert await slow.is_closed()
 
 
+@pytest.mark.parametrize("bounds", [Bounds(body_seconds=SOON)])
 @pytest.mark.parametrize("head", [HEAD + b"Content-Length: 100\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"])
-async def test_body_that_never_comes_is_refused(server: str, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+async def test_body_that_never_comes_is_refused(server: str, head: bytes) -> None:
     """A body that never comes is refused with 408, and nothing keeps waiting for it."""
-    hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as slow:
         await slow.send(head)
         assert await slow.status() == 408
         assert await slow.is_closed()
 
 
-async def test_slow_second_request_is_refused(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(head_seconds=SOON)])
+async def test_slow_second_request_is_refused(server: str) -> None:
     """Each request on a connection has the same deadlines as the first."""
     async with line(server) as slow:
         await slow.send(REQUEST)
         assert await slow.status() == 200
-        hurry(monkeypatch, "HEAD_SECONDS")
         await slow.send(HEAD)
         assert await slow.status() == 408
 
 
-async def test_refused_body_is_not_read_to_its_end(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(body_seconds=SOON)])
+async def test_refused_body_is_not_read_to_its_end(server: str) -> None:
     """A body that is too large gets its answer, and is not read to its end."""
-    hurry(monkeypatch, "BODY_SECONDS")
     async with line(server) as endless:
         await endless.send(HEAD + b"Content-Length: 10000000000\r\n\r\n" + b" " * 100_000)
         assert await endless.status() == 413
@@ -108,9 +102,9 @@ async def test_refused_body_is_not_read_to_its_end(server: str, monkeypatch: pyt
             await endless.send_for_ever(b" " * 10_000)
 
 
-async def test_client_that_never_reads_is_cut_off(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(reading_seconds=SOON)])
+async def test_client_that_never_reads_is_cut_off(server: str) -> None:
     """A client that keeps asking and never reads is cut off."""
-    hurry(monkeypatch, "READING_SECONDS")
     get = b"GET /schema.graphql HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with line(server) as deaf:
         with pytest.raises(ConnectionError):
@@ -138,9 +132,9 @@ async def test_endless_head_is_refused_at_the_limit(server: str, beginning: byte
             await endless.send_for_ever(b"x" * 10_000)
 
 
-async def test_longest_waiting_connection_is_closed_for_a_new_one(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(max_connections=5)])
+async def test_longest_waiting_connection_is_closed_for_a_new_one(server: str) -> None:
     """With any number of open connections, another is served, and their number stays bounded."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     async with line(server) as first, line(server) as second, line(server) as third:
         await second.send(HEAD)  # Begins to wait anew with each part of a request.
         await third.send(REQUEST)
@@ -153,9 +147,9 @@ async def test_longest_waiting_connection_is_closed_for_a_new_one(server: str, m
             assert len(BoundedProtocol._waiting) <= 6
 
 
-async def test_burst_of_connections_is_bounded(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(max_connections=5)])
+async def test_burst_of_connections_is_bounded(server: str) -> None:
     """Each of many simultaneous connections makes another one give way."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     where = urlsplit(server)
     async with asyncio.timeout(GUARD_SECONDS):
         burst = await asyncio.gather(*(_connected(where.hostname, where.port) for _ in range(40)))
@@ -170,7 +164,7 @@ async def _connected(host: str | None, port: int | None) -> socket.socket:
 
 
 @pytest.mark.usefixtures("database_url")
-async def test_complete_request_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_complete_request_keeps_its_connection() -> None:
     """Only a connection that waits for its client is closed, never one whose request is complete."""
     in_hand, may_answer = asyncio.Event(), asyncio.Event()
 
@@ -179,9 +173,8 @@ async def test_complete_request_keeps_its_connection(monkeypatch: pytest.MonkeyP
         await may_answer.wait()
         return PlainTextResponse("done")
 
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     app = Starlette(routes=[Route("/graphql", hesitate, methods=["POST"])])
-    async with serving(app) as server, line(server) as first:
+    async with serving(app, Bounds(max_connections=2)) as server, line(server) as first:
         await first.send(REQUEST)
         await in_hand.wait()
         async with line(server) as silent, line(server):

@@ -77,7 +77,7 @@ def form_is_accepted(type_: IdentifierType, entered: str) -> bool:
     try:
         parse_identifier(type_, entered)
     except IdentifierError as refusal:
-        return refusal.problem is FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM
+        return refusal.code is FieldProblemCode.IDENTIFIER_INVALID_CHECKSUM
     return True
 
 

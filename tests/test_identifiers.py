@@ -57,7 +57,7 @@ def test_invalid_value_is_refused_with_its_first_problem(
     """An invalid value is refused with its first problem."""
     with pytest.raises(IdentifierError) as refusal:
         parse_identifier(type_, entered)
-    assert refusal.value.problem is problem
+    assert refusal.value.code is problem
 
 
 @pytest.mark.parametrize("type_", IdentifierType)
@@ -102,7 +102,7 @@ def test_any_text_is_an_identifier_or_refused(type_: IdentifierType, entered: st
     try:
         identifier = parse_identifier(type_, entered)
     except IdentifierError as refusal:
-        assert str(refusal) == refusal.problem  # noqa: PT017 - the refusal is one of two good answers
+        assert str(refusal) == refusal.code  # noqa: PT017 - the refusal is one of two good answers
     else:
         assert identifier.value.isascii()
         assert parse_identifier(type_, identifier.value) == identifier
@@ -113,7 +113,7 @@ def parsed(type_: IdentifierType, entered: str) -> Identifier | FieldProblemCode
     try:
         return parse_identifier(type_, entered)
     except IdentifierError as refusal:
-        return refusal.problem
+        return refusal.code
 
 
 @settings(database=None, max_examples=2000)
@@ -157,7 +157,7 @@ def test_value_of_the_pattern_has_the_published_length(case: tuple[IdentifierTyp
         identifier = parse_identifier(type_, entered)
     except IdentifierError as refusal:
         assert published.has_checksum
-        assert refusal.problem is CHECKSUM  # noqa: PT017 - the refusal is one of two good answers
+        assert refusal.code is CHECKSUM  # noqa: PT017 - the refusal is one of two good answers
     else:
         assert published.min_length <= len(identifier.value) <= published.max_length
 
@@ -178,7 +178,7 @@ def test_error_never_shows_the_value(
 
 def test_error_can_be_sent_to_another_process() -> None:
     """An error keeps its problem when it is sent to another process."""
-    assert pickle.loads(pickle.dumps(IdentifierError(LENGTH))).problem is LENGTH  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(IdentifierError(LENGTH))).code is LENGTH  # noqa: S301 - our own bytes
 
 
 def test_each_type_has_one_format_and_the_table_is_read_only() -> None:
@@ -222,7 +222,7 @@ def test_accents_are_removed_and_other_letters_refused() -> None:
             assert base.isascii()
         except IdentifierError as refusal:
             assert not base.isascii(), letter
-            assert refusal.problem is FORMAT  # noqa: PT017 - likewise
+            assert refusal.code is FORMAT  # noqa: PT017 - likewise
 
 
 @settings(database=None, max_examples=1000)

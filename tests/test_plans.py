@@ -78,6 +78,31 @@ def test_the_unusual_goes_through_graphql_core(text: str, variables: dict[str, A
     assert not is_planned(find_operation(text), variables)
 
 
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ('{ echoScalars(text: "", number: -0, ratio: -0, flag: true, id: -0) }', {}),
+        ('query ($id: ID = -0) { echoScalars(text: "", number: 1, flag: true, id: $id) }', {}),
+        ('{ echoScalars(text: "", number: 1, flag: true, shout: "hey") }', {}),
+        ('query ($number: Int) { echoScalars(text: "", number: $number, flag: true) }', {}),
+        (
+            "query ($n: [Int!]) { a: echoLists(numbers: $n, colour: RED) b: echoLists(numbers: $n, colour: RED) }",
+            {"n": 1},
+        ),
+        ("query ($form: Form!) { a: echoForm(form: $form) b: echoForm(form: $form) }", {"form": {"points": {"x": 1}}}),
+        ("{ echoUnusual(choice: {number: 1, text: null}) }", {}),
+        ("{ echoUnusual(chain: {next: {next: {number: 2}}}) }", {}),
+        ("query ($number: Int!) { echoPicky(picky: {number: $number}) }", {"number": 1}),
+        ("query ($a: Boolean!) { colours(seed: 1) @skip(if: $a) }", {"a": []}),
+        ("query ($a: Boolean!) { colours(seed: 1) @skip(if: $a) }", {"a": 1}),
+    ],
+)
+async def test_unusual_input_is_read_as_by_graphql_core(text: str, variables: dict[str, Any]) -> None:
+    """What is easily read in another way reaches resolvers, or is refused, as by graphql-core."""
+    by_plan, by_core = await see_both(shapes.schema, find_operation(text), variables, shapes.Context)
+    assert by_plan == by_core
+
+
 @pytest.mark.parametrize(("selection", "expected"), [("image", True), ("image audio", False)])
 def test_sound_of_a_captcha_goes_through_graphql_core(selection: str, expected: bool) -> None:
     """A captcha's picture is an attribute. Its sound is made by a resolver of its own, which no plan calls."""
@@ -145,6 +170,11 @@ async def lost(info: Info) -> Book | None:
     raise LookupError
 
 
+def torn(info: Info) -> str | None:
+    info.context.calls.append("torn")
+    raise LookupError
+
+
 def lent(info: Info) -> Book | None:
     return book(info)  # type: ignore[return-value]  # A plain function may return a promise.
 
@@ -154,6 +184,7 @@ class Query:
     book: Book = strawberry.field(resolver=book)
     nameless: Book | None = strawberry.field(resolver=nameless)
     lost: Book | None = strawberry.field(resolver=lost)
+    torn: str | None = strawberry.field(resolver=torn)
     lent: Book | None = strawberry.field(resolver=lent)
 
 
@@ -180,6 +211,11 @@ async def test_root_fields_that_fail_keep_the_data_of_others() -> None:
 async def test_no_resolver_is_called_twice_for_a_value_that_does_not_fit() -> None:
     """graphql-core completes the value that the resolver returned to the plan, and calls no resolver again."""
     assert await execute("{ nameless { title } }") == ({"nameless": None}, ["nameless.title"], ["nameless"])
+
+
+async def test_failure_of_a_scalar_is_no_value() -> None:
+    """A scalar that can write anything, as a text can, never writes a failure."""
+    assert await execute("{ torn }") == ({"torn": None}, ["torn"], ["torn"])
 
 
 async def test_promise_of_a_plain_resolver_is_awaited() -> None:

@@ -6,7 +6,7 @@ import gc
 import inspect
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import graphql
 import pytest
@@ -15,7 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 
 from api.graphql.engine import graphql_core_internals, strawberry_internals
-from api.graphql.engine.graphql_core_internals import AttributeExecutor
+from api.graphql.engine.graphql_core_internals import AttributeExecutor, FieldCollector
 from api.graphql.engine.strawberry_internals import (
     CachedNames,
     get_attribute,
@@ -171,3 +171,57 @@ def test_executor_ends_without_a_reference_cycle(
     finally:
         gc.enable()
         gc.collect()
+
+
+SWITCHED = """
+query ($on: Boolean!, $off: Boolean!, $number: Int = 7) {
+  ...F @include(if: $on)
+  echo(someText: $number) @skip(if: $off)
+  again: echo(someText: 1) @include(if: $off)
+}
+fragment F on Query { leaves { secondLeaf ...L } leaves { firstLeaf } }
+fragment L on Leaves { thirdLeaf @skip(if: $on) firstLeaf }
+"""
+
+
+def test_fields_are_collected_in_the_order_of_the_answer(core: graphql.GraphQLSchema) -> None:
+    """Fields are collected by key, merged and switched, as graphql-core executes them."""
+    document, variables = graphql.parse(SWITCHED), {"on": True, "off": False}
+    operation = graphql.get_operation_ast(document)
+    assert operation is not None
+    assert core.query_type is not None
+    collector = FieldCollector(core, document, operation, variables)
+    fields = collector.collect_fields(core.query_type)
+    leaves = cast("graphql.GraphQLObjectType", core.type_map["Leaves"])
+    data = graphql.execute_sync(core, document, variable_values=variables).data
+    assert data is not None
+    assert [*fields] == [*data]
+    assert [*collector.collect_subfields(leaves, fields["leaves"])] == [*data["leaves"][0]]
+
+
+def test_info_is_what_graphql_core_tells_a_resolver(core: graphql.GraphQLSchema) -> None:
+    """The info for a root field has all that graphql-core's has, and variables that are coerced when asked for."""
+    document, variables = graphql.parse(SWITCHED), {"on": True, "off": False}
+    operation = graphql.get_operation_ast(document)
+    assert operation is not None
+    assert core.query_type is not None
+    told: list[graphql.GraphQLResolveInfo[Any]] = []
+    field = core.query_type.fields["echo"]
+    resolve, field.resolve = field.resolve, lambda _, info, **__: told.append(info)
+    graphql.execute_sync(core, document, variable_values=variables, context_value="context")
+    field.resolve = resolve
+    collector = FieldCollector(core, document, operation, variables)
+    build = collector.compile_info(core.query_type, field, "echo", collector.collect_fields(core.query_type)["echo"])
+    built = build(variables, "context")
+    assert built[:9] == told[0][:9]
+    assert built.context == "context"
+    assert built.variable_values.coerced == told[0].variable_values.coerced == variables | {"number": 7}
+    sources = [
+        {name: (str(source.signature.type), source.value) for name, source in info.variable_values.sources.items()}
+        for info in (built, told[0])
+    ]
+    assert sources[0] == sources[1]
+    values = [
+        graphql.get_argument_values(field, info.field_nodes[0], info.variable_values) for info in (built, told[0])
+    ]
+    assert values == [{"someText": 7}] * 2

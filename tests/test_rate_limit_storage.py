@@ -100,10 +100,9 @@ async def test_memory_fulfils_the_interface_of_a_storage(stopwatch: Stopwatch) -
     assert await storage.incr("c", 10) == 1
 
 
-async def test_memory_is_bounded(stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_bounded(stopwatch: Stopwatch) -> None:
     """The memory holds a bounded number of counts, and drops the oldest windows first."""
-    monkeypatch.setattr(rate_limit_storage, "MAX_COUNTS", 100)
-    storage = MemoryStorage()
+    storage = MemoryStorage(max_counts=100)
     for number in range(100):
         await storage.incr(str(number), 10)
     stopwatch.now += 9
@@ -279,22 +278,16 @@ def _await_port(port: int) -> None:
 
 @pytest.fixture
 async def shared_storages(tmp_path: Path) -> AsyncIterator[list[Storage]]:
-    """Two storages at one Redis, as two processes have them."""
+    """Two storages at one Redis, as two processes have them. It has as long to answer as a busy machine takes."""
     port = free_port()
+    url = parse_storage_url(f"async+redis://127.0.0.1:{port}")
     with redis(port, tmp_path):
-        storages = [open_storage(parse_storage_url(f"async+redis://127.0.0.1:{port}")) for _ in range(2)]
+        storages = [open_storage(url, max_seconds=GUARD_SECONDS) for _ in range(2)]
         yield storages
         for storage in storages:
             await storage._shared.bridge.storage.aclose()  # type: ignore[attr-defined]  # Of the Redis storage alone.
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give Redis as long to answer as a busy machine takes."""
-    monkeypatch.setattr(rate_limit_storage, "SHARED_SECONDS", GUARD_SECONDS)
-
-
-@pytest.mark.usefixtures("patient")
 async def test_processes_share_their_counts_by_redis(shared_storages: list[Storage]) -> None:
     """Processes that share a Redis share their counts, and their time to wait."""
     one, other = (RateLimits(parse_limits("organisation=10/hour"), storage) for storage in shared_storages)
@@ -307,7 +300,6 @@ async def test_processes_share_their_counts_by_redis(shared_storages: list[Stora
     await other.enforce("organisation", "somebody else")
 
 
-@pytest.mark.usefixtures("patient")
 async def test_many_simultaneous_calls_wait_for_redis(
     shared_storages: list[Storage], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -318,7 +310,6 @@ async def test_many_simultaneous_calls_wait_for_redis(
     assert caplog.records == []
 
 
-@pytest.mark.usefixtures("patient")
 async def test_counts_of_one_moment_are_one_command(shared_storages: list[Storage]) -> None:
     """Simultaneous counts are few commands of Redis. Each has its own key, number and end of its window."""
     storage = shared_storages[0]

@@ -15,8 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api.http import connections
-from api.http.connections import BoundedProtocol
+from api.http.connections import BoundedProtocol, Bounds
 from api.http.request_reader import MAX_FRAMING_BYTES
 from tests.support.browser import serving
 from tests.support.databases import sqlite_only
@@ -63,9 +62,9 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-async def recording(recorder: Recorder, database_url: str) -> AsyncIterator[str]:
+async def recording(recorder: Recorder, bounds: Bounds, database_url: str) -> AsyncIterator[str]:
     """Serve the recorder, and give its address."""
-    async with serving(recorder.app) as url:
+    async with serving(recorder.app, bounds) as url:
         yield url
 
 
@@ -337,11 +336,9 @@ async def test_last_answer_reaches_client_that_still_sends(server: str) -> None:
 # --- Deadlines ---
 
 
-async def test_client_that_sends_and_never_reads_is_cut_off(
-    recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(reading_seconds=0.5)])
+async def test_client_that_sends_and_never_reads_is_cut_off(recording: str, recorder: Recorder) -> None:
     """A client that never reads its answer is cut off, even if it keeps sending."""
-    monkeypatch.setattr(connections, "READING_SECONDS", 0.5)
     recorder.size = 20_000_000
     async with line(recording) as deaf:
         await deaf.send(REQUEST)
@@ -350,11 +347,9 @@ async def test_client_that_sends_and_never_reads_is_cut_off(
             await deaf.send_for_ever(SMUGGLED, pause=PAUSE)
 
 
-async def test_clients_that_never_read_are_closed_for_a_new_one(
-    recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(max_connections=3)])
+async def test_clients_that_never_read_are_closed_for_a_new_one(recording: str, recorder: Recorder) -> None:
     """When none of the maximum of clients reads, a new client is served at once."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     recorder.size = 20_000_000
     async with line(recording) as one, line(recording) as two, line(recording) as three:
         for deaf in (one, two, three):
@@ -368,11 +363,9 @@ async def test_clients_that_never_read_are_closed_for_a_new_one(
             assert await client.status() == 200
 
 
-async def test_slow_reader_gets_the_whole_answer(
-    recording: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("bounds", [Bounds(reading_seconds=0.2)])
+async def test_slow_reader_gets_the_whole_answer(recording: str, recorder: Recorder) -> None:
     """A client that reads slowly, but fast enough, gets the whole answer."""
-    monkeypatch.setattr(connections, "READING_SECONDS", 0.2)
     recorder.size = 20_000_000
     async with line(recording) as slow:
         await slow.send(REQUEST)
@@ -382,12 +375,10 @@ async def test_slow_reader_gets_the_whole_answer(
             await asyncio.sleep(PAUSE)
 
 
+@pytest.mark.parametrize("bounds", [Bounds(body_seconds=0.5)])
 @pytest.mark.parametrize("sent", [CHUNKED + b"\r\n1;", CHUNKED + b"\r\n0\r\nX: "])
-async def test_slow_chunk_extensions_do_not_extend_the_deadline(
-    server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
+async def test_slow_chunk_extensions_do_not_extend_the_deadline(server: str, sent: bytes) -> None:
     """Chunk extensions and trailers, sent drop by drop, do not extend the deadline of the body."""
-    monkeypatch.setattr(connections, "BODY_SECONDS", 0.5)
     async with line(server) as slow:
         await slow.send(sent)
         dripping = asyncio.create_task(slow.send_for_ever(b"x", pause=PAUSE))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Annotated, TypeAlias
 
 import strawberry
@@ -112,14 +113,20 @@ class OrganisationIdentifier:
         return cls(type=identifier.type, value=identifier.value, formatted=identifier.formatted)
 
 
-class ComputedFields:
-    """The fields of an organisation that take time. They are computed when they are selected."""
+class KnownFields:
+    """The fields of an organisation, which are read of what is known when they are selected."""
 
-    def __init__(self, known: KnownOrganisation, language: Language, message_id: str | None = None) -> None:
-        """*message_id* names another message than the one for newcomers."""
-        self._known = known
-        self._language = language
-        self._message_id = message_id
+    _known: KnownOrganisation
+    _language: Language
+    _message_id: str | None
+
+    name = property(attrgetter("_known.name"))
+    status = property(attrgetter("_known.status"))
+    on_portal = property(attrgetter("_known.on_portal"))
+    postal_code = property(attrgetter("_known.postal_code"))
+    city = property(attrgetter("_known.city"))
+    source = property(attrgetter("_known.source"))
+    as_of = property(attrgetter("_known.as_of"))
 
     @property
     def id(self) -> strawberry.ID:
@@ -130,17 +137,13 @@ class ComputedFields:
         return OrganisationIdentifier.of(self._known.identifier)
 
     @property
-    def as_of(self) -> datetime:
-        return self._known.as_of
-
-    @property
     def message(self) -> str:
         return translate(self._language, self._message_id or _message_of(self._known))
 
 
 @strawberry.type(description="An organisation that the register or the portal knows.")
-class Organisation(ComputedFields):
-    # A field without a default leaves no attribute in its class, so that those of `ComputedFields` are read.
+class Organisation(KnownFields):
+    # A field without a default leaves no attribute in its class, so that those of `KnownFields` are read.
     id: strawberry.ID = strawberry.field(
         description="Opaque; the same before and after the organisation joins the portal."
     )
@@ -161,13 +164,10 @@ class Organisation(ComputedFields):
     )
 
     def __init__(self, known: KnownOrganisation, language: Language, message_id: str | None = None) -> None:
-        super().__init__(known, language, message_id)
-        self.name = known.name
-        self.status = known.status
-        self.on_portal = known.on_portal
-        self.postal_code = known.postal_code
-        self.city = known.city
-        self.source = known.source
+        """*message_id* names another message than the one for newcomers."""
+        self._known = known
+        self._language = language
+        self._message_id = message_id
 
 
 def _message_of(known: KnownOrganisation) -> str:
@@ -254,7 +254,7 @@ def _parse(entered: OrganisationIdentifierInput, language: Language) -> Identifi
     try:
         return parse_identifier(entered.type, entered.value)
     except IdentifierError as exc:
-        return _invalid(entered, exc.problem, language)
+        return _invalid(entered, exc.code, language)
 
 
 def _answer(

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import struct
+from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -21,17 +22,24 @@ from api.settings.trusted_proxies import UNIX_PEER
 
 logger = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 1_000
-MAX_DISCARDED_BYTES = 1024 * 1024
-HEAD_SECONDS = 10.0
-BODY_SECONDS = 20.0
-READING_SECONDS = 20.0
-MIN_READ_BYTES_PER_SECOND = 1024
-"""A client that reads an answer more slowly is cut off after :data:`READING_SECONDS`."""
-LINGER_SECONDS = 5.0
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: socket(7).
 REFUSAL_HEADERS = {**SAFE, "Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
 MORE_REFUSAL_HEADERS = {HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD, POST, OPTIONS"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The times, speeds and numbers to which a server holds its clients."""
+
+    max_connections: int = 1_000
+    head_seconds: float = 10.0
+    body_seconds: float = 20.0
+    reading_seconds: float = 20.0
+    min_read_bytes_per_second: int = 1024
+    """A client that reads an answer more slowly is cut off after :attr:`reading_seconds`."""
+    linger_seconds: float = 5.0
+    max_discarded_bytes: int = 1024 * 1024
+    """Bytes that a client may send while the connection lingers."""
 
 
 class Awaited(Enum):
@@ -51,6 +59,7 @@ class BoundedProtocol(RequestReader):
     maximum of connections, a new one takes the place of the one that has waited longest for its client.
     """
 
+    bounds: ClassVar[Bounds] = Bounds()
     _waiting: ClassVar[dict[BoundedProtocol, None]] = {}  # In the order in which they began to wait for their clients.
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -67,7 +76,7 @@ class BoundedProtocol(RequestReader):
         super().connection_made(transport)
         self.client = (UNIX_PEER, 0) if _is_unix(transport) else _as_ipv4(self.client)
         self._update_send_deadline()
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > self.bounds.max_connections:
             longest = next(iter(self._waiting))
             longest._stop_waiting()  # Else the next connection of the same moment would choose it again.
             longest._reset()
@@ -81,7 +90,7 @@ class BoundedProtocol(RequestReader):
     def data_received(self, data: bytes) -> None:
         if self._part is Part.DISCARDED:
             self._discarded += len(data)
-            if self._discarded > MAX_DISCARDED_BYTES:
+            if self._discarded > self.bounds.max_discarded_bytes:
                 self.transport.abort()
         else:
             super().data_received(data)
@@ -133,19 +142,19 @@ class BoundedProtocol(RequestReader):
     def _seconds_for(self, awaited: Awaited) -> float:
         match awaited:
             case Awaited.BODY:
-                return BODY_SECONDS
+                return self.bounds.body_seconds
             case Awaited.NEXT_REQUEST:
                 return self.timeout_keep_alive
             case Awaited.END:
-                return LINGER_SECONDS
-        return HEAD_SECONDS
+                return self.bounds.linger_seconds
+        return self.bounds.head_seconds
 
     def _handle_send_timeout(self) -> None:
         """Refuse a request that has begun; end any other connection, after its client has read the last answer."""
         if self._awaited is Awaited.BODY or (self._awaited is Awaited.HEAD and self._has_begun):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         elif self.transport.get_write_buffer_size():  # The deadline for reading that answer decides.
-            self._send_deadline.set(LINGER_SECONDS)
+            self._send_deadline.set(self.bounds.linger_seconds)
         else:
             self.transport.abort()
 
@@ -155,13 +164,13 @@ class BoundedProtocol(RequestReader):
         self._unread = self.transport.get_write_buffer_size()
         has_ended = self._part is Part.DISCARDED or not self._is_answering
         if self._unread and (self.flow.write_paused or has_ended):
-            self._read_deadline.set(READING_SECONDS)
+            self._read_deadline.set(self.bounds.reading_seconds)
         self._update_waiting()
 
     def _handle_read_timeout(self) -> None:
         """Reset the connection of a client that reads too slowly; give any other more time."""
         unread = self.transport.get_write_buffer_size()
-        if unread and self._unread - unread < MIN_READ_BYTES_PER_SECOND * READING_SECONDS:
+        if unread and self._unread - unread < self.bounds.min_read_bytes_per_second * self.bounds.reading_seconds:
             self._reset()
         else:
             self._restart_read_deadline()

@@ -47,11 +47,11 @@ class StorageUrl:
         return self.text == MEMORY_URL
 
 
-def open_storage(url: StorageUrl) -> Storage:
-    """Return the storage at *url*; a Redis gets its first connection with the first count."""
+def open_storage(url: StorageUrl, *, max_seconds: float = SHARED_SECONDS) -> Storage:
+    """Return the storage at *url*. A Redis gets its first connection with the first count; each has *max_seconds*."""
     if url.is_memory:
         return MemoryStorage()
-    return FallbackStorage(BatchingRedisStorage(url.text, max_seconds=SHARED_SECONDS))
+    return FallbackStorage(BatchingRedisStorage(url.text, max_seconds=max_seconds), max_seconds=max_seconds)
 
 
 def parse_storage_url(url: str) -> StorageUrl:
@@ -89,7 +89,7 @@ def _parse_redis_url(url: str) -> StorageUrl:
 
 
 class MemoryStorage(Storage):
-    """Counts in this process: a hundred thousand at most; the oldest are dropped first.
+    """Counts in this process: *max_counts* at most; the oldest are dropped first.
 
     The storage that comes with `limits` walks all of its keys at each hit (4 ms of CPU at 50,000 keys). This one
     deletes expired counts every ten seconds.
@@ -97,8 +97,9 @@ class MemoryStorage(Storage):
 
     STORAGE_SCHEME = None
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_counts: int = MAX_COUNTS) -> None:
         super().__init__()
+        self._max_counts = max_counts
         self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._swept_at = time.time()
 
@@ -114,7 +115,7 @@ class MemoryStorage(Storage):
             self._counts.pop(key, None)  # A new window counts as the youngest.
             count, expires_at = 0, now + expiry
         self._counts[key] = (count + amount, expires_at)
-        if len(self._counts) > MAX_COUNTS:
+        if len(self._counts) > self._max_counts:
             self._counts.popitem(last=False)
         return count + amount
 
@@ -145,15 +146,16 @@ class MemoryStorage(Storage):
 class FallbackStorage(Storage):
     """Counts in *shared*; while that is down, in this process, and the log says so.
 
-    After a failure, or an answer that takes longer than a second, one query tries the shared storage again every five
-    seconds.
+    After a failure, or an answer that takes longer than *max_seconds*, one query tries the shared storage again every
+    five seconds.
     """
 
     STORAGE_SCHEME = None
 
-    def __init__(self, shared: Storage) -> None:
+    def __init__(self, shared: Storage, *, max_seconds: float = SHARED_SECONDS) -> None:
         super().__init__()
         self._shared = shared
+        self._max_seconds = max_seconds
         self._local = MemoryStorage()
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_QUERIES)
         self._is_down = False
@@ -186,7 +188,7 @@ class FallbackStorage(Storage):
         async with self._slots:  # Outside the timeout: waiting for a slot says nothing about the storage's speed.
             if self._should_try_shared():
                 try:
-                    async with asyncio.timeout(SHARED_SECONDS):
+                    async with asyncio.timeout(self._max_seconds):
                         answer = await query(self._shared)
                 except (StorageError, TimeoutError) as exc:
                     self._fall_back(exc)

@@ -104,7 +104,7 @@ class _Problems:
         except InputError as exc:
             self.found.append(_refusal(path, exc))
         except IdentifierError as exc:
-            self.add(path, exc.problem)
+            self.add(path, exc.code)
         return None
 
     def parse_optional(self, path: tuple[str, ...], parser: Callable[[str], T], entry: str | None) -> T | None:

@@ -34,6 +34,12 @@ async def fetch_models(model: type[M], statement: str, *values: object) -> list[
     return [build(model, row) for row in await fetch(statement, *values)]
 
 
+async def fetch_model(model: type[M], statement: str, *values: object) -> M | None:
+    """Run *statement* as `fetch` does, and return its first row as an instance of *model*, or None."""
+    rows = await fetch(statement, *values)
+    return build(model, rows[0]) if rows else None
+
+
 def build(model: type[M], row: Mapping[str, Any]) -> M:
     """Return *row* as a *model*. It has all columns of the model, and may have others."""
     return model._init_from_db(**row)

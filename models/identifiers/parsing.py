@@ -12,11 +12,11 @@ from .formats import IDENTIFIER_FORMATS, IdentifierType
 
 
 class IdentifierError(ValueError):
-    """The value is no identifier of its type; `problem` says why. The message never quotes the value."""
+    """The value is no identifier of its type; `code` says why. The message never quotes the value."""
 
-    def __init__(self, problem: FieldProblemCode) -> None:
-        super().__init__(problem)
-        self.problem = problem
+    def __init__(self, code: FieldProblemCode) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Identifier(NamedTuple):

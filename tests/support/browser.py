@@ -14,6 +14,7 @@ import uvicorn
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # It ships no types.
 from playwright.async_api import async_playwright, expect
 
+from api.http.connections import BoundedProtocol, Bounds
 from api.server.processes import UVICORN
 from tests.support.applications import build_cheap_app
 
@@ -53,9 +54,11 @@ expect.set_options(timeout=20_000)  # A busy machine shows pages more slowly.
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, bounds: Bounds = BoundedProtocol.bounds) -> AsyncIterator[str]:
     """Serve *app* over a real socket, as `guichet serve` does, and yield its URL without a slash at the end."""
-    config = uvicorn.Config(app, **{**UVICORN, "timeout_graceful_shutdown": SHUTDOWN_SECONDS})
+    protocol = type("Protocol", (UVICORN["http"],), {"bounds": bounds})
+    options = {**UVICORN, "http": protocol, "timeout_graceful_shutdown": SHUTDOWN_SECONDS}
+    config = uvicorn.Config(app, **options)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -67,9 +70,15 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def server(settings: Settings, clock: Clock, captcha: CaptchaProvider) -> AsyncIterator[str]:
+def bounds() -> Bounds:
+    """Return the bounds of production. A test that parametrizes *bounds* is served with its own."""
+    return BoundedProtocol.bounds
+
+
+@pytest.fixture
+async def server(settings: Settings, clock: Clock, captcha: CaptchaProvider, bounds: Bounds) -> AsyncIterator[str]:
     """Serve the application of a test and yield its URL without a slash at the end."""
-    async with serving(build_cheap_app(settings, clock=clock, captcha=captcha)) as url:
+    async with serving(build_cheap_app(settings, clock=clock, captcha=captcha), bounds) as url:
         yield url
 
 

@@ -81,20 +81,20 @@ class _Limits:
     async def enforce(self, _: str, *__: str, cost: int = 1) -> None:
         if cost > 2:
             raise refusals.TooManyRequests(5)
+        if cost == 2:
+            raise ConnectionError
 
 
-async def _find(identifiers: Sequence[Identifier]) -> list[KnownOrganisation | None]:
-    return [_find_one(identifier) for identifier in identifiers]
+async def _find(identifiers: Sequence[Identifier]) -> dict[Identifier, KnownOrganisation]:
+    found = {identifier: _find_one(identifier) for identifier in identifiers}
+    return {identifier: known for identifier, known in found.items() if known is not None}
 
 
 def _find_one(identifier: Identifier) -> KnownOrganisation | None:
     choice = _choose(identifier)
-    if choice == 0:
-        raise ConnectionError
     if choice < 4:
         return None
     return KnownOrganisation(
-        id=uuid.uuid5(uuid.NAMESPACE_OID, identifier.value),
         identifier=identifier,
         name=None if choice == 5 else "Ville de Paris",
         status=OrganisationStatus.CLOSED if choice == 6 else OrganisationStatus.ACTIVE,
@@ -102,7 +102,8 @@ def _find_one(identifier: Identifier) -> KnownOrganisation | None:
         postal_code=None,
         city="Paris",
         source=OrganisationSource.SIRENE,
-        as_of=NOON,
+        recorded="2026-11-01",
+        stored_id=uuid.uuid5(ID, identifier.value),
     )
 
 
@@ -111,7 +112,7 @@ class _SignUp:
         _refuse(entries)
         identifier = parse_identifier(IdentifierType.SIRET, "73282932000074")
         registration: Any = _Registration(identifier, ID)
-        return Pending(registration, KnownOrganisation.declared(ID, identifier, NOON), None)
+        return Pending(registration, KnownOrganisation.declared(identifier, NOON, ID), None)
 
     async def renew_captcha(self, id_: str, caller: Caller) -> Pending:
         return await self.create_account(id_, caller)

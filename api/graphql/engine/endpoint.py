@@ -111,4 +111,6 @@ class GraphQLEndpoint(Generic[ContextT]):
 
 
 def _asks_for_page(head: RequestHead) -> bool:
-    return head.method == "GET" and "query" not in head.parse_query() and "text/html" in get_accepted_types(head)
+    if head.method != "GET" or "text/html" not in get_accepted_types(head):
+        return False
+    return all(name != "query" for name, _ in head.parse_query())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from starlette.datastructures import QueryParams
+from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -34,6 +33,6 @@ class RequestHead:
         """Tell whether there is a header called *name*, which is in lower case."""
         return name in self._headers
 
-    def parse_query(self) -> QueryParams:
-        """Return the parameters in the query string."""
-        return QueryParams(self._query_string)
+    def parse_query(self) -> list[tuple[str, str]]:
+        """Return the parameters in the query string, in their order."""
+        return parse_qsl(self._query_string.decode("latin-1"), keep_blank_values=True)

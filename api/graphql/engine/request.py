@@ -58,9 +58,9 @@ def check_method(head: RequestHead) -> None:
 
 
 def _read_query_string(head: RequestHead) -> dict[str, Any]:
-    query = head.parse_query()
-    parameters: dict[str, Any] = dict(query)
-    if len(parameters) < len(query.multi_items()):  # A proxy on the way may read the other one.
+    entries = head.parse_query()
+    parameters: dict[str, Any] = dict(entries)
+    if len(parameters) < len(entries):  # A proxy on the way may read the other one.
         raise bad_request("A parameter is there twice.")
     for name in ("variables", "extensions"):
         if name in parameters:
