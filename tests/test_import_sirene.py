@@ -21,13 +21,13 @@ from models.organisation import OrganisationStatus
 from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.support.client import OTHER_SIRET, SIRET, Portal
 from tests.support.databases import execute, postgres_only, sqlite_only
+from tests.support.large_edition import LargeEdition
 from tests.support.program import Guichet
 from tests.support.sirene_files import (
     ESTABLISHMENTS,
     LEGAL_UNITS,
     PERSON,
     Format,
-    LargeEdition,
     Row,
     SireneFiles,
     Stock,

@@ -24,13 +24,13 @@ from api.sirene.scratch import ScratchSpaceError
 from models.sirene.tables import RegisterEdition, RegisterEntry
 from tests.support.client import SIRET
 from tests.support.databases import open_database, postgres_only, sqlite_only
+from tests.support.large_edition import LargeEdition
 from tests.support.program import CommandResult, Guichet
 from tests.support.register import register
 from tests.support.sirene_files import (
     ESTABLISHMENTS,
     LEGAL_UNITS,
     Format,
-    LargeEdition,
     Row,
     SireneFiles,
     Stock,

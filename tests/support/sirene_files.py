@@ -7,7 +7,7 @@ import csv
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -234,6 +234,13 @@ def write_records(
     folder: Path, stock: Stock, columns: Sequence[str], records: Iterable[Sequence[str]], format_: Format = Format.ZIP
 ) -> Path:
     """Write *records*, each in the order of *columns*, as `write_stock` does, keeping none in memory."""
+    return write_file(folder, stock, columns, lambda text: _write_csv(text, columns, records), format_)
+
+
+def write_file(
+    folder: Path, stock: Stock, columns: Sequence[str], write: Callable[[IO[str]], None], format_: Format
+) -> Path:
+    """Create the file whose CSV *write* writes, with its *columns* as the first line."""
     if format_ is Format.ZIP:
         path = folder / f"{stock.name}_utf8.zip"
         with (
@@ -241,13 +248,13 @@ def write_records(
             archive.open(f"{stock.name}_utf8.csv", "w", force_zip64=True) as member,  # INSEE's larger files need it.
             io.TextIOWrapper(member, encoding="utf-8", newline="", write_through=False) as text,
         ):
-            _write_csv(text, columns, records)
+            write(text)
         return path
     path = folder / f"{stock.name}_utf8.parquet"
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         source = Path(scratch) / "rows.csv"
         with source.open("w", encoding="utf-8", newline="") as text:
-            _write_csv(text, columns, records)
+            write(text)
         _csv_to_parquet(source, path, stock, columns)
     return path
 
@@ -318,83 +325,3 @@ def siret(number: int, place: int = 1) -> str:
     unit = siren(number)
     total = _DOUBLED[place] + _DOUBLED[int(unit[5:])] + _DOUBLED[int(unit[1:5])] + _DOUBLED[int(unit[0])]
     return f"{unit}{place:04}{-total % 10}"
-
-
-# --- Very many rows ---
-
-CITIES = (("01000", "BOURG-EN-BRESSE"), ("44000", "NANTES"), ("75008", "PARIS"), ("97400", "SAINT-DENIS"))
-STREETS = ("DE L'EXEMPLE", "DES ÉCOLES, PROLONGÉE", 'DITE "LA NEUVE"', "DU PORT\nBATIMENT B")
-# Eight legal units repeat. Those with even numbers have two establishments.
-UNITS_OF_A_CYCLE: tuple[Row, ...] = (
-    {},
-    {"sigleUniteLegale": "EX"},
-    {"categorieJuridiqueUniteLegale": "9220"},
-    {"denominationUsuelle1UniteLegale": "L'EXEMPLE"},
-    {"etatAdministratifUniteLegale": "C"},
-    PERSON,
-    PERSON,
-    {"statutDiffusionUniteLegale": "P", "denominationUniteLegale": "[ND]"},
-)
-ESTABLISHMENTS_OF_A_CYCLE = 12
-CLOSED_ALONE = 1  # The first unit's second establishment is closed, while the unit is open.
-CLOSED = frozenset({CLOSED_ALONE, 6, 7})
-WITHHELD = frozenset({11})
-
-
-@dataclass(frozen=True)
-class LargeEdition:
-    """An edition of *size* establishments and two thirds as many legal units, much like SIRENE, in INSEE's order.
-
-    Of twelve establishments three are closed, three belong to natural persons, and one is partly published. The
-    records have the newer columns, are generated while they are read, and are the same each time.
-    """
-
-    size: int
-
-    @property
-    def legal_units(self) -> int:
-        return self.size // 3 * 2 + min(self.size % 3, 1)
-
-    @property
-    def closed(self) -> int:
-        return self._count_at(CLOSED)
-
-    @property
-    def withheld(self) -> int:
-        return self._count_at(WITHHELD)
-
-    def _count_at(self, places: frozenset[int]) -> int:
-        cycles, rest = divmod(self.size, ESTABLISHMENTS_OF_A_CYCLE)
-        return cycles * len(places) + len([place for place in places if place < rest])
-
-    def write(self, folder: Path, format_: Format = Format.ZIP) -> SireneFiles:
-        establishments, legal_units = self.establishment_records(), self.legal_unit_records()
-        return SireneFiles(
-            write_records(folder, ESTABLISHMENTS, ESTABLISHMENTS.columns, establishments, format_),
-            write_records(folder, LEGAL_UNITS, LEGAL_UNITS.columns, legal_units, format_),
-        )
-
-    def establishment_records(self) -> Iterator[list[str]]:
-        """Generate the records; each third one is the second establishment of its unit."""
-        open_, closed_one = records(
-            ESTABLISHMENTS.columns, [establishment(), establishment(etatAdministratifEtablissement="F")]
-        )
-        street, code = (ESTABLISHMENTS.columns.index(f"{name}Etablissement") for name in ("libelleVoie", "codePostal"))
-        for number in range(self.size):
-            pair, place = divmod(number, 3)
-            full = siret(2 * pair + place // 2, 1 + place % 2)
-            record = (closed_one if number % ESTABLISHMENTS_OF_A_CYCLE == CLOSED_ALONE else open_).copy()
-            record[:3] = full[:9], full[9:], full
-            record[street] = STREETS[number % 7 % 4]
-            record[code : code + 2] = CITIES[number % 4]
-            yield record
-
-    def legal_unit_records(self) -> Iterator[list[str]]:
-        cycle = list(records(LEGAL_UNITS.columns, (legal_unit(**changes) for changes in UNITS_OF_A_CYCLE)))
-        name = LEGAL_UNITS.columns.index("denominationUniteLegale")
-        for number in range(self.legal_units):
-            record = cycle[number % len(cycle)].copy()
-            record[0] = siren(number)
-            if record[name] == "EXEMPLE SA":
-                record[name] = f"EXEMPLE {number} SA"
-            yield record
