@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,11 +23,11 @@ from tests.support.variables import KINDS, VARIABLES
 from tests.support.variations import VARIATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from api.graphql.engine.operation import Operation
 
-EVERY_SHAPE = """query ($seed: Int!) { thing(seed: $seed, language: EN) { __typename ...P ...S ...R ...B } }
+EVERY_SHAPE = """query ($seed: Int!) { thing(seed: $seed, language: EN) { ...P __typename ...S ...R ...B } }
 fragment P on Plant { id latinName ... on Leaf { colour size area } ... on Needle { isSharp } }
 fragment S on Scalars {
   text someText count someCount ratio someFlag itsId: id someTime time uuid uuids texts ids anything shouts
@@ -45,11 +46,11 @@ generated = settings(
 
 
 class Comparison:
-    """Executes the operations of *schema* in both ways, fails at any difference, and counts what was tried."""
+    """Executes operations of *schema* in both ways, in each context, fails at any difference, and counts them."""
 
-    def __init__(self, schema: GraphQLSchema, build_context: Callable[[], object]) -> None:
+    def __init__(self, schema: GraphQLSchema, contexts: Sequence[Callable[[], object]]) -> None:
         self._schema = schema
-        self._build_context = build_context
+        self._contexts = contexts
         self.tried: Counter[str] = Counter()
 
     def compare(self, drawn: Generated) -> None:
@@ -58,8 +59,9 @@ class Comparison:
         self.tried["executed" if operation else "refused"] += 1
         if operation is None:
             return
-        by_plan, by_core = asyncio.run(see_both(self._schema, operation, drawn.variables, self._build_context))
-        assert by_plan == by_core
+        for build_context in self._contexts:
+            by_plan, by_core = asyncio.run(see_both(self._schema, operation, drawn.variables, build_context))
+            assert by_plan == by_core
         self.tried["planned"] += is_planned(operation, drawn.variables)
         self.tried["wrong variables"] += by_core.refused
         self.tried.update(drawn.kinds)
@@ -74,7 +76,7 @@ class Comparison:
 @pytest.mark.parametrize("mutate", [False, True], ids=["queries", "mutations"])
 def test_operations_of_any_shape_have_the_same_answers_calls_and_log(mutate: bool) -> None:
     """Any query or mutation of a schema with every shape is executed as by graphql-core, and most have a plan."""
-    comparison = Comparison(shapes.schema, shapes.Context)
+    comparison = Comparison(shapes.schema, [partial(shapes.Context, salt) for salt in range(5)])
 
     @generated
     @given(operations(shapes.schema, mutate=mutate))
@@ -117,7 +119,7 @@ def test_values_that_fit_or_do_not_are_completed_alike_at_every_depth() -> None:
 @pytest.mark.parametrize("mutate", [False, True], ids=["queries", "mutations"])
 def test_operations_of_the_service_have_the_same_answers_and_log(mutate: bool) -> None:
     """Any query or mutation of this service is executed as by graphql-core; nearly all have a plan."""
-    comparison = Comparison(graphql_schema, faked_services.build_context)
+    comparison = Comparison(graphql_schema, [faked_services.build_context])
 
     @generated
     @given(operations(graphql_schema, mutate=mutate, texts=st.sampled_from(faked_services.TEXTS)))

@@ -27,9 +27,10 @@ SHOUT = strawberry.scalar(name="Shout", serialize=str, parse_value=str, parse_li
 
 
 class Context:
-    """The context of one execution."""
+    """The context of one execution. Another *salt* makes another value of each seed."""
 
-    def __init__(self) -> None:
+    def __init__(self, salt: int = 0) -> None:
+        self.salt = salt
         self.language = Language.FR
         self.turned_away = False
         self.calls: list[str] = []
@@ -143,6 +144,7 @@ def note(info: Info, arguments: dict[str, Any]) -> None:
 
 def grow(info: Info, seed: int) -> Any:
     """Return a value for the field, mostly one of its type. Some seeds raise."""
+    seed += 10_000 * info.context.salt
     grower = Grower(get_core_info(info).schema, seed)
     grower.fail(0.2, [ValueError("secret"), GraphQLError("words"), Refusal(seed), StopIteration(), KeyError()])
     return grower.grow(get_core_info(info).return_type)
