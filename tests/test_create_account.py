@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from models.outbox import OutboxMessage
 from models.registration import Registration
 from tests.support.client import CREATE_ACCOUNT, OTHER_SIRET, SIRET, form, new_key, text_of, token_in, with_link
 from tests.support.register import register
+from tests.support.statements import Statements, statements
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support.client import Answer, Portal
 
 pytestmark = pytest.mark.anyio
+__all__ = ["statements"]  # A fixture, for pytest to find here.
 
 IDENTIFIER = "organisation.identifier.value"
 LONG_DOMAIN = f"{'d' * 63}.{'e' * 63}.{'f' * 61}"
@@ -473,35 +474,34 @@ async def test_messages_follow_the_input_language_then_the_header(
 # --- Answers that don't tell whether an account exists ---
 
 
-async def observed(caplog: pytest.LogCaptureFixture, email: str, call: Awaitable[Answer]) -> tuple[str, list[str]]:
+async def observed(sent: Statements, email: str, call: Awaitable[Answer]) -> tuple[str, list[str]]:
     """Return an answer without its random and personal parts, and the SQL statements that it took."""
-    caplog.clear()
-    with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
-        answer = await call
-    statements = [str(record.args[0] if isinstance(record.args, tuple) else record.msg) for record in caplog.records]
-    assert statements
+    sent.take()
+    answer = await call
+    taken = sent.take()
+    assert taken
     own = rf'{re.escape(email)}|(?<="id": ")[^"]+|(?<=base64,)[^"]+'
-    return re.sub(own, "…", json.dumps(answer, ensure_ascii=False)), statements
+    return re.sub(own, "…", json.dumps(answer, ensure_ascii=False)), taken
 
 
-async def observe_sign_up(portal: Portal, caplog: pytest.LogCaptureFixture, email: str) -> list[tuple[str, list[str]]]:
+async def observe_sign_up(portal: Portal, sent: Statements, email: str) -> list[tuple[str, list[str]]]:
     """Return the observed answer of each step that names an address, with wrong, right and repeated captcha answers."""
     key, verify, captcha = new_key(), portal.verify_captcha, portal.captcha
-    seen = [await observed(caplog, email, portal.create_account(email=email, idempotencyKey=key)) for _ in range(2)]
+    seen = [await observed(sent, email, portal.create_account(email=email, idempotencyKey=key)) for _ in range(2)]
     id_ = str((await Registration.get(email=email, state="AWAITING_CAPTCHA")).id)
-    seen.append(await observed(caplog, email, verify(id_, captcha.wrong_answer)))
-    seen += [await observed(caplog, email, verify(id_, captcha.answer)) for _ in range(2)]
-    seen.append(await observed(caplog, email, portal.renew_captcha(id_)))
-    seen.append(await observed(caplog, email, portal.resend_activation_mail(email)))
+    seen.append(await observed(sent, email, verify(id_, captcha.wrong_answer)))
+    seen += [await observed(sent, email, verify(id_, captcha.answer)) for _ in range(2)]
+    seen.append(await observed(sent, email, portal.renew_captcha(id_)))
+    seen.append(await observed(sent, email, portal.resend_activation_mail(email)))
     return seen
 
 
 async def test_known_and_unknown_address_get_the_same_answers_by_the_same_statements(
-    portal: Portal, caplog: pytest.LogCaptureFixture
+    statements: Statements, portal: Portal
 ) -> None:
     """Each step gives the same answer by the same statements with and without an account."""
     await portal.account(email=KNOWN, siret=OTHER_SIRET)
-    assert await observe_sign_up(portal, caplog, KNOWN) == await observe_sign_up(portal, caplog, UNKNOWN)
+    assert await observe_sign_up(portal, statements, KNOWN) == await observe_sign_up(portal, statements, UNKNOWN)
 
 
 async def test_spellings_of_one_address_share_one_account(portal: Portal) -> None:
