@@ -101,7 +101,10 @@ class Plan:
     async def resolve(
         self, arguments: list[Arguments], variables: Mapping[str, Any], context: object
     ) -> dict[str, Outcome]:
-        """Resolve all root fields, at the same time. Return their outcomes, by their keys in the answer."""
+        """Resolve all root fields, at the same time. Return their outcomes, by their keys in the answer.
+
+        All are called, even where one that fails makes the whole answer null: graphql-core then spares the others.
+        """
         calls = [
             field.resolve(own, variables, context) for field, own in zip(self._fields.values(), arguments, strict=True)
         ]

@@ -21,6 +21,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLString,
     GraphQLUnionType,
+    Undefined,
     is_leaf_type,
 )
 from graphql.pyutils import is_awaitable
@@ -111,7 +112,7 @@ def _compile_leaf(type_: Any) -> Complete:
         if value is None or (takes_anything and (isinstance(value, Exception) or is_awaitable(value))):
             raise NotPlanned
         completed = coerce(value)
-        if completed is None:
+        if completed is None or completed is Undefined:
             raise NotPlanned
         return completed
 
