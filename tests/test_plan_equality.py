@@ -40,7 +40,7 @@ fragment C on Branch { grid leaves { ...P } things { ... on Branch { plants { ..
 """
 
 generated = settings(
-    max_examples=300,
+    max_examples=120,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 
