@@ -31,13 +31,15 @@ class Batches(Generic[Question, Answer]):
         while self._waiting:
             await asyncio.sleep(0)  # Let those of the same moment come.
             asked, self._waiting = self._waiting, []
+            futures = [answer for _, answer in asked]
             try:
                 answers = await self._query([question for question, _ in asked])
-            except Exception as exc:
-                for _, answer in asked:
+                for answer, found in zip(futures, answers, strict=True):
                     if not answer.done():  # Done is that of a caller who has gone.
-                        answer.set_exception(exc)
-            else:
-                for (_, answer), found in zip(asked, answers, strict=True):
-                    if not answer.done():
                         answer.set_result(found)
+            except BaseException as exc:
+                for answer in futures:
+                    if not answer.done():
+                        answer.set_exception(exc) if isinstance(exc, Exception) else answer.cancel()
+                if not isinstance(exc, Exception):
+                    raise

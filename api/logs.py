@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 import traceback
+from collections import deque
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TextIO
@@ -45,23 +45,28 @@ def log_request(logger_name: str, line: str) -> None:
 
 
 class LogStream(logging.StreamHandler[TextIO]):
-    """Writes records at once, and lines about requests soon, in the order in which they come."""
+    """Writes records at once, and lines about requests soon, in the order in which they come.
+
+    Its lock is the handler's own, which a thread can take twice: while lines are written, the garbage collector may
+    find a failure that nobody retrieved, and asyncio logs it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._access = threading.Lock()
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque()
+        self._due_in: asyncio.AbstractEventLoop | None = None
         self._second = 0
         self._time = ""
 
     def write_soon(self, logger_name: str, line: str) -> None:
         """Write *line*, with the time and the request's id, within `FLUSH_SECONDS` of the running event loop."""
-        written = f"{self._format_time(time.time())} INFO {REQUEST_ID.get()} {logger_name} {line}{self.terminator}"
-        with self._access:
-            is_first = not self._lines
-            self._lines.append(written)
-        if is_first:
-            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._write_lines)
+        self._lines.append(
+            f"{self._format_time(time.time())} INFO {REQUEST_ID.get()} {logger_name} {line}{self.terminator}"
+        )
+        loop = asyncio.get_running_loop()
+        if self._due_in is not loop:
+            self._due_in = loop
+            loop.call_later(FLUSH_SECONDS, self._write_due)
 
     def emit(self, record: logging.LogRecord) -> None:
         self._write_lines()
@@ -71,13 +76,23 @@ class LogStream(logging.StreamHandler[TextIO]):
         self._write_lines()
         super().flush()
 
+    def _write_due(self) -> None:
+        self._due_in = None
+        self._write_lines()
+
     def _write_lines(self) -> None:
-        with self._access:
-            lines, self._lines = self._lines, []
-            if lines:
-                with suppress(OSError, ValueError):  # Nobody reads the log, and it can be told nowhere else.
+        self.acquire()
+        try:
+            lines = []
+            with suppress(IndexError):
+                while True:
+                    lines.append(self._lines.popleft())
+            with suppress(OSError, ValueError):  # Nobody reads the log, and it can be told nowhere else.
+                if lines:
                     self.stream.write("".join(lines))
                     self.stream.flush()
+        finally:
+            self.release()
 
     def _format_time(self, now: float) -> str:
         """Format a time as `logging.Formatter` does, each second once."""

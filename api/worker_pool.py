@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,5 +62,6 @@ class WorkerPool:
 
 def _lower_priority(niceness: int) -> None:
     """Lower the priority of this thread, and of the threads that it starts."""
-    with suppress(OSError):  # Linux gives each thread a priority of its own.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+    if sys.platform == "linux":  # Elsewhere, threads have no priority of their own, and their ids may be of processes.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

@@ -57,7 +57,8 @@ def mailbox_of(canonical: str) -> str:
 class OutboxMessage(Model):
     """One message to one address. Limits count by mailbox; only messages to the same address are merged.
 
-    *mailbox* is None only while a release that does not know it runs beside this one; `claim` assigns it.
+    *mailbox* is None only while a release that does not know it runs beside this one; `claim` and
+    `assign_mailboxes` assign it.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -122,6 +123,12 @@ class OutboxMessage(Model):
             for kind in kinds
         )
         await insert(*messages)
+
+    @classmethod
+    async def assign_mailboxes(cls) -> None:
+        """Assign a mailbox to messages of a release without mailboxes: those that it has sent count, too."""
+        for message in await cls.filter(mailbox=None).only("id", "recipient"):
+            await fetch(ASSIGN_MAILBOX, message.id, mailbox_of(message.recipient))
 
     @classmethod
     async def claim(cls, owner: str, *, now: datetime) -> OutboxMessage | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from api.batches import Batches
+from tests.support.lines import GUARD_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -100,3 +101,28 @@ async def test_failure_reaches_all_who_share_the_query_and_nobody_else() -> None
         with pytest.raises(ArithmeticError):
             await caller
     assert await batches.ask(4) == 16
+
+
+async def test_query_that_breaks_its_promise_leaves_nobody_waiting() -> None:
+    """If the query has too few answers, those who share it get its failure, and the next ask anew."""
+
+    async def forget(questions: Sequence[int]) -> list[int]:
+        return list(questions)[1:]
+
+    batches = Batches(forget)
+    async with asyncio.timeout(GUARD_SECONDS):
+        first, second = await asyncio.gather(batches.ask(1), batches.ask(2), return_exceptions=True)
+        assert isinstance(second, ValueError)
+        assert first == 2 or isinstance(first, ValueError)
+        assert isinstance((await asyncio.gather(batches.ask(3), return_exceptions=True))[0], ValueError)
+
+
+async def test_cancelled_query_cancels_those_who_share_it() -> None:
+    """If the query is cancelled, nobody waits for its answer."""
+
+    async def give_up(questions: Sequence[int]) -> list[int]:
+        raise asyncio.CancelledError
+
+    async with asyncio.timeout(GUARD_SECONDS):
+        outcomes = await asyncio.gather(*map(Batches(give_up).ask, (1, 2)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2

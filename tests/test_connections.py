@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,7 +13,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from api.http import uvicorn_protocol
 from api.http.connections import BoundedProtocol, Bounds
 from api.http.middleware import SAFE
 from api.http.request_reader import MAX_HEAD_BYTES
@@ -181,3 +184,65 @@ async def test_complete_request_keeps_its_connection() -> None:
             assert await silent.is_closed()
         may_answer.set()
         assert await first.status() == 200
+
+
+async def test_malformed_body_that_nobody_reads_is_no_failure(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that is answered without its body, which is malformed, is refused, and the log has no error."""
+    async with line(server) as strange:
+        await strange.send(b"PUT /graphql HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n")
+        assert await strange.status() == 400
+        assert await strange.is_closed()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_connection_ends_with_the_answer_that_a_shutdown_interrupts() -> None:
+    """A shutdown between the head and the body of an answer lets that answer end, and takes no more requests."""
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hesitate(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        has_begun.set()
+        await may_end.wait()
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    stack = AsyncExitStack()
+    server = await stack.enter_async_context(serving(hesitate))
+    async with line(server) as client:
+        await client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await has_begun.wait()
+        shutdown = asyncio.create_task(stack.aclose())
+        while await _is_listening(server):  # noqa: ASYNC110  # A shutdown sets no event.
+            await asyncio.sleep(0)
+        may_end.set()
+        assert await client.status() == 200
+        assert await client.is_closed()
+        await shutdown
+
+
+async def _is_listening(server: str) -> bool:
+    where = urlsplit(server)
+    try:
+        (await _connected(where.hostname, where.port)).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_headers_that_callers_choose_are_not_kept() -> None:
+    """The lines of headers that are kept are the service's own: no caller fills the memory, or the place of others."""
+    values = (f"bytes {number}-{number}/1000".encode() for number in range(1000))
+
+    async def answer(_: Scope, __: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"0"), (b"content-range", next(values)), (b"vary", b"Accept")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with serving(answer) as server, line(server) as client:
+        for _ in range(3):
+            await client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert await client.status() == 200
+    kept = {name for name, _ in uvicorn_protocol._LINES}
+    assert b"vary" in kept
+    assert b"content-range" not in kept

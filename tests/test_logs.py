@@ -6,10 +6,12 @@ import asyncio
 import io
 import logging
 import re
+import threading
 
 import pytest
 
-from api.logs import FLUSH_SECONDS, configure_logging, log_request
+from api.logs import FLUSH_SECONDS, LogStream, configure_logging, log_request
+from tests.support.lines import GUARD_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -56,3 +58,43 @@ async def test_log_that_nobody_reads_stops_no_request(log: io.StringIO) -> None:
     log.close()
     await asyncio.sleep(2 * FLUSH_SECONDS)
     log_request("api.http.middleware", "GET '/' 200")
+
+
+class Chatty(io.StringIO):
+    """A stream that logs while it is written to, as the garbage collector can at any time."""
+
+    def write(self, text: str) -> int:
+        if "collected" not in text:
+            logging.getLogger("asyncio").error("Task was destroyed but it is pending! It was collected.")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("written", ["line", "record"])
+def test_record_while_the_log_is_written_stops_nothing(log: io.StringIO, written: str) -> None:
+    """A failure that is logged in the middle of a write is written, too, and the thread goes on."""
+    (handler,) = (one for one in logging.getLogger().handlers if isinstance(one, LogStream))
+    chatty = Chatty()
+    handler.setStream(chatty)
+
+    async def write() -> None:
+        log_request("api.http.middleware", "GET '/' 200")
+        handler.flush()
+
+    work = (lambda: asyncio.run(write())) if written == "line" else (lambda: logging.getLogger().error("failed"))
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(GUARD_SECONDS)
+    assert not thread.is_alive()
+    assert len(chatty.getvalue().splitlines()) == 2
+
+
+def test_lines_of_an_event_loop_that_has_ended_are_written(log: io.StringIO) -> None:
+    """Lines that one event loop leaves behind are written by the next."""
+
+    async def ask(seconds: float) -> None:
+        log_request("api.http.middleware", "GET '/' 200")
+        await asyncio.sleep(seconds)
+
+    asyncio.run(ask(0))
+    asyncio.run(ask(2 * FLUSH_SECONDS))
+    assert len(log.getvalue().splitlines()) == 2

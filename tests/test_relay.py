@@ -990,6 +990,17 @@ async def test_messages_of_the_release_before_are_delivered(settings: Settings, 
     assert await capped(settings, clock, transport, "1/hour").deliver_due() == {"sent": 1, "deferred": 1}
 
 
+@pytest.mark.usefixtures("stored")
+async def test_messages_that_the_release_before_has_sent_count(settings: Settings, clock: Clock) -> None:
+    """A release without mailboxes, which runs beside this one, fills a mailbox as this one does."""
+    transport = Moody()
+    await promise_mail(EMAIL, now=clock())
+    await capped(settings, clock, transport, "1/hour").deliver_due()
+    await OutboxMessage.all().update(mailbox=None)
+    await promise_mail(EMAIL.replace("@", "+1@"), now=clock())
+    assert await capped(settings, clock, transport, "1/hour").deliver_due() == {"deferred": 1}
+
+
 # ── Discarded mails ──
 
 

@@ -27,8 +27,22 @@ Field: TypeAlias = tuple[bytes, bytes]
 """One header."""
 
 HANDLED_BY_UVICORN = frozenset({b"connection", b"transfer-encoding"})
-VARYING = frozenset({b"date", b"etag", b"x-request-id"})
-"""Headers that differ from answer to answer, so that it would be no use to keep their lines."""
+CONSTANT = frozenset(
+    {
+        b"cache-control",
+        b"content-security-policy",
+        b"content-type",
+        b"cross-origin-opener-policy",
+        b"cross-origin-resource-policy",
+        b"permissions-policy",
+        b"referrer-policy",
+        b"strict-transport-security",
+        b"vary",
+        b"x-content-type-options",
+        b"x-frame-options",
+    }
+)
+"""Headers with few values, none of which a caller chooses: their lines are kept."""
 MAX_LINES = 256
 _LINES: dict[Field, bytes] = {}
 """The lines of the headers of answers."""
@@ -72,7 +86,8 @@ class Exchange(RequestResponseCycle):
         elif self._head is not None:
             if message["type"] == "http.response.body" and self._complete(message):
                 return
-            self.transport.write(self._head)
+            if not self.disconnected:
+                self.transport.write(self._head)
             self._head = None
         await super().send(message)
 
@@ -84,13 +99,13 @@ class Exchange(RequestResponseCycle):
         for place, line in enumerate(lines):
             if line is None:
                 name, value = fields[place]
-                if name in HANDLED_BY_UVICORN or HEADER_VALUE_RE.search(value):
+                if name in HANDLED_BY_UVICORN or HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
                     return False
                 if name == b"content-length":
                     length = int(value)
-                elif name not in VARYING and not _keep_line(name, value):
-                    return False
-                lines[place] = b"%b: %b\r\n" % (name, value)
+                lines[place] = encoded = b"%b: %b\r\n" % (name.lower(), value)
+                if name in CONSTANT and len(_LINES) < MAX_LINES:
+                    _LINES[name, value] = encoded
         if length is None or not self.keep_alive or self.scope["method"] == "HEAD":
             return False
         self._head = b"%b%b\r\n" % (STATUS_LINE[status], b"".join(lines))  # type: ignore[arg-type]  # None is left.
@@ -109,17 +124,10 @@ class Exchange(RequestResponseCycle):
         self.expected_content_length = 0
         self.response_complete = True
         self.message_event.set()
+        if not self.keep_alive:  # The server has begun to shut down.
+            self.transport.close()
         self.on_response()
         return True
-
-
-def _keep_line(name: bytes, value: bytes) -> bool:
-    """Keep the line of a header for later answers. Return False if the name is not one as uvicorn writes it."""
-    if HEADER_RE.search(name) or name != name.lower():
-        return False
-    if len(_LINES) < MAX_LINES:
-        _LINES[name, value] = b"%b: %b\r\n" % (name, value)
-    return True
 
 
 class UvicornProtocol(HttpToolsProtocol):

@@ -122,11 +122,15 @@ class Relay:
 
     async def _deliver_while_due(self) -> Counter[str]:
         outcomes: Counter[str] = Counter()
+        has_begun = False
         while not self._stopping.is_set():
             async with self._claiming:  # Two claims at once could take two messages to one mailbox.
                 message = await OutboxMessage.claim(self._owner, now=self._clock())
             if message is None:
                 break
+            if not has_begun:  # Not at each wake for nothing.
+                has_begun = True
+                await OutboxMessage.assign_mailboxes()
             outcomes += await self._deliver(message)
         return outcomes
 
