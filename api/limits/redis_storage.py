@@ -33,7 +33,7 @@ return counts
 class BatchingRedisStorage(RedisStorage):
     """Counts in the Redis at a URL. A command costs redis-py 80 µs of CPU, and a further count in it 2 µs.
 
-    Counts that come while a command runs wait for it: so it is abandoned after *max_seconds*.
+    Counts that come while a command runs wait for the next one. A command is given up after *max_seconds*.
     """
 
     bridge: RedispyBridge
