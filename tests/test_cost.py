@@ -253,7 +253,7 @@ def test_long_list_is_refused_after_a_short_one() -> None:
 
 
 def test_cost_of_lists_is_counted_once_for_each_length() -> None:
-    """Lists of one length cost the same, whatever they hold; a longer one is counted anew, and may cost too much."""
+    """Lists of one length cost the same, with any content; a longer one is counted anew, and may cost too much."""
     query = "query ($i: [OrganisationIdentifierInput!]!) { organisations(identifiers: $i) { __typename } }"
     operation = Documents(SCHEMA, introspection=True).get(query).get_operation(None)
     assert operation is not None

@@ -1,4 +1,4 @@
-"""What a plan covers, and what goes through graphql-core instead. `test_plan_equality.py` compares the answers."""
+"""Plans cover some operations, and leave others to graphql-core. `test_plan_equality.py` compares the answers."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_unusual_goes_through_graphql_core(text: str, variables: dict[str, A
     ],
 )
 async def test_unusual_input_is_read_as_by_graphql_core(text: str, variables: dict[str, Any]) -> None:
-    """What is easily read in another way reaches resolvers, or is refused, as by graphql-core."""
+    """Input that is easily read in another way reaches resolvers, or is refused, as by graphql-core."""
     by_plan, by_core = await see_both(shapes.schema, find_operation(text), variables, shapes.Context)
     assert by_plan == by_core
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class RefusedError(Exception):
-    """What the handler below handles."""
+    """The exception that the handler below handles."""
 
 
 @strawberry.type

@@ -3,7 +3,7 @@
 _LA_POSTE = b"356000000"
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 _DOUBLED = bytes.maketrans(b"0123456789", bytes([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]))
-"""What each digit counts for in Luhn's sum, at every other place: twice its value, less 9 if that is above 9."""
+"""The share of each digit in Luhn's sum, at every other place: twice its value, less 9 if that is above 9."""
 
 
 def has_valid_checksum(siret: str) -> bool:

@@ -29,7 +29,7 @@ LOGGER = logging.getLogger("api.graphql.engine.errors")
 
 @dataclass(frozen=True)
 class Seen:
-    """What can be seen of an execution: the answer, byte for byte, the calls of resolvers, the log.
+    """The visible parts of an execution: the answer, byte for byte, the calls of resolvers, the log.
 
     graphql-core calls no more resolvers once the whole answer is null. A plan has called all.
     """

@@ -39,7 +39,7 @@ async def execute_operation(
     outcomes = await plan.resolve(arguments, variables, context)
     try:
         return ExecutionResult(plan.complete(outcomes))
-    except Exception:  # noqa: S110  # Whatever it is, graphql-core meets it again, and knows its place.
+    except Exception:  # noqa: S110  # graphql-core meets the same failure again, and knows its place.
         pass  # Outside of this block, so that no failure of graphql-core's has this one as its cause.
     return await execute_by_graphql_core(schema, operation, variables, context, outcomes)
 

@@ -1,7 +1,7 @@
 """Plans: an operation that is compiled once, and then executed without graphql-core.
 
 A plan covers what nearly all requests are: root fields with resolvers, and below them fields that read attributes. It
-answers as graphql-core does, or not at all. Whatever is unusual goes through graphql-core: an operation that no plan
+answers as graphql-core does, or not at all. Anything unusual goes through graphql-core: an operation that no plan
 covers, variables that don't fit, and a value that can't be completed, which graphql-core gets in the place of a second
 call of the resolver.
 """
