@@ -85,8 +85,8 @@ def test_operations_of_any_shape_have_the_same_answers_calls_and_log(mutate: boo
 
     compare()
     tried = comparison.tried
-    assert tried["executed"] > 0.7 * (tried["executed"] + tried["refused"])
-    assert tried["planned"] > 0.3 * tried["executed"]
+    assert tried["executed"] > 0.5 * (tried["executed"] + tried["refused"])
+    assert tried["planned"] > 0.2 * tried["executed"]
     assert tried["wrong variables"] > 0.02 * tried["executed"]
 
 
