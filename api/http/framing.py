@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TypeAlias
+
+Field: TypeAlias = tuple[bytes, bytes]
+"""One header, its name in lower case."""
 
 LINE_BREAK = b"\r\n"
 EMPTY_LINE = b"\r\n\r\n"
@@ -18,7 +22,7 @@ class MalformedHeadError(ValueError):
     """The head has more than one meaning, or none."""
 
 
-def body_length(version: str, headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+def body_length(version: str, headers: Iterable[Field]) -> int | None:
     """Return the length of the body of a request with this head; None for a body in chunks.
 
     :raises MalformedHeadError: two servers could disagree on the length or on the host.

@@ -7,7 +7,7 @@ import random
 import re
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import orjson
 from starlette.datastructures import Headers
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from starlette.datastructures import MutableHeaders
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from api.http.framing import Field
     from api.settings.trusted_proxies import TrustedProxies
 
 logger = logging.getLogger(__name__)
-
-Field: TypeAlias = tuple[bytes, bytes]
-"""One header, its name in lower case."""
 
 REQUEST_ID_HEADER = "X-Request-Id"
 ID_FIELD = REQUEST_ID_HEADER.lower().encode()

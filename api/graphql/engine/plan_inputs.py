@@ -52,7 +52,7 @@ def compile_input(type_: Any) -> Convert:
     """
     if isinstance(type_, GraphQLNonNull):
         return _compile_non_null(type_.of_type)
-    return _keep_null(_compile_non_null(type_))
+    return keep_null(_compile_non_null(type_))
 
 
 def _compile_non_null(type_: Any) -> Convert:
@@ -65,7 +65,8 @@ def _compile_non_null(type_: Any) -> Convert:
     return _take_text if type_ is GraphQLString else _compile_scalar(type_)
 
 
-def _keep_null(convert: Convert) -> Convert:
+def keep_null(convert: Convert) -> Convert:
+    """Return *convert* for a type that accepts null."""
     return lambda value: None if value is None else convert(value)
 
 

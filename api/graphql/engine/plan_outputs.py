@@ -27,7 +27,7 @@ from graphql import (
 from graphql.pyutils import is_awaitable
 
 from api.graphql.engine.graphql_core_internals import TYPE_NAME
-from api.graphql.engine.plan_inputs import NotPlanned
+from api.graphql.engine.plan_inputs import NotPlanned, keep_null
 from api.graphql.engine.strawberry_internals import get_attribute, get_object_class
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class OutputCompiler:
         """
         if isinstance(type_, GraphQLNonNull):
             return self._compile_non_null(type_.of_type, fields)
-        return _keep_null(self._compile_non_null(type_, fields))
+        return keep_null(self._compile_non_null(type_, fields))
 
     def _compile_non_null(self, type_: Any, fields: Fields) -> Complete:
         if isinstance(type_, GraphQLList):
@@ -94,10 +94,6 @@ class OutputCompiler:
         if attribute is None or self._left < 0:
             raise NotPlanned
         return attribute, self.compile(field.type, selected)
-
-
-def _keep_null(complete: Complete) -> Complete:
-    return lambda value: None if value is None else complete(value)
 
 
 def _compile_leaf(type_: Any) -> Complete:
